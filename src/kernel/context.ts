@@ -1,0 +1,57 @@
+/**
+ * Tenant and Actor: the two values that every operation is done in and on behalf of. Both are branded, so that neither
+ * can be made by accident; the places that make them are named beside each constructor.
+ */
+
+declare const tenantBrand: unique symbol;
+declare const rootBrand: unique symbol;
+
+/** What pages and the provider need of an account, read once per request from the (seconds-old) cache. */
+export type AccountView = {
+  readonly id: string;
+  readonly name: string;
+  readonly slug: string;
+  /** Bumped by every change that a Provider instance depends on. */
+  readonly revision: number;
+  /** The installation's own account, served at the base domain itself. */
+  readonly root: boolean;
+  readonly logo_src: string | null;
+  readonly icon_src: string | null;
+  readonly enabled_locales: readonly string[];
+  readonly default_connection: string | null;
+  readonly branding: {
+    readonly primary_color?: string | null;
+    readonly show_badge?: boolean;
+    readonly tos_uri?: string | null;
+    readonly policy_uri?: string | null;
+  };
+};
+
+export type Tenant = {
+  readonly id: string;
+  /** The served origin and OIDC issuer, without a trailing slash. */
+  readonly origin: string;
+  readonly account: AccountView;
+  readonly [tenantBrand]: true;
+};
+
+/** Made only by http/tenant.ts (from the request's host), by seeds and by scripts. */
+export const asTenant = (account: AccountView, origin: string): Tenant =>
+  ({ id: account.id, origin, account }) as unknown as Tenant;
+
+/** The right to act on accounts themselves; app.ts makes the one there is and hands it to domain/account.ts. */
+export type Root = { readonly [rootBrand]: true };
+export const asRoot = (): Root => ({}) as Root;
+
+export type Actor = {
+  readonly kind: 'client' | 'user' | 'operator';
+  /** The token's subject: a user id, or a client id for machine clients. */
+  readonly id: string;
+  readonly clientId: string;
+  readonly permissions: ReadonlySet<string>;
+};
+
+export const can = (actor: Actor, permission: string): boolean => actor.permissions.has(permission);
+
+/** Where a request came from, for counters and audit rows. */
+export type Origin = { readonly ip: string | null; readonly userAgent: string | null };

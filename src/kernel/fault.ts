@@ -1,0 +1,93 @@
+/**
+ * The one error class and its table: HTTP status, public sentence, OAuth code. Rendering belongs to each surface
+ * (management JSON, OAuth JSON, pages); `detail` and `cause` are for the log and never leave the process.
+ */
+
+type Row = {
+  /** HTTP status of the management API and of pages. */
+  status: number;
+  /** What a stranger may read. */
+  message: string;
+  /** RFC 6749 §5.2 / RFC 6750 §3.1 code, where the OAuth surface may answer this. */
+  oauth?: string;
+  /** True when telling this code apart from its siblings would reveal whether an account exists. */
+  reveals?: true;
+};
+
+export const FAULTS = {
+  invalid_request: { status: 400, message: 'The request is malformed.', oauth: 'invalid_request' },
+  validation: { status: 400, message: 'The request does not match the schema.', oauth: 'invalid_request' },
+  invalid_query: { status: 400, message: 'The query is malformed.' },
+  invalid_cursor: { status: 400, message: 'The cursor is not one that this list gave out.' },
+  password_policy: { status: 400, message: 'The password does not meet the policy of its connection.' },
+  unauthorized: { status: 401, message: 'A valid access token is required.', oauth: 'invalid_token' },
+  invalid_token: {
+    status: 401,
+    message: 'The access token is missing, malformed, expired or revoked.',
+    oauth: 'invalid_token',
+  },
+  aud_mismatch: { status: 403, message: 'The access token was not issued for this account.' },
+  insufficient_scope: {
+    status: 403,
+    message: 'The access token lacks a permission that this operation needs.',
+    oauth: 'insufficient_scope',
+  },
+  forbidden: { status: 403, message: 'This is not allowed.', oauth: 'access_denied' },
+  user_suspended: { status: 403, message: 'user is suspended', oauth: 'invalid_grant', reveals: true },
+  csrf: { status: 403, message: 'This form has expired. Open the page again and retry.' },
+  not_found: { status: 404, message: 'Not found.' },
+  unknown_host: { status: 404, message: 'No account is served at this address.' },
+  method_not_allowed: { status: 405, message: 'The method is not supported at this address.' },
+  conflict: { status: 409, message: 'This already exists.' },
+  protected: { status: 409, message: 'This is needed and cannot be removed.' },
+  payload_too_large: { status: 413, message: 'The request body is too large.', oauth: 'invalid_request' },
+  unsupported_media_type: {
+    status: 415,
+    message: 'The content type of the request is not supported.',
+    oauth: 'invalid_request',
+  },
+  invalid_reference: { status: 422, message: 'A reference in the request points to nothing.' },
+  too_many_requests: { status: 429, message: 'Too many requests. Try again later.', oauth: 'invalid_request' },
+  wrong_credentials: { status: 401, message: 'Wrong email or password.', oauth: 'invalid_grant' },
+  unknown_user: { status: 401, message: 'Wrong email or password.', oauth: 'invalid_grant', reveals: true },
+  locked_out: { status: 429, message: 'Too many attempts. Try again later.', oauth: 'invalid_grant' },
+  flow_expired: { status: 410, message: 'This sign-in has expired.' },
+  internal: { status: 500, message: 'Something went wrong on our side.', oauth: 'server_error' },
+  unavailable: {
+    status: 503,
+    message: 'The service is temporarily unavailable. Try again shortly.',
+    oauth: 'temporarily_unavailable',
+  },
+} as const satisfies Record<string, Row>;
+
+export type FaultCode = keyof typeof FAULTS;
+
+export type FaultOptions = {
+  /** Structured, public: the failing path, the missing permission. Sent as `details` by the management API. */
+  details?: unknown;
+  /** Private: for the log only. */
+  detail?: unknown;
+  cause?: unknown;
+  /** Seconds after which a retry makes sense; sent as Retry-After (RFC 9110 §10.2.3). */
+  retryAfterSeconds?: number;
+};
+
+export class Fault extends Error {
+  readonly code: FaultCode;
+  readonly details: unknown;
+  readonly detail: unknown;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: FaultCode, message?: string, options: FaultOptions = {}) {
+    super(message ?? FAULTS[code].message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'Fault';
+    this.code = code;
+    this.details = options.details;
+    this.detail = options.detail;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+
+  get row(): Row {
+    return FAULTS[this.code];
+  }
+}

@@ -1,0 +1,19 @@
+/** Text as it is compared: emails, search words and slugs. */
+
+/** Unicode NFKC, trimmed, lower case: the form in which an email is stored and compared. */
+export const normalizeEmail = (email: string): string => email.normalize('NFKC').trim().toLowerCase();
+
+/** Lower case without diacritics, split at whatever is neither letter nor digit. */
+export function foldWords(text: string): string[] {
+  const folded = text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+  return [...new Set(folded.split(/[^\p{L}\p{N}]+/u).filter(Boolean))];
+}
+
+/** A URL-safe name of at most `limit` characters; empty when nothing of the name survives. */
+export const slugify = (name: string, limit = 48): string =>
+  foldWords(name)
+    .join('-')
+    .replace(/[^a-z0-9-]/g, '')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, limit)
+    .replace(/-+$/, '');
