@@ -1,0 +1,38 @@
+/**
+ * FaableQL: the filter language of list endpoints. Turns text into typed terms and nothing else; that a term names a
+ * filterable field, and what it compares with, is the collection's business.
+ *
+ *   query := (term | word)*      term := field (":" | "!:") value      value := bare | "quoted"
+ */
+import { Fault } from '../kernel/fault.ts';
+
+export type Term = { field: string; negated: boolean; value: string; position: number };
+export type Query = { terms: Term[]; words: string[] };
+
+const TOKEN = /(?:([\p{L}\p{N}_-]+)(!?:))?("(?:[^"\\]|\\.)*"|[\p{L}\p{N}_\-@.]+)(?=\s|$)/uy;
+
+/** @throws Fault `invalid_query` naming the term and its position (characters from 0). */
+export function parseQuery(text: string): Query {
+  const query: Query = { terms: [], words: [] };
+  let position = 0;
+  while (position < text.length) {
+    if (/\s/u.test(text[position]!)) {
+      position += 1;
+      continue;
+    }
+    TOKEN.lastIndex = position;
+    const match = TOKEN.exec(text);
+    if (!match) {
+      const term = text.slice(position).split(/\s/u, 1)[0]!;
+      throw new Fault('invalid_query', `The query is malformed at position ${position}: ${JSON.stringify(term)}.`, {
+        details: { position, term },
+      });
+    }
+    const [token, field, operator, raw] = match;
+    const value = raw!.startsWith('"') ? raw!.slice(1, -1).replace(/\\(.)/gu, '$1') : raw!;
+    if (field) query.terms.push({ field, negated: operator === '!:', value, position });
+    else query.words.push(value);
+    position += token.length;
+  }
+  return query;
+}

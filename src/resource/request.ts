@@ -1,0 +1,31 @@
+/** What http/ puts on every request before a handler runs, and what a route must declare. */
+import type { FastifyRequest } from 'fastify';
+import type { Actor, Origin, Tenant } from '../kernel/context.ts';
+
+/** Who may call a route. `session` routes are pages' own calls, authorised by the browser session. */
+export type Access = 'public' | 'session' | { permission: string };
+
+export type AuditEvent = {
+  /** Dotted: `admin.role.created`. */
+  type: string;
+  subject: string;
+  /** Names of the changed fields, never their values. */
+  fields?: string[];
+  /** Ids that the log can be filtered by. */
+  refs?: { user?: string; client?: string; connection?: string; team?: string };
+};
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    tenant: Tenant;
+    actor: Actor;
+    from: Origin;
+    /** Leaves an audit row for a management write. */
+    audit(event: AuditEvent): Promise<void>;
+  }
+  interface FastifyContextConfig {
+    access?: Access;
+  }
+}
+
+export type { FastifyRequest };
