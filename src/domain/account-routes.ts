@@ -1,0 +1,261 @@
+/** `/account`: an administrator of a tenant sees and changes that one; the operator sees, makes and removes them all. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import { type Actor, asTenant, type Root } from '../kernel/context.ts';
+import { Fault } from '../kernel/fault.ts';
+import { toWire } from '../resource/collection.ts';
+import {
+  expandPaths,
+  type ListQuery,
+  listOptions,
+  may,
+  pageSchema,
+  pagingParameters,
+  wireSchema,
+} from '../resource/routes.ts';
+import {
+  type Account,
+  type AccountPatch,
+  accountBodies,
+  accountByHost,
+  accountKeys,
+  accounts,
+  createAccount,
+  keysView,
+  type NewAccount,
+  removeAccount,
+  rotateKeys,
+  updateAccount,
+} from './account.ts';
+import { clients } from './client.ts';
+import { connections } from './connection.ts';
+
+const nobody = () => false;
+
+export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root: Root; baseDomain: string }): void {
+  const { properties } = wireSchema(accounts as never);
+  const { account: _none, ...own } = properties as Record<string, Type.TSchema>;
+  app.addSchema(
+    Type.Object(
+      { ...own, domain: Type.String({ description: '`<slug>.<base domain>`' }) },
+      { $id: 'AuthAccount', description: 'AuthAccount' },
+    ),
+  );
+  const row = Type.Ref('AuthAccount');
+  const expand = {
+    expand: Type.Optional(Type.Union([Type.String({ maxLength: 400 }), Type.Array(Type.String({ maxLength: 100 }))])),
+  };
+  const params = Type.Object({ account_id: Type.String({ maxLength: 100 }) });
+  const describe = (operation: string, summary: string, description?: string) => ({
+    operationId: `account/${operation}`,
+    tags: ['account'],
+    summary,
+    ...(description && { description }),
+    security: [{ bearerAuth: [] }],
+  });
+  const access = (permission: string) => ({ config: { access: { permission } } });
+
+  async function wire(account: Account, see: (permission: string) => boolean, paths: readonly string[] = []) {
+    const answer: Record<string, unknown> = {
+      ...toWire(accounts, account, see),
+      domain: account.root ? baseDomain : `${account.slug}.${baseDomain}`,
+    };
+    for (const path of paths) {
+      if (path !== 'default_connection')
+        throw new Fault('validation', `"expand" does not take "${path}".`, {
+          details: [{ path: '?/expand', message: 'must be default_connection' }],
+        });
+      if (!see('read:connections'))
+        throw new Fault('insufficient_scope', 'The access token lacks the permission read:connections.', {
+          details: { missing: 'read:connections' },
+        });
+      const tenant = asTenant({ id: account.id } as never, '');
+      const connection = account.default_connection
+        ? await connections.find(tenant, account.default_connection)
+        : undefined;
+      if (connection) answer.default_connection = toWire(connections, connection, see);
+    }
+    return answer;
+  }
+
+  /** The operator reaches every account, everybody else the one that the token is for. */
+  function reach(actor: Actor, request: FastifyRequest, id: string): string {
+    if (actor.kind !== 'operator' && id !== request.tenant.id) throw new Fault('not_found', 'Account not found.');
+    return id;
+  }
+  const paths = (request: FastifyRequest) => expandPaths((request.query as ListQuery).expand);
+  const served = async (id: string) => {
+    const account = await accounts.get(root, id).catch((error) => {
+      throw error instanceof Fault && error.code === 'not_found' ? new Fault('not_found', 'Account not found.') : error;
+    });
+    if (!account.provisioned || account.deleting_at) throw new Fault('not_found', 'Account not found.');
+    return account;
+  };
+  const idOf = (request: FastifyRequest) =>
+    reach(request.actor, request, (request.params as { account_id: string }).account_id);
+
+  app.get(
+    '/account/current',
+    {
+      ...access('read:accounts'),
+      schema: {
+        ...describe('current', 'Get the current Account'),
+        querystring: Type.Object(expand, { additionalProperties: false }),
+        response: { 200: row },
+      },
+    },
+    async (request) => wire(await served(request.tenant.id), may(request.actor), paths(request)),
+  );
+
+  app.get(
+    '/account',
+    {
+      ...access('read:accounts'),
+      schema: {
+        ...describe('list', 'List Accounts'),
+        querystring: Type.Object({ ...pagingParameters, ...expand }, { additionalProperties: false }),
+        response: { 200: pageSchema(row) },
+      },
+    },
+    async (request) => {
+      const own = request.actor.kind === 'operator' ? {} : { _id: { $eq: request.tenant.id } };
+      const query = request.query as ListQuery;
+      const page = await accounts.list(root, listOptions(query), { ...own, provisioned: true, deleting_at: null });
+      const results = await Promise.all(
+        page.results.map((account) => wire(account, may(request.actor), paths(request))),
+      );
+      return { results, next: page.next };
+    },
+  );
+
+  app.post(
+    '/account',
+    {
+      ...access('create:accounts'),
+      schema: {
+        ...describe(
+          'create',
+          'Create an Account',
+          'Makes a tenant with keys, its management API, a database connection and a first machine client, whose id and secret are in `metadata.management_client` of this one answer.',
+        ),
+        body: accountBodies.create,
+        response: { 201: row },
+      },
+    },
+    async (request, reply) => {
+      const { account, managementClient } = await createAccount(root, request.body as NewAccount);
+      await request.audit({
+        type: 'admin.account.created',
+        subject: account.id,
+        fields: Object.keys(request.body as object),
+      });
+      const answer = await wire(account, () => true);
+      const management_client = {
+        client_id: managementClient.id,
+        client_secret: clients.reveal(managementClient, 'client_secret'),
+      };
+      return reply.code(201).send({ ...answer, metadata: { ...account.metadata, management_client } });
+    },
+  );
+
+  app.get(
+    '/account/host/:host',
+    {
+      config: { access: 'public' },
+      schema: {
+        operationId: 'account/getByHost',
+        tags: ['account'],
+        summary: 'Find Account by host',
+        params: Type.Object({ host: Type.String({ maxLength: 260 }) }),
+        response: { 200: row },
+      },
+    },
+    async (request) => {
+      const { host } = request.params as { host: string };
+      const view = await accountByHost(host.toLowerCase().replace(/:\d+$/, ''), baseDomain);
+      if (!view) throw new Fault('not_found', 'Account not found.');
+      const { metadata: _private, team: _team, ...shown } = await wire(await served(view.id), nobody);
+      return shown;
+    },
+  );
+
+  app.get(
+    '/account/keys',
+    { ...access('read:keys'), schema: { ...describe('getKeys', 'Get the Account signing keys') } },
+    async (request) => keysView(await accountKeys(request.tenant)),
+  );
+
+  app.post(
+    '/account/keys/rotate',
+    {
+      ...access('update:keys'),
+      schema: {
+        ...describe(
+          'rotateKeys',
+          'Rotate the Account signing keys',
+          'Promotes the queued key and queues a new one. Older keys stay published, so that live tokens verify.',
+        ),
+        body: Type.Object({}, { additionalProperties: false }),
+      },
+    },
+    async (request) => {
+      const rotated = await rotateKeys(request.tenant);
+      await request.audit({ type: 'admin.account.keys_rotated', subject: request.tenant.id });
+      return rotated;
+    },
+  );
+
+  app.get(
+    '/account/:account_id',
+    {
+      ...access('read:accounts'),
+      schema: {
+        ...describe('get', 'Get an Account'),
+        params,
+        querystring: Type.Object(expand, { additionalProperties: false }),
+        response: { 200: row },
+      },
+    },
+    async (request) => wire(await served(idOf(request)), may(request.actor), paths(request)),
+  );
+
+  app.post(
+    '/account/:account_id',
+    {
+      ...access('update:accounts'),
+      schema: {
+        ...describe('update', 'Update an Account'),
+        params,
+        body: accountBodies.update,
+        response: { 200: row },
+      },
+    },
+    async (request) => {
+      const updated = await updateAccount(root, idOf(request), request.body as AccountPatch);
+      await request.audit({
+        type: 'admin.account.updated',
+        subject: updated.id,
+        fields: Object.keys(request.body as object),
+      });
+      return wire(updated, may(request.actor));
+    },
+  );
+
+  app.delete(
+    '/account/:account_id',
+    {
+      ...access('delete:accounts'),
+      schema: {
+        ...describe('delete', 'Delete an Account', 'Removes the account with everything in it. This cannot be undone.'),
+        params,
+      },
+    },
+    async (request) => {
+      const id = idOf(request);
+      await served(id);
+      const removed = await removeAccount(root, id);
+      await request.audit({ type: 'admin.account.deleted', subject: id });
+      return wire(removed, nobody);
+    },
+  );
+}

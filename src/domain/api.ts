@@ -1,0 +1,181 @@
+/** APIs (resource servers): identifier, permissions and how their access tokens look. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import type { Tenant } from '../kernel/context.ts';
+import { Fault } from '../kernel/fault.ts';
+import { slugify } from '../kernel/text.ts';
+import { defineCollection } from '../resource/collection.ts';
+import { Metadata, OneOf, type Row } from '../resource/define.ts';
+import { mountResource } from '../resource/routes.ts';
+import { checkMetadata, Name, Text } from './fields.ts';
+import { isReservedIdentifier, MANAGEMENT_PERMISSIONS, managementAudiences } from './permission.ts';
+
+const Permission = Type.Object(
+  {
+    // RFC 6749 §3.3: a scope token is printable ASCII without space, quote and backslash.
+    value: Type.String({ minLength: 1, maxLength: 200, pattern: '^[\\x21\\x23-\\x5B\\x5D-\\x7E]+$' }),
+    description: Type.Optional(Text('Human-readable explanation shown in the consent prompt.', 500)),
+  },
+  { additionalProperties: false },
+);
+
+const writable = {
+  name: Name('Human-readable name for the API.'),
+  description: Text('Human-readable description of the API.'),
+  permissions: Type.Array(Permission, { maxItems: 1000, description: 'Permissions (scopes) this API exposes.' }),
+  signing_alg: OneOf(['RS256'], 'JWA algorithm used to sign access tokens for this API.'),
+  token_dialect: OneOf(['access_token', 'access_token_authz'], '`access_token_authz` adds a `permissions` claim.'),
+  token_lifetime: Type.Integer({ minimum: 60, maximum: 2_592_000, description: 'Access token lifetime in seconds.' }),
+  enforce_policies: Type.Boolean({ description: 'Only scopes that match a permission are granted.' }),
+  allow_offline_access: Type.Boolean({ description: 'Clients may ask for refresh tokens for this API.' }),
+  skip_consent: Type.Boolean({ description: 'First-party clients need no consent.' }),
+  include_teams_in_access_token: Type.Boolean(),
+  include_roles_in_access_token: Type.Boolean(),
+  include_teams_in_id_token: Type.Boolean(),
+  include_roles_in_id_token: Type.Boolean(),
+  rbac: Type.Boolean({ description: "A user's token gets only the permissions that the user's roles grant." }),
+};
+
+export const apis = defineCollection({
+  name: 'api',
+  title: 'Api',
+  permission: 'apis',
+  collection: 'apis',
+  row: Type.Object({
+    ...writable,
+    description: Type.Optional(writable.description),
+    slug: Type.String({ description: 'URL-safe name, unique within the tenant' }),
+    identifier: Type.String({ description: 'The audience of its access tokens' }),
+  }),
+  stored: Type.Object({ system: Type.Optional(Type.Boolean()) }),
+  defaults: () => ({
+    permissions: [],
+    signing_alg: 'RS256' as const,
+    token_dialect: 'access_token' as const,
+    token_lifetime: 86_400,
+    enforce_policies: true,
+    allow_offline_access: true,
+    skip_consent: true,
+    include_teams_in_access_token: false,
+    include_roles_in_access_token: false,
+    include_teams_in_id_token: false,
+    include_roles_in_id_token: false,
+    rbac: false,
+  }),
+  filter: ['name', 'identifier', 'slug'],
+  search: ['name', 'identifier', 'description'],
+  unique: [['identifier'], ['slug']],
+});
+
+export type Api = Row<typeof apis.spec.row, NonNullable<typeof apis.spec.stored>>;
+type ApiInput = Partial<Omit<Api, 'id' | 'account'>>;
+
+/** RFC 8707 §2 asks for an absolute URI without fragment; plain names like `orders` are accepted, as Auth0 does. */
+function checkIdentifier(identifier: string): void {
+  const refuse = (message: string): never => {
+    throw new Fault('validation', `"identifier" ${message}.`, { details: [{ path: '/identifier', message }] });
+  };
+  if (/[\s#\\"<>^`{|}\p{Cc}]/u.test(identifier))
+    refuse('may not contain white space, "#" or other characters that a URI cannot hold');
+  if (isReservedIdentifier(identifier)) refuse('may not start with "cardea:" or "faable:", which are reserved');
+}
+
+async function freeSlug(tenant: Tenant, name: string): Promise<string> {
+  const base = slugify(name) || 'api';
+  for (let n = 1; ; n += 1) {
+    const slug = n === 1 ? base : `${base}-${n}`;
+    if (!(await apis.exists(tenant, { slug: { $eq: slug } }))) return slug;
+  }
+}
+
+export async function createApi(tenant: Tenant, input: ApiInput): Promise<Api> {
+  checkMetadata('/metadata', input.metadata);
+  checkIdentifier(input.identifier!);
+  const created = await apis.create(tenant, { ...input, slug: await freeSlug(tenant, input.name!) });
+  changed(tenant);
+  return created;
+}
+
+/** The account's own management Api: a row like any other, except that the system owns it. */
+export async function createManagementApi(tenant: Tenant): Promise<Api> {
+  const [identifier] = managementAudiences(tenant.id);
+  const existing = await apis.findOne(tenant, { identifier: { $eq: identifier } });
+  return (
+    existing ??
+    apis.create(tenant, {
+      name: 'Management API',
+      slug: 'management-api',
+      description: 'Manages everything in this account.',
+      identifier,
+      permissions: [...MANAGEMENT_PERMISSIONS],
+      allow_offline_access: false,
+      rbac: true,
+      system: true,
+    })
+  );
+}
+
+async function updateApi(tenant: Tenant, id: string, patch: ApiInput): Promise<Api> {
+  checkMetadata('/metadata', patch.metadata);
+  const current = await apis.get(tenant, id);
+  const frozen = ['permissions', 'rbac', 'enforce_policies', 'signing_alg'] as const;
+  for (const field of frozen) {
+    if (current.system && patch[field] !== undefined)
+      throw new Fault('protected', `"${field}" of the management API belongs to the system.`);
+  }
+  const updated = await apis.update(tenant, id, patch);
+  changed(tenant);
+  return updated;
+}
+
+async function removeApi(tenant: Tenant, id: string): Promise<Api> {
+  const api = await apis.get(tenant, id);
+  if (api.system) throw new Fault('protected', 'The management API belongs to the system and cannot be deleted.');
+  const removed = await apis.remove(tenant, id);
+  changed(tenant);
+  return removed;
+}
+
+export async function apiByIdentifier(tenant: Tenant, identifier: string): Promise<Api | undefined> {
+  const [own, ...aliases] = managementAudiences(tenant.id);
+  const wanted = aliases.includes(identifier) ? own : identifier;
+  const api = await apis.findOne(tenant, { identifier: { $eq: wanted } });
+  // The row keeps the catalogue of the day it was made; the system's is of today.
+  return api?.system ? { ...api, permissions: [...MANAGEMENT_PERMISSIONS] } : api;
+}
+
+const listeners: ((account: string) => void)[] = [];
+/** Tells caches of this process that the account's APIs changed. */
+export const onApiChange = (listener: (account: string) => void): void => void listeners.push(listener);
+const changed = (tenant: Tenant) => {
+  for (const listener of listeners) listener(tenant.id);
+};
+
+export function mount(app: FastifyInstance): void {
+  const { name, ...optional } = writable;
+  const optionals = Object.fromEntries(
+    Object.entries(optional).map(([field, schema]) => [field, Type.Optional(schema)]),
+  );
+  mountResource(app, apis, {
+    create: {
+      body: Type.Object(
+        {
+          name,
+          identifier: Type.String({ minLength: 1, maxLength: 500, description: 'Audience of its tokens; immutable.' }),
+          ...optionals,
+          metadata: Type.Optional(Metadata),
+        },
+        { additionalProperties: false },
+      ),
+      run: createApi,
+    },
+    update: {
+      body: Type.Object(
+        { name: Type.Optional(name), ...optionals, metadata: Type.Optional(Metadata) },
+        { additionalProperties: false },
+      ),
+      run: updateApi,
+    },
+    remove: removeApi,
+  });
+}

@@ -1,0 +1,208 @@
+/** OAuth clients: the applications of an account. How the provider sees one is oidc/client-metadata.ts's business. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import type { Tenant } from '../kernel/context.ts';
+import { Fault } from '../kernel/fault.ts';
+import { mintToken } from '../kernel/secrets.ts';
+import { defineCollection } from '../resource/collection.ts';
+import { Metadata, OneOf, type Row } from '../resource/define.ts';
+import { mountResource, present } from '../resource/routes.ts';
+import { apis } from './api.ts';
+import { checkMetadata, missingReference, Name, nullable, Text, WebUrl } from './fields.ts';
+import { revokeClient } from './grant.ts';
+
+export const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'] as const;
+export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'none'] as const;
+
+const Url = (description?: string) =>
+  Type.String({ minLength: 1, maxLength: 2048, ...(description && { description }) });
+const Urls = (description: string) => Type.Array(Url(), { maxItems: 100, uniqueItems: true, description });
+
+const RefreshToken = Type.Object(
+  {
+    expiration_mode: OneOf(['expire', 'not-expire']),
+    infinite_token_lifetime: Type.Boolean(),
+    token_lifetime: Type.Integer({ minimum: 60, maximum: 315_360_000, description: 'Seconds' }),
+  },
+  { additionalProperties: false },
+);
+const ClientGrant = Type.Object(
+  {
+    api: Type.String({ maxLength: 100, description: 'Id of the Api' }),
+    scope: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 1000 }),
+  },
+  { additionalProperties: false },
+);
+
+const writable = {
+  name: Name('Human-readable client name shown in consent screens.'),
+  description: Text('Free-form description for internal admin use.'),
+  callbacks: Urls('Whitelist of allowed OAuth `redirect_uri` values.'),
+  logout_urls: Urls('Whitelist of allowed `post_logout_redirect_uri` values.'),
+  web_origins: Urls('Origins that may call the token endpoint from a browser; empty means any'),
+  refresh_token: RefreshToken,
+  client_uri: nullable(WebUrl()),
+  logo_uri: nullable(WebUrl()),
+  tos_uri: nullable(WebUrl()),
+  policy_uri: nullable(WebUrl()),
+  contacts: Type.Array(Type.String({ maxLength: 254 }), { maxItems: 20 }),
+  grant_types: Type.Array(OneOf(GRANT_TYPES), { uniqueItems: true }),
+  response_types: Type.Array(OneOf(['code']), { uniqueItems: true }),
+  token_endpoint_auth_method: OneOf(AUTH_METHODS),
+  application_type: OneOf(['web', 'native']),
+  software_id: nullable(Text(undefined, 200)),
+  software_version: nullable(Text(undefined, 100)),
+  frontchannel_logout_uri: nullable(WebUrl()),
+  frontchannel_logout_session_required: Type.Boolean(),
+  is_first_party: Type.Boolean({ description: 'False: users are asked for consent' }),
+  grants: nullable(
+    Type.Array(ClientGrant, {
+      maxItems: 100,
+      description: 'Narrows what client_credentials may ask of each Api; null: everything',
+    }),
+  ),
+};
+
+export const clients = defineCollection({
+  name: 'client',
+  title: 'Client',
+  permission: 'clients',
+  collection: 'clients',
+  row: Type.Object({
+    client_id: Type.String(),
+    client_secret: Type.String({ description: 'Masked without the permission read:client_keys' }),
+    ...writable,
+  }),
+  sealed: { client_secret: 'read:client_keys' },
+  defaults: () => ({
+    description: '',
+    callbacks: [],
+    logout_urls: [],
+    web_origins: [],
+    refresh_token: { expiration_mode: 'expire' as const, infinite_token_lifetime: false, token_lifetime: 2_592_000 },
+    contacts: [],
+    grant_types: [...GRANT_TYPES],
+    response_types: ['code' as const],
+    token_endpoint_auth_method: 'client_secret_basic' as const,
+    application_type: 'web' as const,
+    frontchannel_logout_session_required: false,
+    is_first_party: true,
+    grants: null,
+  }),
+  filter: ['name', 'client_id', 'application_type', 'is_first_party', 'token_endpoint_auth_method'],
+  search: ['name', 'description', 'client_id'],
+});
+
+export type Client = Row<typeof clients.spec.row>;
+type ClientInput = Partial<Omit<Client, 'account'>>;
+
+const partial = <T extends Record<string, ReturnType<typeof Type.Any>>>(schemas: T) =>
+  Object.fromEntries(Object.entries(schemas).map(([field, schema]) => [field, Type.Optional(schema)]));
+
+const ClientWrite = (required: 'name' | null) =>
+  Type.Object(
+    { ...partial(writable as never), ...(required && { name: writable.name }), metadata: Type.Optional(Metadata) },
+    { additionalProperties: false },
+  );
+
+/** RFC 6749 §3.1.2 and RFC 9700 §2.1: absolute, without fragment; scripts and local files are no redirect targets. */
+function checkRedirect(field: string, value: string): void {
+  const refuse = (message: string): never => {
+    throw new Fault('validation', `"${field}" ${message}: ${JSON.stringify(value)}.`, {
+      details: [{ path: `/${field}`, message }],
+    });
+  };
+  if (/[\s\p{Cc}*\\]/u.test(value)) refuse('may not contain white space, control characters, "\\" or "*"');
+  const url = URL.canParse(value) ? new URL(value) : refuse('must be an absolute URL');
+  if (value.includes('#')) refuse('may not have a fragment');
+  if (url.username || url.password) refuse('may not contain a user name or password');
+  if (['javascript:', 'data:', 'file:', 'blob:', 'vbscript:', 'about:'].includes(url.protocol))
+    refuse(`may not use the scheme ${url.protocol}`);
+}
+
+async function checkClient(tenant: Tenant, input: ClientInput): Promise<void> {
+  checkMetadata('/metadata', input.metadata);
+  for (const url of input.callbacks ?? []) checkRedirect('callbacks', url);
+  for (const url of input.logout_urls ?? []) checkRedirect('logout_urls', url);
+  for (const origin of input.web_origins ?? []) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
+      throw new Fault(
+        'validation',
+        `"web_origins" must hold origins like https://app.example.com: ${JSON.stringify(origin)}.`,
+        {
+          details: [{ path: '/web_origins', message: 'must be an origin' }],
+        },
+      );
+  }
+  const wanted = (input.grants ?? []).map(({ api }) => api);
+  const known = await apis.many(tenant, wanted);
+  for (const api of wanted) if (!known.has(api)) missingReference('grants', api);
+}
+
+const mintSecret = () => mintToken(36);
+
+export async function createClient(tenant: Tenant, input: ClientInput): Promise<Client> {
+  await checkClient(tenant, input);
+  const id = input.id ?? clients.mintId();
+  return clients.create(tenant, { ...input, id, client_id: id, client_secret: input.client_secret ?? mintSecret() });
+}
+
+export async function updateClient(tenant: Tenant, id: string, patch: ClientInput): Promise<Client> {
+  await checkClient(tenant, patch);
+  const updated = await clients.update(tenant, id, patch);
+  forget(tenant, id);
+  return updated;
+}
+
+/** The old secret stops working with this call. */
+async function rotateSecret(tenant: Tenant, id: string): Promise<Client> {
+  const updated = await clients.update(tenant, id, { client_secret: mintSecret() });
+  forget(tenant, id);
+  return updated;
+}
+
+async function removeClient(tenant: Tenant, id: string): Promise<Client> {
+  await clients.get(tenant, id);
+  await revokeClient(tenant, id);
+  const removed = await clients.remove(tenant, id);
+  forget(tenant, id);
+  return removed;
+}
+
+const listeners: ((account: string, client: string) => void)[] = [];
+/** Tells caches that a client changed, in this process at once; others find out by the age of what they hold. */
+export const onClientChange = (listener: (account: string, client: string) => void): void =>
+  void listeners.push(listener);
+const forget = (tenant: Tenant, id: string) => {
+  for (const listener of listeners) listener(tenant.id, id);
+};
+
+export function mount(app: FastifyInstance): void {
+  mountResource(app, clients, {
+    create: { body: ClientWrite('name'), run: createClient, reveals: 'client_secret' },
+    update: { body: ClientWrite(null), run: updateClient },
+    remove: removeClient,
+  });
+  app.post(
+    '/client/:client_id/rotate-secret',
+    {
+      config: { access: { permission: 'update:clients' } },
+      schema: {
+        operationId: 'client/rotateSecret',
+        tags: ['client'],
+        summary: "Rotate a Client's secret",
+        description: 'Makes a new `client_secret` and shows it. The previous one stops working at once.',
+        security: [{ bearerAuth: [] }],
+        params: Type.Object({ client_id: Type.String({ maxLength: 100 }) }),
+        response: { 200: Type.Ref('Client') },
+      },
+    },
+    async (request) => {
+      const { client_id } = request.params as { client_id: string };
+      const rotated = await rotateSecret(request.tenant, client_id);
+      await request.audit({ type: 'admin.client.secret_rotated', subject: client_id, refs: { client: client_id } });
+      const [wire] = await present(request, clients as never, [rotated]);
+      return { ...wire, client_secret: clients.reveal(rotated, 'client_secret') };
+    },
+  );
+}

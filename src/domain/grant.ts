@@ -1,0 +1,105 @@
+/**
+ * Protocol rows: sessions, grants, codes, refresh tokens, interactions and the like, as the OIDC engine stores them.
+ * A row's key is a hash of the token it stands for; the token itself is nowhere. Single-use rows are consumed by one
+ * conditional update. Nothing here knows the engine.
+ */
+import mongoose from 'mongoose';
+import { now } from '../kernel/clock.ts';
+import type { Tenant } from '../kernel/context.ts';
+import { hashToken } from '../kernel/secrets.ts';
+
+export type ProtocolRow = {
+  _id: string;
+  account: string;
+  kind: string;
+  /** The engine's payload as JSON without its token id. Kept as text: it is opaque here, and cheaper to store and load. */
+  payload: string;
+  grant?: string;
+  uid?: string;
+  user?: string;
+  client?: string;
+  consumed_at?: Date;
+  expires_at: Date;
+};
+
+const schema = new mongoose.Schema<ProtocolRow>(
+  {
+    _id: { type: String, required: true },
+    account: { type: String, required: true },
+    kind: { type: String, required: true },
+    payload: { type: String, required: true },
+    grant: String,
+    uid: String,
+    user: String,
+    client: String,
+    consumed_at: Date,
+    expires_at: { type: Date, required: true },
+  },
+  { collection: 'protocol', strict: 'throw', versionKey: false, autoIndex: false },
+);
+const partial = (field: string) => ({ partialFilterExpression: { [field]: { $type: 'string' } } });
+schema.index({ account: 1, grant: 1 }, partial('grant'));
+schema.index({ account: 1, uid: 1 }, partial('uid'));
+schema.index({ account: 1, user: 1 }, partial('user'));
+schema.index({ account: 1, client: 1 }, partial('client'));
+schema.index({ expires_at: 1 });
+export const protocolModel = mongoose.model<ProtocolRow>('Protocol', schema);
+
+type Keyed = { kind: string; token: string };
+const keyOf = (tenant: Tenant, { kind, token }: Keyed): string => hashToken(`${tenant.id}\0${kind}\0${token}`);
+const scope = (tenant: Tenant) => ({ account: { $eq: tenant.id } });
+export type ProtocolFields = Omit<ProtocolRow, '_id' | 'account' | 'kind' | 'consumed_at'>;
+
+/** Inserts or replaces; a consumed row stays consumed. */
+export async function putProtocol(tenant: Tenant, key: Keyed, fields: ProtocolFields): Promise<void> {
+  await protocolModel.updateOne(
+    { _id: { $eq: keyOf(tenant, key) }, ...scope(tenant) },
+    { $set: { ...fields }, $setOnInsert: { kind: key.kind } },
+    { upsert: true },
+  );
+}
+
+/** A row that has expired is as absent as one that never was, whether or not the sweeper came by. */
+export const findProtocol = (tenant: Tenant, key: Keyed): Promise<ProtocolRow | null> =>
+  protocolModel
+    .findOne({ _id: { $eq: keyOf(tenant, key) }, ...scope(tenant), expires_at: { $gt: now() } })
+    .lean<ProtocolRow>()
+    .exec();
+
+export const findProtocolByUid = (tenant: Tenant, kind: string, uid: string): Promise<ProtocolRow | null> =>
+  protocolModel
+    .findOne({ uid: { $eq: uid }, kind: { $eq: kind }, ...scope(tenant), expires_at: { $gt: now() } })
+    .lean<ProtocolRow>()
+    .exec();
+
+/** @returns false when somebody else consumed it first. */
+export async function consumeProtocol(tenant: Tenant, key: Keyed): Promise<boolean> {
+  const { modifiedCount } = await protocolModel.updateOne(
+    { _id: { $eq: keyOf(tenant, key) }, ...scope(tenant), consumed_at: null },
+    { $set: { consumed_at: now() } },
+  );
+  return modifiedCount === 1;
+}
+
+export async function destroyProtocol(tenant: Tenant, key: Keyed): Promise<void> {
+  await protocolModel.deleteOne({ _id: { $eq: keyOf(tenant, key) }, ...scope(tenant) });
+}
+
+/** Everything issued under one grant, the grant itself excepted: the family that RFC 9700 §4.14.2 speaks of. */
+export async function revokeGrant(tenant: Tenant, grant: string): Promise<void> {
+  await protocolModel.deleteMany({ grant: { $eq: grant }, ...scope(tenant) });
+  await destroyProtocol(tenant, { kind: 'Grant', token: grant });
+}
+
+/** Ends a user's sessions, grants, codes and refresh tokens in the account. */
+export async function revokeUser(tenant: Tenant, user: string): Promise<void> {
+  await protocolModel.deleteMany({ user: { $eq: user }, ...scope(tenant) });
+}
+
+export async function revokeClient(tenant: Tenant, client: string): Promise<void> {
+  await protocolModel.deleteMany({ client: { $eq: client }, ...scope(tenant) });
+}
+
+export async function removeProtocol(account: string): Promise<void> {
+  await protocolModel.deleteMany({ account: { $eq: account } });
+}
