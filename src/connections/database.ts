@@ -1,0 +1,15 @@
+/** The account's own users: an identifier and a password that we keep a hash of. */
+import { verifyDecoy, verifyPassword } from '../kernel/secrets.ts';
+import type { PasswordStrategy } from './strategy.ts';
+
+export const database = {
+  async checkPassword(lookup, password) {
+    const credential = await lookup();
+    if (!credential?.password_hash) {
+      await verifyDecoy(password);
+      return 'unknown';
+    }
+    const right = await verifyPassword(password, credential.password_hash);
+    return right ? { credential, user: credential.user } : 'wrong';
+  },
+} satisfies PasswordStrategy;
