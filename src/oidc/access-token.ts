@@ -1,0 +1,131 @@
+/**
+ * Access tokens as RFC 9068 JWTs: made here for every audience, and read back by verifying the signature, so that none
+ * is ever stored. Without an audience a token is for the userinfo endpoint.
+ */
+import { verify } from 'node:crypto';
+import type { AccessToken, AdapterPayload, ClientCredentials, Provider } from 'oidc-provider';
+import { type AccountKeys, accountKeys } from '../domain/account.ts';
+import type { Api } from '../domain/api.ts';
+import { nowSeconds } from '../kernel/clock.ts';
+import type { Tenant } from '../kernel/context.ts';
+import { mintToken } from '../kernel/secrets.ts';
+import { signRs256 } from './signing.ts';
+
+export const userinfoAudience = (tenant: Tenant): string => `${tenant.origin}/userinfo`;
+
+type Claims = {
+  iss: string;
+  sub: string;
+  aud: string;
+  client_id: string;
+  account: string;
+  iat: number;
+  exp: number;
+  jti: string;
+  scope?: string;
+  permissions?: string[];
+  roles?: string[];
+  /** The grant behind a user's token: what revocation looks at. */
+  grant_id?: string;
+  sid?: string;
+  cnf?: { jkt?: string; 'x5t#S256'?: string };
+};
+
+const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+/** Signs claims as an RFC 9068 §2 access token with the account's production key. */
+async function signAccessToken(keys: AccountKeys, claims: Claims): Promise<string> {
+  const input = `${encode({ alg: 'RS256', typ: 'at+jwt', kid: keys.production.kid })}.${encode(claims)}`;
+  const signature = await signRs256(Buffer.from(input), keys.production.privateKey);
+  return `${input}.${signature.toString('base64url')}`;
+}
+
+type Issued = (AccessToken | ClientCredentials) & {
+  accountId?: string;
+  grantId?: string;
+  sid?: string;
+  jkt?: string;
+  'x5t#S256'?: string;
+  resourceServer?: { api?: Api };
+};
+
+/** Has a Provider's access tokens made here instead of stored. */
+export function issueJwtAccessTokens(
+  provider: Provider,
+  tenant: Tenant,
+  extraClaims: (token: { accountId?: string; scope?: string }, api: Api) => Promise<Partial<Claims>>,
+): void {
+  for (const Token of [provider.AccessToken, provider.ClientCredentials]) {
+    Object.defineProperty(Token.prototype, 'getValueAndPayload', {
+      value: async function (this: Issued) {
+        const iat = nowSeconds();
+        const api = this.resourceServer?.api;
+        const claims: Claims = {
+          iss: tenant.origin,
+          sub: this.accountId ?? this.clientId!,
+          aud: typeof this.aud === 'string' ? this.aud : userinfoAudience(tenant),
+          client_id: this.clientId!,
+          account: tenant.id,
+          iat,
+          exp: iat + this.expiration,
+          jti: mintToken(16),
+          ...(this.scope && { scope: this.scope }),
+          ...(api && (await extraClaims({ accountId: this.accountId, scope: this.scope }, api))),
+          ...(this.grantId && { grant_id: this.grantId }),
+          ...(this.sid && { sid: this.sid }),
+          ...(this.jkt && { cnf: { jkt: this.jkt } }),
+        };
+        return { value: await signAccessToken(await accountKeys(tenant), claims) };
+      },
+    });
+  }
+}
+
+export type VerifiedToken = Claims & { kid: string };
+
+/** Checks form, type, algorithm and signature; not issuer, audience or expiry. `undefined` for anything that is not ours. */
+export function openAccessToken(
+  token: string,
+  keyOf: (kid: string) => import('node:crypto').KeyObject | undefined,
+): VerifiedToken | undefined {
+  const parts = token.split('.');
+  if (parts.length !== 3 || token.length > 16_384) return undefined;
+  try {
+    const header = JSON.parse(Buffer.from(parts[0]!, 'base64url').toString());
+    if (header.alg !== 'RS256' || header.typ !== 'at+jwt' || typeof header.kid !== 'string' || header.crit)
+      return undefined;
+    const key = keyOf(header.kid);
+    const input = Buffer.from(`${parts[0]}.${parts[1]}`);
+    if (!key || !verify('sha256', input, key, Buffer.from(parts[2]!, 'base64url'))) return undefined;
+    return { ...JSON.parse(Buffer.from(parts[1]!, 'base64url').toString()), kid: header.kid };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The engine's payload of one of the tenant's own access tokens, or nothing. */
+export async function verifyAccessToken(
+  tenant: Tenant,
+  kind: string,
+  token: string,
+): Promise<AdapterPayload | undefined> {
+  if (!token.includes('.')) return undefined;
+  const { published } = await accountKeys(tenant);
+  const claims = openAccessToken(token, (kid) => published.find((key) => key.kid === kid)?.publicKey);
+  if (!claims || claims.iss !== tenant.origin || claims.account !== tenant.id || claims.exp <= nowSeconds())
+    return undefined;
+  const ofUser = claims.sub !== claims.client_id;
+  if (ofUser !== (kind === 'AccessToken')) return undefined;
+  return {
+    kind,
+    jti: claims.jti,
+    iat: claims.iat,
+    exp: claims.exp,
+    clientId: claims.client_id,
+    ...(ofUser && { accountId: claims.sub, grantId: claims.grant_id }),
+    ...(claims.sid && { sid: claims.sid }),
+    ...(claims.scope && { scope: claims.scope }),
+    ...(claims.aud !== userinfoAudience(tenant) && { aud: claims.aud }),
+    ...(claims.cnf?.jkt && { jkt: claims.cnf.jkt }),
+  };
+}

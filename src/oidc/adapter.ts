@@ -1,0 +1,103 @@
+/**
+ * The engine's storage over domain/grant.ts. Keys are hashes of token values, payloads are stored without them, and
+ * consuming is one conditional update: of N racers one wins, and the others revoke what the code was worth.
+ */
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import {
+  consumeProtocol,
+  destroyProtocol,
+  findProtocol,
+  findProtocolByUid,
+  type ProtocolRow,
+  putProtocol,
+  revokeGrant,
+} from '../domain/grant.ts';
+import { inSeconds } from '../kernel/clock.ts';
+import type { Tenant } from '../kernel/context.ts';
+import { verifyAccessToken } from './access-token.ts';
+import { type BuiltIn, clientMetadata, ENDLESS_SECONDS } from './client-metadata.ts';
+
+/** What goes to the database: nothing in it is, or contains, the token that finds the row. */
+function withoutToken(kind: string, payload: AdapterPayload): string {
+  const { jti, consumed, ...rest } = payload;
+  if (kind === 'Interaction') {
+    // Both hold bearer values: the page's own address and the session cookie.
+    delete rest.returnTo;
+    if (rest.session) rest.session = { ...(rest.session as object), cookie: undefined } as never;
+  }
+  return JSON.stringify(rest);
+}
+
+function withToken(tenant: Tenant, kind: string, row: ProtocolRow, token?: string): AdapterPayload {
+  const payload = JSON.parse(row.payload) as AdapterPayload;
+  if (token !== undefined) payload.jti = token;
+  if (kind === 'Interaction') payload.returnTo = `${tenant.origin}/authorize/${token}`;
+  if (row.consumed_at) payload.consumed = Math.floor(row.consumed_at.getTime() / 1000);
+  return payload;
+}
+
+function protocolAdapter(tenant: Tenant, kind: string): Adapter {
+  return {
+    async upsert(token, payload, expiresIn) {
+      await putProtocol(
+        tenant,
+        { kind, token },
+        {
+          payload: withoutToken(kind, payload),
+          expires_at: inSeconds(expiresIn ?? ENDLESS_SECONDS),
+          grant: payload.grantId,
+          uid: kind === 'Session' ? payload.uid : undefined,
+          user: payload.accountId ?? undefined,
+          client: payload.clientId,
+        },
+      );
+    },
+    async find(token) {
+      const row = await findProtocol(tenant, { kind, token });
+      return row ? withToken(tenant, kind, row, token) : undefined;
+    },
+    async findByUid(uid) {
+      const row = await findProtocolByUid(tenant, kind, uid);
+      return row ? withToken(tenant, kind, row) : undefined;
+    },
+    async findByUserCode() {
+      return undefined;
+    },
+    async consume(token) {
+      if (await consumeProtocol(tenant, { kind, token })) return;
+      // RFC 6749 §4.1.2, RFC 9700 §4.5.2: a code used twice is worth nothing to either user of it.
+      const row = await findProtocol(tenant, { kind, token });
+      if (row?.grant) await revokeGrant(tenant, row.grant);
+      throw new errors.InvalidGrant(`${kind} already consumed`);
+    },
+    async destroy(token) {
+      await destroyProtocol(tenant, { kind, token });
+    },
+    async revokeByGrantId(grant) {
+      await revokeGrant(tenant, grant);
+    },
+  };
+}
+
+const refuse = async (): Promise<never> => {
+  throw new Error('not stored by the engine');
+};
+const readOnly = (find: Adapter['find']): Adapter => ({
+  find,
+  upsert: refuse,
+  findByUid: async () => undefined,
+  findByUserCode: async () => undefined,
+  consume: refuse,
+  destroy: async () => {},
+  revokeByGrantId: async () => {},
+});
+
+export const adapterFor =
+  (tenant: Tenant, options: BuiltIn) =>
+  (kind: string): Adapter => {
+    if (kind === 'Client') return readOnly((id) => clientMetadata(tenant, id, options) as never);
+    // Access tokens are signed, not stored: finding one is verifying it.
+    if (kind === 'AccessToken' || kind === 'ClientCredentials')
+      return readOnly((token) => verifyAccessToken(tenant, kind, token) as never);
+    return protocolAdapter(tenant, kind);
+  };

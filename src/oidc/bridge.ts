@@ -1,0 +1,250 @@
+/**
+ * Fastify ↔ engine. Owns the wire variants (JSON bodies, GET at the token endpoint, `audience`), the headers of hijacked
+ * replies, and OAuth's own error format for what fails before the engine is reached.
+ */
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Fault } from '../kernel/fault.ts';
+import { PATHS } from './configure.ts';
+import type { ProviderFor } from './providers.ts';
+import { MISMATCH } from './resource-server.ts';
+
+const BODY_LIMIT = 56 * 1024;
+
+/** Secrets that would end up in logs and histories when sent in a query string. */
+const NEVER_IN_QUERY = [
+  'client_secret',
+  'client_assertion',
+  'password',
+  'otp',
+  'refresh_token',
+  'code_verifier',
+  'subject_token',
+  'actor_token',
+];
+
+const requests = new WeakMap<object, FastifyRequest>();
+/** The request that an engine context came from: what its error pages need to know. */
+export const requestOf = (raw: object): FastifyRequest => requests.get(raw)!;
+
+const oauthError = (error: string, description: string) => ({ error, error_description: description });
+
+async function readBody(request: FastifyRequest): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request.raw as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_LIMIT) throw new Fault('payload_too_large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** `audience` is an alias of `resource` (RFC 8707); both given and different is the engine's `invalid_target`. */
+function aliasAudience(params: URLSearchParams): void {
+  const audience = params.get('audience');
+  if (!audience) return;
+  const resources = params.getAll('resource');
+  if (resources.length === 0) params.set('resource', audience);
+  else if (resources.length > 1 || resources[0] !== audience) params.set('resource', MISMATCH);
+}
+
+/** A JSON object of strings (and arrays of them) as the form that the engine reads. */
+function formOf(json: unknown): URLSearchParams {
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new Fault('invalid_request', 'the request body must be a JSON object');
+  const form = new URLSearchParams();
+  for (const [name, value] of Object.entries(json)) {
+    for (const item of [value].flat()) {
+      if (item === null || item === undefined) continue;
+      if (typeof item === 'object') throw new Fault('invalid_request', `"${name.slice(0, 50)}" must be a string`);
+      form.append(name, String(item));
+    }
+  }
+  return form;
+}
+
+/** The request as the engine would have received it had it come as a form POST. */
+function asFormPost(request: FastifyRequest, form: URLSearchParams) {
+  const { raw } = request;
+  const body = Buffer.from(form.toString());
+  const headers = {
+    ...raw.headers,
+    'content-type': 'application/x-www-form-urlencoded',
+    'content-length': String(body.length),
+  } as Record<string, string | string[] | undefined>;
+  delete headers['transfer-encoding'];
+  return Object.assign(Readable.from([body], { objectMode: false }), {
+    method: 'POST',
+    url: raw.url?.split('?')[0],
+    headers,
+    socket: raw.socket,
+    connection: raw.socket,
+    httpVersion: raw.httpVersion,
+    httpVersionMajor: raw.httpVersionMajor,
+    httpVersionMinor: raw.httpVersionMinor,
+    complete: true,
+  });
+}
+
+async function tokenRequest(request: FastifyRequest): Promise<unknown> {
+  const query = new URLSearchParams(request.raw.url?.split('?')[1] ?? '');
+  for (const name of NEVER_IN_QUERY) {
+    if (query.has(name))
+      throw new Fault('invalid_request', `${name} must not be sent in the query string, where logs would keep it`);
+  }
+  if (request.method === 'GET') {
+    aliasAudience(query);
+    return asFormPost(request, query);
+  }
+  const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  if (type !== 'application/json' && type !== 'application/x-www-form-urlencoded')
+    throw new Fault('unsupported_media_type', 'send application/x-www-form-urlencoded or application/json');
+  const body = (await readBody(request)).toString('utf8');
+  let form: URLSearchParams;
+  if (type === 'application/json') {
+    let json: unknown;
+    try {
+      json = JSON.parse(body);
+    } catch {
+      throw new Fault('invalid_request', 'the request body is not valid JSON');
+    }
+    form = formOf(json);
+  } else {
+    form = new URLSearchParams(body);
+  }
+  aliasAudience(form);
+  return asFormPost(request, form);
+}
+
+/** `redirect_to` and `connection` are ours; `audience` becomes `resource`. */
+function authorizeRequest(request: FastifyRequest): unknown {
+  const [path, search = ''] = (request.raw.url ?? '').split('?', 2);
+  const params = new URLSearchParams(search);
+  if (params.has('audience')) {
+    aliasAudience(params);
+    request.raw.url = `${path}?${params}`;
+  }
+  return request.raw;
+}
+
+export type BridgeOptions = {
+  providerFor: ProviderFor;
+  /** Answers a failure on a page address; OAuth endpoints answer JSON themselves. */
+  renderPageFault(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply | Promise<FastifyReply>;
+  toFault(error: unknown): Fault;
+};
+
+export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toFault }: BridgeOptions): void {
+  app.register(async (scope) => {
+    // Bodies are the engine's to read.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
+
+    scope.setErrorHandler((error, request, reply) => {
+      const fault = toFault(error);
+      if (fault.row.status >= 500) request.log.error({ err: error }, 'oauth request failed');
+      if (request.routeOptions.url?.startsWith(PATHS.authorization)) return renderPageFault(request, reply, fault);
+      if (fault.retryAfterSeconds) reply.header('retry-after', fault.retryAfterSeconds);
+      return reply
+        .code(fault.row.status)
+        .headers({ 'cache-control': 'no-store', 'access-control-allow-origin': '*' })
+        .send(oauthError(fault.row.oauth ?? 'invalid_request', fault.message));
+    });
+
+    const handOver = async (
+      request: FastifyRequest,
+      reply: FastifyReply,
+      prepare?: (request: FastifyRequest) => unknown,
+    ) => {
+      const provider = await providerFor(request.tenant);
+      const raw = ((await prepare?.(request)) ?? request.raw) as typeof request.raw;
+      requests.set(raw, request);
+      const { protocol, host } = new URL(request.tenant.origin);
+      // The engine builds its URLs from these, and only from what we resolved.
+      Object.assign(raw.headers, { host, 'x-forwarded-proto': protocol.slice(0, -1), 'x-forwarded-host': host });
+      delete raw.headers['x-forwarded-port'];
+      raw.headers['x-forwarded-for'] = request.ip;
+      for (const [name, value] of Object.entries(reply.getHeaders()))
+        if (value !== undefined) reply.raw.setHeader(name, value);
+      reply.hijack();
+      await provider.callback()(raw, reply.raw);
+    };
+
+    type Route = {
+      method: ('GET' | 'POST' | 'OPTIONS')[];
+      url: string;
+      operationId: string;
+      summary: string;
+      prepare?: (request: FastifyRequest) => unknown;
+    };
+    const routes: Route[] = [
+      {
+        method: ['GET'],
+        url: PATHS.authorization,
+        operationId: 'authorize',
+        summary: 'Start a login (RFC 6749 §3.1)',
+        prepare: authorizeRequest,
+      },
+      {
+        method: ['GET'],
+        url: `${PATHS.authorization}/:uid`,
+        operationId: 'authorizeResume',
+        summary: 'Finish a login: where the hosted pages return to',
+      },
+      {
+        method: ['POST', 'GET'],
+        url: PATHS.token,
+        operationId: 'oauth/token',
+        summary: 'Get tokens (RFC 6749 §3.2)',
+        prepare: tokenRequest,
+      },
+      {
+        method: ['GET', 'POST'],
+        url: PATHS.userinfo,
+        operationId: 'oauth/userinfo',
+        summary: 'Claims about the user (OIDC Core §5.3)',
+      },
+      {
+        method: ['POST'],
+        url: PATHS.pushed_authorization_request,
+        operationId: 'oauth/par',
+        summary: 'Push an authorization request (RFC 9126)',
+        prepare: tokenRequest,
+      },
+      { method: ['GET'], url: PATHS.jwks, operationId: 'oauth/jwks', summary: 'Public keys (RFC 7517)' },
+      {
+        method: ['GET'],
+        url: '/.well-known/openid-configuration',
+        operationId: 'oauth/openidConfiguration',
+        summary: 'Discovery (OIDC Discovery §4)',
+      },
+      {
+        method: ['GET'],
+        url: '/.well-known/oauth-authorization-server',
+        operationId: 'oauth/authorizationServer',
+        summary: 'Discovery (RFC 8414)',
+      },
+    ];
+    const suffix: Record<string, string> = { 'oauth/token GET': 'Get', 'oauth/userinfo POST': 'Post' };
+    for (const { method, url, operationId, summary, prepare } of routes) {
+      for (const verb of method) {
+        scope.route({
+          method: verb,
+          url,
+          config: { access: 'public' },
+          schema: { operationId: operationId + (suffix[`${operationId} ${verb}`] ?? ''), tags: ['oauth'], summary },
+          handler: (request, reply) => handOver(request, reply, prepare),
+        });
+      }
+      if (url !== PATHS.authorization && !url.includes(':'))
+        scope.route({
+          method: 'OPTIONS',
+          url,
+          config: { access: 'public' },
+          schema: { hide: true },
+          handler: (request, reply) => handOver(request, reply),
+        });
+    }
+  });
+}

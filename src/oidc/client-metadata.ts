@@ -1,0 +1,112 @@
+/**
+ * A client of the account as the engine's client metadata. Cached for seconds: the hot path reads no database, and a
+ * change made on another instance is seen soon.
+ */
+import { LRUCache } from 'lru-cache';
+import type { ClientMetadata } from 'oidc-provider';
+import { type Client, clients, onClientChange } from '../domain/client.ts';
+import type { Tenant } from '../kernel/context.ts';
+
+const CACHE_SECONDS = 5;
+type Entry = { client: Client | null; metadata: ClientMetadata | undefined; staleAt: number };
+const cache = new LRUCache<string, Entry>({ max: 50_000 });
+onClientChange((account, client) => cache.delete(`${account}:${client}`));
+
+/** The built-in relying party of development; it exists in no database. */
+export const PLAYGROUND = 'playground';
+
+function playground(tenant: Tenant): ClientMetadata {
+  return {
+    client_id: PLAYGROUND,
+    client_name: 'Playground',
+    redirect_uris: [`${tenant.origin}/playground`],
+    post_logout_redirect_uris: [`${tenant.origin}/playground`],
+    token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    first_party: true,
+    web_origins: [tenant.origin],
+  };
+}
+
+function metadataOf(client: Client): ClientMetadata {
+  const isPublic = client.token_endpoint_auth_method === 'none';
+  const canRedirect = client.callbacks.length > 0 && client.grant_types.includes('authorization_code');
+  const optional = (field: 'client_uri' | 'logo_uri' | 'tos_uri' | 'policy_uri') =>
+    client[field] ? { [field]: client[field] } : {};
+  return {
+    client_id: client.id,
+    client_name: client.name,
+    token_endpoint_auth_method: client.token_endpoint_auth_method,
+    ...(!isPublic && { client_secret: clients.reveal(client, 'client_secret') ?? undefined }),
+    redirect_uris: canRedirect ? client.callbacks : [],
+    post_logout_redirect_uris: client.logout_urls,
+    response_types: canRedirect ? ['code'] : [],
+    grant_types: client.grant_types.filter((type) => canRedirect || type !== 'authorization_code'),
+    ...optional('client_uri'),
+    ...optional('logo_uri'),
+    ...optional('tos_uri'),
+    ...optional('policy_uri'),
+    // The engine's rules for native clients are about registration; ours are checked when the client is written.
+    application_type: 'web',
+    native: client.application_type === 'native',
+    first_party: client.is_first_party,
+    web_origins: client.web_origins,
+    refresh_lifetime: refreshLifetime(client),
+    api_grants: client.grants ?? undefined,
+  };
+}
+
+/** As long as a refresh token that does not expire lives: ten years, so that its row still has an end. */
+export const ENDLESS_SECONDS = 315_360_000;
+
+const refreshLifetime = ({ refresh_token }: Client): number =>
+  refresh_token.infinite_token_lifetime || refresh_token.expiration_mode === 'not-expire'
+    ? ENDLESS_SECONDS
+    : refresh_token.token_lifetime;
+
+async function entryOf(tenant: Tenant, id: string): Promise<Entry> {
+  const key = `${tenant.id}:${id}`;
+  const known = cache.get(key);
+  if (known && known.staleAt > Date.now()) return known;
+  const client = (await clients.find(tenant, id)) ?? null;
+  const metadata = client ? metadataOf(client) : undefined;
+  const entry: Entry = { client, metadata, staleAt: Date.now() + CACHE_SECONDS * 1000 };
+  cache.set(key, entry);
+  return entry;
+}
+
+export type BuiltIn = { playground: boolean; operatorClientId: string; operatorClientSecret: string };
+
+/** The clients that the configuration makes, not the database: the playground, and the operator on the root account. */
+function builtIn(tenant: Tenant, id: string, options: BuiltIn): ClientMetadata | undefined {
+  if (id === PLAYGROUND && options.playground) return playground(tenant);
+  if (id !== options.operatorClientId || !tenant.account.root) return undefined;
+  return {
+    client_id: id,
+    client_secret: options.operatorClientSecret,
+    client_name: 'Operator',
+    grant_types: ['client_credentials'],
+    response_types: [],
+    redirect_uris: [],
+  };
+}
+
+export async function clientMetadata(
+  tenant: Tenant,
+  id: string,
+  options: BuiltIn,
+): Promise<ClientMetadata | undefined> {
+  return builtIn(tenant, id, options) ?? (await entryOf(tenant, id)).metadata;
+}
+
+/** Our own metadata that the engine carries along (`extraClientMetadata`). */
+export const CLIENT_EXTRAS = ['native', 'first_party', 'web_origins', 'refresh_lifetime', 'api_grants'] as const;
+
+export type ClientExtras = {
+  native?: boolean;
+  first_party?: boolean;
+  web_origins?: string[];
+  refresh_lifetime?: number;
+  api_grants?: { api: string; scope: string[] }[];
+};

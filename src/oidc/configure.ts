@@ -1,0 +1,147 @@
+/** A tenant's engine configuration, top to bottom like a contract: lifetimes, surfaces, policies, pages. */
+import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { accountKeys } from '../domain/account.ts';
+import { managementAudience } from '../domain/permission.ts';
+import { DAY, HOUR, MINUTE } from '../kernel/clock.ts';
+import type { Tenant } from '../kernel/context.ts';
+import { adapterFor } from './adapter.ts';
+import { CLAIMS, findAccount } from './claims.ts';
+import { CLIENT_EXTRAS, type ClientExtras, ENDLESS_SECONDS } from './client-metadata.ts';
+import { existingGrant } from './consent.ts';
+import { allowsOfflineAccess, resourceServer } from './resource-server.ts';
+import { engineKey } from './signing.ts';
+
+export type ProviderOptions = {
+  /** The built-in relying party of development. */
+  playground: boolean;
+  operatorClientId: string;
+  operatorClientSecret: string;
+  /** Writes the answer to a request that cannot be sent back to a relying party. */
+  renderError(
+    ctx: KoaContextWithOIDC,
+    out: { error: string; error_description?: string },
+    error: Error,
+  ): void | Promise<void>;
+};
+
+export const PATHS = {
+  authorization: '/authorize',
+  token: '/oauth/token',
+  userinfo: '/userinfo',
+  jwks: '/.well-known/jwks.json',
+  end_session: '/logout',
+  revocation: '/oauth/revoke',
+  introspection: '/oauth/introspect',
+  registration: '/oidc/register',
+  device_authorization: '/oauth/device/code',
+  pushed_authorization_request: '/oauth/par',
+};
+
+const SESSION_SECONDS = 14 * DAY;
+const DEFAULT_ACCESS_TOKEN_SECONDS = DAY;
+
+const extras = (client: unknown): ClientExtras => (client ?? {}) as ClientExtras;
+const split = (scope: unknown): string[] => (typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []);
+
+/**
+ * Nearly every client asks for `offline_access` without `prompt=consent`, and the engine drops it then (OIDC Core §11
+ * allows granting it under other conditions). The request is looked at again after the engine's own check.
+ */
+function keepOfflineAccess(ctx: KoaContextWithOIDC): void {
+  const asked = split(ctx.query.scope ?? (ctx.oidc.body as Record<string, unknown> | undefined)?.scope);
+  const params = ctx.oidc.params!;
+  const scopes = split(params.scope);
+  if (
+    asked.includes('offline_access') &&
+    !scopes.includes('offline_access') &&
+    ctx.oidc.client?.grantTypeAllowed('refresh_token')
+  )
+    params.scope = [...scopes, 'offline_access'].join(' ');
+}
+
+export async function configure(tenant: Tenant, options: ProviderOptions): Promise<Configuration> {
+  const { published, production } = await accountKeys(tenant);
+  const secure = tenant.origin.startsWith('https:');
+  const cookie = { httpOnly: true, sameSite: 'lax', secure, path: '/' } as const;
+  const policy = interactionPolicy.base();
+  policy.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0);
+
+  return {
+    adapter: adapterFor(tenant, options),
+    // The engine signs with the first key that fits, so the production key comes first; every other one is published.
+    jwks: { keys: [production, ...published.filter((key) => key !== production)].map(engineKey) } as never,
+    routes: PATHS,
+    cookies: {
+      names: { session: 'cardea_sess', interaction: 'cardea_flow', resume: 'cardea_resume' },
+      long: cookie,
+      short: { ...cookie, path: undefined },
+      keys: [],
+    },
+    discovery: { management_audience: managementAudience(tenant.id), claim_types_supported: ['normal'] },
+
+    ttl: {
+      AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? DEFAULT_ACCESS_TOKEN_SECONDS,
+      ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? DEFAULT_ACCESS_TOKEN_SECONDS,
+      AuthorizationCode: MINUTE,
+      IdToken: HOUR,
+      Interaction: HOUR,
+      Session: SESSION_SECONDS,
+      RefreshToken: (_ctx, _token, client) => extras(client).refresh_lifetime ?? 30 * DAY,
+      // A grant outlives every token under it.
+      Grant: (ctx) =>
+        Math.min(ENDLESS_SECONDS, (extras(ctx?.oidc?.client).refresh_lifetime ?? 30 * DAY) + SESSION_SECONDS),
+    },
+
+    responseTypes: ['code'],
+    pkce: { required: (_ctx, client) => client.clientAuthMethod === 'none' },
+    scopes: ['openid', 'offline_access'],
+    claims: CLAIMS,
+    subjectTypes: ['public'],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
+    clientDefaults: { id_token_signed_response_alg: 'RS256' },
+    enabledJWA: { idTokenSigningAlgValues: ['RS256'] },
+    extraClientMetadata: { properties: [...CLIENT_EXTRAS] },
+    extraParams: { audience: keepOfflineAccess },
+    conformIdTokenClaims: false,
+    allowOmittingSingleRegisteredRedirectUri: false,
+    clockTolerance: 15,
+
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      externalSigningSupport: { enabled: true, ack: 'experimental-01' } as never,
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: (ctx, identifier) => resourceServer(tenant, ctx, identifier, options.operatorClientId),
+        // The audience given at /authorize holds for the token request too (RFC 8707 §2.2), as with Auth0.
+        useGrantedResource: async () => true,
+        defaultResource: async (_ctx, _client, oneOf) => oneOf as never,
+      },
+      // Served by logout.ts; enabled here for client metadata and discovery.
+      rpInitiatedLogout: { enabled: true },
+      userinfo: { enabled: true },
+    },
+
+    interactions: { policy, url: (_ctx, interaction) => `/flow/${interaction.uid}` },
+    findAccount: (_ctx, id) => findAccount(tenant, id),
+    loadExistingGrant: (ctx) => existingGrant(tenant, ctx),
+    // OIDC Core §11: a refresh token for whoever asked for offline access and may have it for the audience.
+    issueRefreshToken: async (_ctx, client, source) => {
+      if (!client.grantTypeAllowed('refresh_token') || !source.scopes.has('offline_access')) return false;
+      const [audience] = [source.resource].flat();
+      return audience ? allowsOfflineAccess(tenant, audience) : true;
+    },
+    rotateRefreshToken: true,
+    clientBasedCORS: (_ctx, origin, client) => {
+      const { web_origins: origins = [] } = extras(client);
+      if (origin === 'null') return false;
+      return (
+        origins.length === 0 || origins.includes(origin) || redirectOrigins(client.redirectUris ?? []).includes(origin)
+      );
+    },
+    renderError: (ctx, out, error) => options.renderError(ctx, out as never, error),
+  };
+}
+
+const redirectOrigins = (uris: readonly string[]): string[] =>
+  uris.filter((uri) => URL.canParse(uri)).map((uri) => new URL(uri).origin);

@@ -1,0 +1,116 @@
+/** The hosted pages' way into the engine: what a login waits for, and how a step answers it. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { errors, type Interaction, type InteractionResults, type Provider } from 'oidc-provider';
+import { Fault } from '../kernel/fault.ts';
+import type { ClientExtras } from './client-metadata.ts';
+import { grantConsent, wantedOf } from './consent.ts';
+import type { ProviderFor } from './providers.ts';
+import { describeScopes } from './resource-server.ts';
+
+export type Flow = {
+  provider: Provider;
+  interaction: Interaction;
+  uid: string;
+  prompt: string;
+  params: Record<string, unknown>;
+  client: { id: string; name: string; logo?: string; uri?: string; policy?: string; tos?: string; firstParty: boolean };
+  /** The user whom the browser's session belongs to, if any. */
+  sessionUser?: string;
+};
+
+export type Interactions = ReturnType<typeof interactions>;
+
+export function interactions(providerFor: ProviderFor) {
+  /** @throws Fault `flow_expired` when the browser carries no such flow (RFC 6819 §4.4.1.8: it is bound by a cookie). */
+  async function open(request: FastifyRequest, reply: FastifyReply): Promise<Flow> {
+    const provider = await providerFor(request.tenant);
+    const interaction = await provider.interactionDetails(request.raw, reply.raw).catch((error: unknown) => {
+      if (error instanceof errors.SessionNotFound) throw new Fault('flow_expired', undefined, { cause: error });
+      throw error;
+    });
+    const { uid } = request.params as { uid: string };
+    if (interaction.uid !== uid) throw new Fault('flow_expired');
+    const client = await provider.Client.find(interaction.params.client_id as string);
+    if (!client) throw new Fault('flow_expired');
+    return {
+      provider,
+      interaction,
+      uid,
+      prompt: interaction.prompt.name,
+      params: interaction.params,
+      client: {
+        id: client.clientId,
+        name: client.clientName ?? client.clientId,
+        logo: client.logoUri,
+        uri: client.clientUri,
+        policy: client.policyUri,
+        tos: client.tosUri,
+        firstParty: (client as unknown as ClientExtras).first_party ?? false,
+      },
+      sessionUser: interaction.session?.accountId,
+    };
+  }
+
+  /** Stores the step's result; the browser goes on at the returned address. */
+  async function answer(
+    flow: Flow,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    result: InteractionResults,
+  ): Promise<string> {
+    return flow.provider.interactionResult(request.raw, reply.raw, result, { mergeWithLastSubmission: true });
+  }
+
+  /**
+   * A login by somebody else than the browser's session belongs to: the old session ends, so that no app of the one
+   * user goes on with tokens of the other.
+   */
+  async function leaveSession(flow: Flow, sessionId: string | undefined): Promise<void> {
+    const session = sessionId ? await flow.provider.Session.find(sessionId) : undefined;
+    await session?.destroy();
+    flow.interaction.session = undefined;
+    await flow.interaction.persist();
+  }
+
+  return {
+    open,
+
+    async login(
+      flow: Flow,
+      request: FastifyRequest,
+      reply: FastifyReply,
+      login: { user: string; amr: string[]; sessionId?: string },
+    ): Promise<string> {
+      if (flow.sessionUser && flow.sessionUser !== login.user) await leaveSession(flow, login.sessionId);
+      return answer(flow, request, reply, { login: { accountId: login.user, amr: login.amr, remember: true } });
+    },
+
+    /** The user stays who they are (prompt=select_account). */
+    continueAs: (flow: Flow, request: FastifyRequest, reply: FastifyReply) =>
+      answer(flow, request, reply, {
+        select_account: {},
+        login: { accountId: flow.sessionUser! },
+      } as InteractionResults),
+
+    async allow(flow: Flow, request: FastifyRequest, reply: FastifyReply): Promise<string> {
+      return answer(flow, request, reply, {
+        consent: { grantId: await grantConsent(flow.provider, flow.interaction) },
+      });
+    },
+
+    /** RFC 6749 §4.1.2.1: the relying party is told that the user said no. */
+    deny: (flow: Flow, request: FastifyRequest, reply: FastifyReply) =>
+      answer(flow, request, reply, {
+        error: 'access_denied',
+        error_description: 'the user did not allow the request',
+      }),
+
+    async wanted(flow: Flow, request: FastifyRequest) {
+      const { scopes, resources } = wantedOf(flow.interaction);
+      const described = await Promise.all(
+        Object.entries(resources).map(([identifier, wanted]) => describeScopes(request.tenant, identifier, wanted)),
+      );
+      return { scopes: [...scopes], permissions: described.flat() };
+    },
+  };
+}

@@ -1,0 +1,39 @@
+/** One engine instance per account, origin and revision, in an LRU; making one costs a third of a millisecond. */
+import { LRUCache } from 'lru-cache';
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Tenant } from '../kernel/context.ts';
+import { issueJwtAccessTokens } from './access-token.ts';
+import { configure, type ProviderOptions } from './configure.ts';
+import { allowRedirects } from './redirect.ts';
+import { apiClaims } from './resource-server.ts';
+
+export type ProviderFor = (tenant: Tenant) => Promise<Provider>;
+
+/** @param onServerError is told what the engine is about to answer as `server_error`, and may answer otherwise. */
+export function providers(
+  options: ProviderOptions,
+  onServerError: (ctx: KoaContextWithOIDC, error: Error) => void,
+): ProviderFor {
+  const cache = new LRUCache<string, Promise<Provider>>({ max: 1000 });
+
+  async function make(tenant: Tenant): Promise<Provider> {
+    const provider = new Provider(tenant.origin, await configure(tenant, options));
+    // The bridge has resolved host and scheme already and hands them over in these headers.
+    provider.proxy = true;
+    issueJwtAccessTokens(provider, tenant, (token, api) => apiClaims(tenant, token, api));
+    allowRedirects(provider);
+    provider.on('server_error', onServerError);
+    return provider;
+  }
+
+  return (tenant) => {
+    const key = `${tenant.id} ${tenant.origin} ${tenant.account.revision}`;
+    const known = cache.get(key);
+    if (known) return known;
+    const made = make(tenant);
+    cache.set(key, made);
+    // A failure is not remembered.
+    made.catch(() => cache.delete(key));
+    return made;
+  };
+}
