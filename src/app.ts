@@ -1,0 +1,251 @@
+/** Composition root: the one file that knows every room. */
+import cookie from '@fastify/cookie';
+import formbody from '@fastify/formbody';
+import { Ajv } from 'ajv';
+import addFormats from 'ajv-formats';
+import Fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Logger } from 'pino';
+import Type from 'typebox';
+import type { Config } from './config.ts';
+import { mountResources } from './domain/index.ts';
+import { append } from './domain/log.ts';
+import { assets } from './flows/assets.ts';
+import { consent } from './flows/consent.ts';
+import { faultPage, renderFault } from './flows/context.ts';
+import { dispatch } from './flows/dispatch.ts';
+import { landing } from './flows/landing.ts';
+import { login } from './flows/login.ts';
+import { logout } from './flows/logout.ts';
+import type { ErrorPage } from './flows/pages.ts';
+import { enforce } from './http/actor.ts';
+import { logFault, sendFault, toFault } from './http/errors.ts';
+import { openapi } from './http/openapi.ts';
+import { tenantOf } from './http/tenant.ts';
+import { asRoot } from './kernel/context.ts';
+import { Fault } from './kernel/fault.ts';
+import { mintToken } from './kernel/secrets.ts';
+import { openAccessToken } from './oidc/access-token.ts';
+import { bridge, requestOf } from './oidc/bridge.ts';
+import { PLAYGROUND } from './oidc/client-metadata.ts';
+import { interactions } from './oidc/interactions.ts';
+import { providers } from './oidc/providers.ts';
+import type { AuditEvent } from './resource/request.ts';
+import { isUnavailable, type Store } from './store/connect.ts';
+import { VERSION } from './version.ts';
+
+export type AppOptions = {
+  config: Config;
+  store: Pick<Store, 'healthy' | 'ping'>;
+  operator: { id: string; secret: string };
+  log: Logger;
+  /** True when the demo tenant was seeded, so that the landing page can say where its credentials are. */
+  demo?: () => boolean;
+};
+
+const BODY_LIMIT = 1_048_576;
+/** Addresses that answer before any tenant is known. */
+const HOSTLESS = /^\/(healthz|readyz|version|assets\/[^?]*)(\?|$)/;
+
+const wantsPage = (request: FastifyRequest): boolean =>
+  request.method === 'GET' && /\btext\/html\b/.test(request.headers.accept ?? '');
+
+/** Bodies are checked as they came; only query and path, which are all text, are coerced. */
+function validators() {
+  const options = { allErrors: false, removeAdditional: false, useDefaults: true, strict: false } as const;
+  const exact = new Ajv({ ...options, coerceTypes: false });
+  const coercing = new Ajv({ ...options, coerceTypes: 'array' });
+  for (const ajv of [exact, coercing]) (addFormats as unknown as (ajv: Ajv) => void)(ajv);
+  return { exact, coercing };
+}
+
+/** JSON can spell what UTF-8 cannot hold; such text would be stored as something else than was sent. */
+function checkText(value: unknown, path = ''): void {
+  if (typeof value === 'string') {
+    if (!value.isWellFormed() || value.includes('\0'))
+      throw new Fault('validation', `${path || '/'} holds characters that are not text.`, {
+        details: [{ path: path || '/', message: 'is not well-formed Unicode text' }],
+      });
+    return;
+  }
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, child] of Object.entries(value)) {
+    checkText(key, path);
+    checkText(child, `${path}/${key}`);
+  }
+}
+
+export async function buildApp({ config, store, operator, log, demo }: AppOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: config.trustProxy as never,
+    bodyLimit: BODY_LIMIT,
+    genReqId: () => mintToken(12),
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    routerOptions: { maxParamLength: 300 },
+    // Slow senders do not hold connections.
+    requestTimeout: 30_000,
+  }) as unknown as FastifyInstance;
+
+  const { exact, coercing } = validators();
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'body' ? exact : coercing).compile(schema as object),
+  );
+  // Answers are built field by field (toWire); schemas of responses are documentation.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+
+  await app.register(cookie);
+  await app.register(formbody, { bodyLimit: 65_536 });
+  await openapi(app, VERSION.version);
+
+  app.decorateRequest('tenant');
+  app.decorateRequest('actor');
+  app.decorateRequest('from');
+  app.decorateRequest('audit');
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({
+      'x-request-id': request.id,
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'same-origin',
+      ...(config.publicScheme === 'https' && { 'strict-transport-security': 'max-age=31536000; includeSubDomains' }),
+    });
+    request.from = { ip: request.ip, userAgent: request.headers['user-agent'] ?? null };
+    if (HOSTLESS.test(request.url)) return;
+    request.tenant = await tenantOf(config, request);
+  });
+  app.addHook('preParsing', async (request) => {
+    const { access } = request.routeOptions.config;
+    if (access) await enforce(request, access, openAccessToken as never);
+  });
+  app.addHook('preValidation', async (request) => {
+    if (request.body !== undefined && request.body !== null) checkText(request.body);
+    checkText(request.query);
+  });
+  app.addHook('preHandler', async (request) => {
+    request.audit = ({ type, subject, fields, refs }: AuditEvent) =>
+      append(request.tenant, {
+        type,
+        status: 'success',
+        ...refs,
+        data: {
+          actor: request.actor.id,
+          actor_kind: request.actor.kind,
+          subject,
+          ip: request.from.ip,
+          ...(fields && { fields }),
+        },
+      });
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions, ip } = request;
+    // The route's pattern, not the address: queries and paths carry tokens.
+    const line = {
+      req: { method, route: routeOptions.url, ip, account: request.tenant?.id },
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    };
+    if (reply.statusCode >= 500) request.log.warn(line, 'request');
+    else request.log.debug(line, 'request');
+  });
+
+  const answerFault = (error: unknown, request: FastifyRequest, reply: import('fastify').FastifyReply) => {
+    const fault = toFault(error);
+    logFault(request, fault, error);
+    const page =
+      wantsPage(request) ||
+      (request.routeOptions.url ?? '').startsWith('/flow/') ||
+      request.routeOptions.url === '/logout/confirm';
+    return page ? renderFault(request, reply, fault) : sendFault(reply, fault);
+  };
+  app.setErrorHandler(answerFault);
+  app.setNotFoundHandler((request, reply) =>
+    answerFault(new Fault('not_found', 'There is nothing at this address.'), request, reply),
+  );
+
+  await app.register(assets);
+
+  const providerFor = providers(
+    {
+      playground: !config.production,
+      operatorClientId: operator.id,
+      operatorClientSecret: operator.secret,
+      renderError: renderEngineError,
+    },
+    (ctx, error) => {
+      log.error({ err: error, req: { id: requestOf(ctx.req).id } }, 'the OIDC engine failed');
+      if (!isUnavailable(error)) return;
+      ctx.status = 503;
+      ctx.set('retry-after', '2');
+      ctx.body = { error: 'temporarily_unavailable', error_description: 'try again shortly' };
+    },
+  );
+  const steps = interactions(providerFor);
+  bridge(app, {
+    providerFor,
+    toFault,
+    renderPageFault: (request, reply, error) => renderFault(request, reply, toFault(error)),
+  });
+
+  app.register(async (scope) => {
+    mountResources(scope, { root: asRoot(), baseDomain: config.baseDomain });
+    dispatch(scope, steps);
+    login(scope, steps, { passwordHash: config.passwordHash });
+    consent(scope, steps);
+    logout(scope, providerFor);
+    landing(scope, { development: !config.production, demo: demo ?? (() => false), playgroundClient: PLAYGROUND });
+    system(scope, store);
+  });
+  return app;
+}
+
+/** What the engine calls an error, as the page that tells a person. */
+const ENGINE_PAGES: Record<string, ErrorPage> = {
+  SessionNotFound: 'flow_expired',
+  AccessDenied: 'access_denied',
+};
+
+/** Failures that cannot go back to a relying party: pages where people are, JSON at the machine endpoints. */
+function renderEngineError(
+  ctx: KoaContextWithOIDC,
+  out: { error: string; error_description?: string },
+  error: Error,
+): void {
+  if (!ctx.path.startsWith('/authorize')) {
+    ctx.body = out;
+    return;
+  }
+  const internal = ctx.status >= 500;
+  const known =
+    ENGINE_PAGES[error.name] ?? (isUnavailable(error) ? 'unavailable' : internal ? 'internal' : 'broken_link');
+  const rendered = faultPage(requestOf(ctx.req), known);
+  ctx.status = rendered.status;
+  ctx.set(rendered.headers);
+  ctx.body = rendered.body;
+}
+
+function system(app: FastifyInstance, store: AppOptions['store']): void {
+  const describe = (operationId: string, summary: string, response: Record<number, Type.TSchema>) => ({
+    config: { access: 'public' as const },
+    schema: { operationId, tags: ['system'], summary, response },
+  });
+  const Version = Type.Object({ name: Type.String(), version: Type.String(), commit: Type.String() });
+  app.get(
+    '/version',
+    describe('getVersion', 'Get the running service version and git commit', { 200: Version }),
+    async () => VERSION,
+  );
+  const Status = Type.Object({ status: Type.String() });
+  app.get('/healthz', describe('getHealth', 'Whether the process runs', { 200: Status }), async () => ({
+    status: 'ok',
+  }));
+  app.get('/readyz', describe('getReadiness', 'Whether the database answers', { 200: Status }), async () => {
+    await store.ping();
+    return { status: 'ok' };
+  });
+  app.get('/docs/json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger());
+}

@@ -1,0 +1,46 @@
+/** Host → Tenant, once per request; the only place in the server that makes one. */
+import type { FastifyRequest } from 'fastify';
+import type { Config } from '../config.ts';
+import { accountByHost, accountById } from '../domain/account.ts';
+import { type AccountView, asTenant, type Tenant } from '../kernel/context.ts';
+import { Fault } from '../kernel/fault.ts';
+
+const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(?::(\d{1,5}))?$/;
+
+/**
+ * The host name that was asked for, in lower case. The port is checked for form only: the issuer's comes from the
+ * configuration, so nothing that a client writes there ends up in a token or a link.
+ * @throws Fault `invalid_request` for anything that is not a host (RFC 9110 §7.2).
+ */
+export function hostnameOf(request: FastifyRequest): string {
+  const header = request.headers.host?.toLowerCase() ?? '';
+  const match = HOST.exec(header);
+  if (!match || header.length > 260 || header.includes('..'))
+    throw new Fault('invalid_request', 'The Host header is malformed.');
+  return match[1]!;
+}
+
+export function originOf(config: Config, hostname: string, localPort: number | undefined): string {
+  const port = config.publicPort === undefined ? (localPort ?? config.port) : config.publicPort;
+  const standard = config.publicScheme === 'https' ? 443 : 80;
+  return `${config.publicScheme}://${hostname}${port === null || port === standard ? '' : `:${port}`}`;
+}
+
+/** @throws Fault `unknown_host` when no account is served there. */
+export async function tenantOf(config: Config, request: FastifyRequest): Promise<Tenant> {
+  const hostname = hostnameOf(request);
+  const account = await accountByHost(hostname, config.baseDomain);
+  if (!account) throw new Fault('unknown_host', `No account is served at ${hostname}.`);
+  return asTenant(account, originOf(config, hostname, request.raw.socket.localPort));
+}
+
+/**
+ * The account that a management call is about: the `account_id` header's, else the host's. A missing one is `null`, which
+ * the caller answers exactly like a foreign one.
+ */
+export async function targetOf(request: FastifyRequest): Promise<Tenant | null> {
+  const named = request.headers.account_id;
+  if (named === undefined || named === '' || named === request.tenant.id) return request.tenant;
+  const account: AccountView | null = typeof named === 'string' ? await accountById(named) : null;
+  return account ? asTenant(account, request.tenant.origin) : null;
+}

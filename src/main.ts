@@ -1,0 +1,124 @@
+/** Reads the configuration, opens the store, builds the app, listens; drains and ends on SIGTERM and SIGINT. */
+import { pino } from 'pino';
+import { buildApp } from './app.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { resumeAccounts } from './domain/account.ts';
+import { originOf } from './http/tenant.ts';
+import { asRoot } from './kernel/context.ts';
+import { mintToken, useSecret } from './kernel/secrets.ts';
+import { type Demo, readPrivate, seedRoot, writePrivate } from './seed.ts';
+import { openStore } from './store/connect.ts';
+import { migrate } from './store/migrate.ts';
+import { startSweeper } from './store/sweep.ts';
+
+const SWEEP_SECONDS = 60;
+/** How long requests in flight may take to finish once the process is asked to stop. */
+const DRAIN_SECONDS = 8;
+
+/** The secret and the operator of a development machine are made once and kept beside its data. */
+async function sealingSecret(config: Config): Promise<string> {
+  if (config.secret) return config.secret;
+  const kept = (await readPrivate(config.dataDir, 'secret'))?.trim();
+  if (kept) return kept;
+  const made = mintToken(48);
+  await writePrivate(config.dataDir, 'secret', `${made}\n`);
+  return made;
+}
+
+type Operator = { id: string; secret: string };
+
+async function operatorOf(config: Config): Promise<{ operator: Operator; fresh: boolean }> {
+  if (config.operator) return { operator: config.operator, fresh: false };
+  const kept = await readPrivate(config.dataDir, 'operator.json');
+  if (kept) return { operator: JSON.parse(kept) as Operator, fresh: false };
+  const operator = { id: `operator_${mintToken(9).replace(/[^a-zA-Z0-9]/g, '0')}`, secret: mintToken(36) };
+  await writePrivate(config.dataDir, 'operator.json', `${JSON.stringify(operator, null, 2)}\n`);
+  return { operator, fresh: true };
+}
+
+function greet(origin: string, config: Config, demo: Demo | undefined, operator: Operator | undefined): void {
+  const lines = ['', `  Cardea is ready at ${origin}`];
+  if (!config.production) lines.push(`  Playground        ${origin}/playground`, `  API reference     ${origin}/docs`);
+  if (demo) {
+    lines.push(
+      '',
+      `  Demo user         ${demo.user.email}`,
+      `  Password          ${demo.user.password}`,
+      `  Web client        ${demo.web_client.client_id}`,
+      `  Machine client    ${demo.machine_client.client_id}`,
+      `  Their secrets     ${config.dataDir}/demo.json`,
+    );
+  }
+  if (operator) {
+    lines.push(
+      '',
+      `  Operator client   ${operator.id}`,
+      `  Operator secret   ${operator.secret}`,
+      '  (printed this once)',
+    );
+  }
+  process.stdout.write(`${lines.join('\n')}\n\n`);
+}
+
+async function start(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = pino({
+    level: config.logLevel,
+    redact: { paths: ['req.headers', 'headers', '*.password', '*.client_secret'], censor: '[redacted]' },
+  });
+  useSecret(await sealingSecret(config));
+  const store = await openStore({ mongodbUrl: config.mongodbUrl, dataDir: config.dataDir, log });
+  await migrate();
+  await resumeAccounts();
+
+  const { operator, fresh } = await operatorOf(config);
+  let demo = await readPrivate(config.dataDir, 'demo.json').then((kept) =>
+    kept ? (JSON.parse(kept) as Demo) : undefined,
+  );
+  const app = await buildApp({ config, store, operator, log, demo: () => demo !== undefined });
+  const stopSweeping = startSweeper(SWEEP_SECONDS, resumeAccounts, (err) => log.warn({ err }, 'sweeping failed'));
+
+  let stopping: Promise<void> | undefined;
+  const stop = (signal: string) => {
+    stopping ??= (async () => {
+      log.info({ signal }, 'stopping');
+      const forced = setTimeout(() => {
+        log.warn('requests did not finish in time');
+        app.server.closeAllConnections();
+      }, DRAIN_SECONDS * 1000);
+      stopSweeping();
+      await app.close();
+      clearTimeout(forced);
+      await store.close();
+      log.info('stopped');
+    })();
+    stopping.then(
+      () => process.exit(0),
+      (err) => {
+        log.error({ err }, 'stopping failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+
+  await app.listen({ port: config.port, host: config.host });
+  const address = app.server.address();
+  const origin = originOf(config, config.baseDomain, typeof address === 'object' ? address?.port : undefined);
+  demo =
+    (await seedRoot(asRoot(), { demo: config.seedDemo ?? !config.production, origin, dataDir: config.dataDir })) ??
+    demo;
+  greet(origin, config, demo, fresh ? operator : undefined);
+}
+
+start().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof ConfigError)
+    process.stderr.write(`Cardea cannot start:\n${error.faults.map((fault) => `  - ${fault}`).join('\n')}\n`);
+  else
+    process.stderr.write(
+      `Cardea cannot start: ${message}\n${process.env.LOG_LEVEL === 'debug' && error instanceof Error ? `${error.stack}\n` : ''}`,
+    );
+  process.exit(1);
+});
