@@ -82,7 +82,11 @@ export function interactions(providerFor: ProviderFor) {
       login: { user: string; amr: string[]; sessionId?: string },
     ): Promise<string> {
       if (flow.sessionUser && flow.sessionUser !== login.user) await leaveSession(flow, login.sessionId);
-      return answer(flow, request, reply, { login: { accountId: login.user, amr: login.amr, remember: true } });
+      return answer(flow, request, reply, {
+        login: { accountId: login.user, amr: login.amr, remember: true },
+        // Whoever logs in has chosen an account by that.
+        ...(flow.prompt === 'select_account' && { select_account: {} }),
+      } as InteractionResults);
     },
 
     /** The user stays who they are (prompt=select_account). */

@@ -37,8 +37,6 @@ async function login() {
       redirect_uri: redirectUri,
       response_type: 'code',
       scope,
-      // OIDC Core §11: offline_access is granted with consent only.
-      ...(scope.split(' ').includes('offline_access') ? { prompt: 'consent' } : {}),
       ui_locales: document.documentElement.lang,
       state: flow.state,
       nonce: flow.nonce,
