@@ -5,7 +5,6 @@
 import { verify } from 'node:crypto';
 import type { AccessToken, AdapterPayload, ClientCredentials, Provider } from 'oidc-provider';
 import { type AccountKeys, accountKeys } from '../domain/account.ts';
-import type { Api } from '../domain/api.ts';
 import { nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { mintToken } from '../kernel/secrets.ts';
@@ -46,20 +45,18 @@ type Issued = (AccessToken | ClientCredentials) & {
   sid?: string;
   jkt?: string;
   'x5t#S256'?: string;
-  resourceServer?: { api?: Api };
 };
 
 /** Has a Provider's access tokens made here instead of stored. */
 export function issueJwtAccessTokens(
   provider: Provider,
   tenant: Tenant,
-  extraClaims: (token: { accountId?: string; scope?: string }, api: Api) => Promise<Partial<Claims>>,
+  extraClaims: (token: { audience: string; accountId?: string; scope?: string }) => Promise<Partial<Claims>>,
 ): void {
   for (const Token of [provider.AccessToken, provider.ClientCredentials]) {
     Object.defineProperty(Token.prototype, 'getValueAndPayload', {
       value: async function (this: Issued) {
         const iat = nowSeconds();
-        const api = this.resourceServer?.api;
         const claims: Claims = {
           iss: tenant.origin,
           sub: this.accountId ?? this.clientId!,
@@ -70,7 +67,8 @@ export function issueJwtAccessTokens(
           exp: iat + this.expiration,
           jti: mintToken(16),
           ...(this.scope && { scope: this.scope }),
-          ...(api && (await extraClaims({ accountId: this.accountId, scope: this.scope }, api))),
+          ...(typeof this.aud === 'string' &&
+            (await extraClaims({ audience: this.aud, accountId: this.accountId, scope: this.scope }))),
           ...(this.grantId && { grant_id: this.grantId }),
           ...(this.sid && { sid: this.sid }),
           ...(this.jkt && { cnf: { jkt: this.jkt } }),

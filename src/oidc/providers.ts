@@ -3,8 +3,8 @@ import { LRUCache } from 'lru-cache';
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Tenant } from '../kernel/context.ts';
 import { issueJwtAccessTokens } from './access-token.ts';
+import { applyClientRules } from './client-rules.ts';
 import { configure, type ProviderOptions } from './configure.ts';
-import { allowRedirects } from './redirect.ts';
 import { apiClaims } from './resource-server.ts';
 
 export type ProviderFor = (tenant: Tenant) => Promise<Provider>;
@@ -20,8 +20,8 @@ export function providers(
     const provider = new Provider(tenant.origin, await configure(tenant, options));
     // The bridge has resolved host and scheme already and hands them over in these headers.
     provider.proxy = true;
-    issueJwtAccessTokens(provider, tenant, (token, api) => apiClaims(tenant, token, api));
-    allowRedirects(provider);
+    issueJwtAccessTokens(provider, tenant, (token) => apiClaims(tenant, token));
+    applyClientRules(provider);
     provider.on('server_error', onServerError);
     return provider;
   }

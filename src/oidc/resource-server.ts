@@ -88,21 +88,25 @@ export async function resourceServer(
     accessTokenTTL: api.token_lifetime,
     accessTokenFormat: 'jwt',
     jwt: { sign: { alg: 'RS256' } },
-    // Carried along for access-token.ts; the engine does not look at it.
-    api,
   } as ResourceServer;
 }
 
 /** Claims that an Api's settings add to its access tokens. */
-export async function apiClaims(tenant: Tenant, token: { accountId?: string; scope?: string }, api: Api) {
-  const names = async (user: string) => {
-    const held = await roles.many(tenant, await rolesOf(tenant, user));
-    return [...held.values()].map(({ name }) => name);
-  };
+export async function apiClaims(
+  tenant: Tenant,
+  token: { audience: string; accountId?: string; scope?: string },
+): Promise<{ permissions?: string[]; roles?: string[] }> {
+  const api = await apiOf(tenant, token.audience);
+  if (!api) return {};
   return {
     ...(api.token_dialect === 'access_token_authz' && { permissions: split(token.scope) }),
-    ...(api.include_roles_in_access_token && token.accountId && { roles: await names(token.accountId) }),
+    ...(api.include_roles_in_access_token && token.accountId && { roles: await roleNames(tenant, token.accountId) }),
   };
+}
+
+async function roleNames(tenant: Tenant, user: string): Promise<string[]> {
+  const held = await roles.many(tenant, await rolesOf(tenant, user));
+  return [...held.values()].map(({ name }) => name);
 }
 
 /** The scopes' and Api's names for people: what a consent page shows. */
