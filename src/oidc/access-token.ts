@@ -5,7 +5,8 @@
 import { verify } from 'node:crypto';
 import type { AccessToken, AdapterPayload, ClientCredentials, Provider } from 'oidc-provider';
 import { type AccountKeys, accountKeys } from '../domain/account.ts';
-import { nowSeconds } from '../kernel/clock.ts';
+import { findProtocol, putProtocol } from '../domain/grant.ts';
+import { DAY, inSeconds, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { mintToken } from '../kernel/secrets.ts';
 import { signRs256 } from './signing.ts';
@@ -101,12 +102,24 @@ export function openAccessToken(
   }
 }
 
+/** The longest that an access token can live (an Api's upper bound), hence how long a revoked one has to be remembered. */
+const LONGEST_SECONDS = 30 * DAY;
+const DENIED = 'DeniedAccessToken';
+
+/** RFC 7009: the token stops working here at once; whoever verifies signatures alone sees it expire. */
+export const denyAccessToken = (tenant: Tenant, jti: string): Promise<void> =>
+  putProtocol(tenant, { kind: DENIED, token: jti }, { payload: '{}', expires_at: inSeconds(LONGEST_SECONDS) });
+
+/** An access token as the engine's revocation and introspection take it: they refuse what looks like a JWT. */
+export const opaqueForm = (token: string): string => token.replaceAll('.', '~');
+
 /** The engine's payload of one of the tenant's own access tokens, or nothing. */
 export async function verifyAccessToken(
   tenant: Tenant,
   kind: string,
-  token: string,
+  value: string,
 ): Promise<AdapterPayload | undefined> {
+  const token = value.replaceAll('~', '.');
   if (!token.includes('.')) return undefined;
   const { published } = await accountKeys(tenant);
   const claims = openAccessToken(token, (kid) => published.find((key) => key.kid === kid)?.publicKey);
@@ -114,6 +127,7 @@ export async function verifyAccessToken(
     return undefined;
   const ofUser = claims.sub !== claims.client_id;
   if (ofUser !== (kind === 'AccessToken')) return undefined;
+  if (await findProtocol(tenant, { kind: DENIED, token: claims.jti })) return undefined;
   return {
     kind,
     jti: claims.jti,

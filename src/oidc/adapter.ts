@@ -2,7 +2,7 @@
  * The engine's storage over domain/grant.ts. Keys are hashes of token values, payloads are stored without them, and
  * consuming is one conditional update: of N racers one wins, and the others revoke what the code was worth.
  */
-import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider';
 import {
   consumeProtocol,
   destroyProtocol,
@@ -12,10 +12,20 @@ import {
   putProtocol,
   revokeGrant,
 } from '../domain/grant.ts';
+import { append } from '../domain/log.ts';
 import { inSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
-import { verifyAccessToken } from './access-token.ts';
+import { denyAccessToken, verifyAccessToken } from './access-token.ts';
 import { type BuiltIn, clientMetadata, ENDLESS_SECONDS } from './client-metadata.ts';
+
+/**
+ * For how long the use of a replaced refresh token is taken for a retry: two tabs, a lost answer, a request that was
+ * overtaken. It gets the same successor again (see refresh.ts), so that nothing forks and a thief is still found out.
+ */
+const GRACE_SECONDS = 30;
+
+const isHonestRetry = (kind: string, row: ProtocolRow | null): boolean =>
+  kind === 'RefreshToken' && row?.consumed_at !== undefined && row.consumed_at > inSeconds(-GRACE_SECONDS);
 
 /** What goes to the database: nothing in it is, or contains, the token that finds the row. */
 function withoutToken(kind: string, payload: AdapterPayload): string {
@@ -32,7 +42,7 @@ function withToken(tenant: Tenant, kind: string, row: ProtocolRow, token?: strin
   const payload = JSON.parse(row.payload) as AdapterPayload;
   if (token !== undefined) payload.jti = token;
   if (kind === 'Interaction') payload.returnTo = `${tenant.origin}/authorize/${token}`;
-  if (row.consumed_at) payload.consumed = Math.floor(row.consumed_at.getTime() / 1000);
+  if (row.consumed_at && !isHonestRetry(kind, row)) payload.consumed = Math.floor(row.consumed_at.getTime() / 1000);
   return payload;
 }
 
@@ -67,13 +77,24 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
       if (await consumeProtocol(tenant, { kind, token })) return;
       // RFC 6749 §4.1.2, RFC 9700 §4.5.2: a code used twice is worth nothing to either user of it.
       const row = await findProtocol(tenant, { kind, token });
+      if (isHonestRetry(kind, row)) return;
       if (row?.grant) await revokeGrant(tenant, row.grant);
+      await append(tenant, {
+        type: 'oauth.token.reused',
+        status: 'failed',
+        user: row?.user,
+        client: row?.client,
+        data: { kind },
+      });
       throw new errors.InvalidGrant(`${kind} already consumed`);
     },
     async destroy(token) {
       await destroyProtocol(tenant, { kind, token });
     },
     async revokeByGrantId(grant) {
+      // Revoking one access token (RFC 7009 §2.1) leaves the rest of its grant alone.
+      const { oidc } = Provider.ctx ?? {};
+      if (oidc?.route === 'revocation' && oidc.entities.AccessToken) return;
       await revokeGrant(tenant, grant);
     },
   };
@@ -98,6 +119,9 @@ export const adapterFor =
     if (kind === 'Client') return readOnly((id) => clientMetadata(tenant, id, options) as never);
     // Access tokens are signed, not stored: finding one is verifying it.
     if (kind === 'AccessToken' || kind === 'ClientCredentials')
-      return readOnly((token) => verifyAccessToken(tenant, kind, token) as never);
+      return {
+        ...readOnly((token) => verifyAccessToken(tenant, kind, token) as never),
+        destroy: (jti) => denyAccessToken(tenant, jti),
+      };
     return protocolAdapter(tenant, kind);
   };

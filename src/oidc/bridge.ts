@@ -5,6 +5,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Fault } from '../kernel/fault.ts';
+import { opaqueForm } from './access-token.ts';
 import { PATHS } from './configure.ts';
 import type { ProviderFor } from './providers.ts';
 import { MISMATCH } from './resource-server.ts';
@@ -87,14 +88,23 @@ function asFormPost(request: FastifyRequest, form: URLSearchParams) {
   });
 }
 
-async function tokenRequest(request: FastifyRequest): Promise<unknown> {
+/** Revocation and introspection of our JWTs, which the engine takes for somebody else's. */
+function hideJwt(form: URLSearchParams): void {
+  const token = form.get('token');
+  if (token) form.set('token', opaqueForm(token));
+}
+
+const tokenRequest = (request: FastifyRequest) => formRequest(request, aliasAudience);
+const aboutToken = (request: FastifyRequest) => formRequest(request, hideJwt);
+
+async function formRequest(request: FastifyRequest, adjust: (form: URLSearchParams) => void): Promise<unknown> {
   const query = new URLSearchParams(request.raw.url?.split('?')[1] ?? '');
   for (const name of NEVER_IN_QUERY) {
     if (query.has(name))
       throw new Fault('invalid_request', `${name} must not be sent in the query string, where logs would keep it`);
   }
   if (request.method === 'GET') {
-    aliasAudience(query);
+    adjust(query);
     return asFormPost(request, query);
   }
   const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
@@ -113,7 +123,7 @@ async function tokenRequest(request: FastifyRequest): Promise<unknown> {
   } else {
     form = new URLSearchParams(body);
   }
-  aliasAudience(form);
+  adjust(form);
   return asFormPost(request, form);
 }
 
@@ -204,6 +214,20 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
         url: PATHS.userinfo,
         operationId: 'oauth/userinfo',
         summary: 'Claims about the user (OIDC Core §5.3)',
+      },
+      {
+        method: ['POST'],
+        url: PATHS.revocation,
+        operationId: 'oauth/revoke',
+        summary: 'Revoke a token (RFC 7009)',
+        prepare: aboutToken,
+      },
+      {
+        method: ['POST'],
+        url: PATHS.introspection,
+        operationId: 'oauth/introspect',
+        summary: 'Ask about a token (RFC 7662)',
+        prepare: aboutToken,
       },
       {
         method: ['POST'],

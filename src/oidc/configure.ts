@@ -120,6 +120,8 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       // Served by logout.ts; enabled here for client metadata and discovery.
       rpInitiatedLogout: { enabled: true },
       userinfo: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },
+      introspection: { enabled: true, allowedPolicy: async (_ctx, client, token) => mayIntrospect(client, token) },
     },
 
     interactions: { policy, url: (_ctx, interaction) => `/flow/${interaction.uid}` },
@@ -142,6 +144,12 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     renderError: (ctx, out, error) => options.renderError(ctx, out as never, error),
   };
 }
+
+/** RFC 7662 §2.1: resource servers authenticate; a public client learns about its own tokens only. */
+const mayIntrospect = (
+  client: { clientId: string; clientAuthMethod?: string },
+  token: { clientId?: string },
+): boolean => token.clientId === client.clientId || client.clientAuthMethod !== 'none';
 
 const redirectOrigins = (uris: readonly string[]): string[] =>
   uris.filter((uri) => URL.canParse(uri)).map((uri) => new URL(uri).origin);

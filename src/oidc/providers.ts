@@ -1,10 +1,12 @@
 /** One engine instance per account, origin and revision, in an LRU; making one costs a third of a millisecond. */
 import { LRUCache } from 'lru-cache';
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { append } from '../domain/log.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { issueJwtAccessTokens } from './access-token.ts';
 import { applyClientRules } from './client-rules.ts';
-import { configure, type ProviderOptions } from './configure.ts';
+import { configure, PATHS, type ProviderOptions } from './configure.ts';
+import { chainRefreshTokens } from './refresh.ts';
 import { apiClaims } from './resource-server.ts';
 
 export type ProviderFor = (tenant: Tenant) => Promise<Provider>;
@@ -20,9 +22,28 @@ export function providers(
     const provider = new Provider(tenant.origin, await configure(tenant, options));
     // The bridge has resolved host and scheme already and hands them over in these headers.
     provider.proxy = true;
+    // Revocation answers with nothing at all; several clients parse whatever has a content type.
+    provider.use(async (ctx, next) => {
+      await next();
+      if (ctx.path !== PATHS.revocation || ctx.status !== 200) return;
+      ctx.body = null;
+      ctx.status = 200;
+    });
     issueJwtAccessTokens(provider, tenant, (token) => apiClaims(tenant, token));
     applyClientRules(provider);
+    chainRefreshTokens(provider, tenant);
     provider.on('server_error', onServerError);
+    provider.on('grant.revoked', (ctx) => {
+      const { RefreshToken: reused } = ctx.oidc.entities;
+      if (ctx.oidc.route !== 'token' || !reused) return;
+      append(tenant, {
+        type: 'oauth.token.reused',
+        status: 'failed',
+        user: reused.accountId,
+        client: reused.clientId,
+        data: { kind: 'RefreshToken' },
+      }).catch((error) => onServerError(ctx, error));
+    });
     return provider;
   }
 
