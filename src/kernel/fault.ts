@@ -19,6 +19,11 @@ export const FAULTS = {
   validation: { status: 400, message: 'The request does not match the schema.', oauth: 'invalid_request' },
   invalid_query: { status: 400, message: 'The query is malformed.' },
   invalid_cursor: { status: 400, message: 'The cursor is not one that this list gave out.' },
+  same_as_current_email: { status: 400, message: 'This is the current email address already.' },
+  provider_token_expired: {
+    status: 400,
+    message: "The provider's token has expired and cannot be refreshed. The user has to authorize again.",
+  },
   password_policy: { status: 400, message: 'The password does not meet the policy of its connection.' },
   unauthorized: { status: 401, message: 'A valid access token is required.', oauth: 'invalid_token' },
   invalid_token: {
@@ -39,6 +44,7 @@ export const FAULTS = {
   unknown_host: { status: 404, message: 'No account is served at this address.' },
   method_not_allowed: { status: 405, message: 'The method is not supported at this address.' },
   conflict: { status: 409, message: 'This already exists.' },
+  email_already_exists: { status: 409, message: 'This email address belongs to another user.' },
   protected: { status: 409, message: 'This is needed and cannot be removed.' },
   payload_too_large: { status: 413, message: 'The request body is too large.', oauth: 'invalid_request' },
   unsupported_media_type: {
@@ -51,6 +57,12 @@ export const FAULTS = {
   wrong_credentials: { status: 401, message: 'Wrong email or password.', oauth: 'invalid_grant' },
   unknown_user: { status: 401, message: 'Wrong email or password.', oauth: 'invalid_grant', reveals: true },
   locked_out: { status: 429, message: 'Too many attempts. Try again later.', oauth: 'invalid_grant' },
+  login_required: { status: 401, message: 'Log in first.', oauth: 'login_required' },
+  unknown_device_code: { status: 400, message: 'This code is wrong or has expired.', oauth: 'invalid_grant' },
+  wrong_code: { status: 401, message: 'This code is wrong or has expired.', oauth: 'invalid_grant' },
+  link_unknown: { status: 404, message: 'This link does not work.' },
+  link_used: { status: 410, message: 'This link was used already.' },
+  link_expired: { status: 410, message: 'This link has expired.' },
   flow_expired: { status: 410, message: 'This sign-in has expired.' },
   internal: { status: 500, message: 'Something went wrong on our side.', oauth: 'server_error' },
   unavailable: {

@@ -21,6 +21,6 @@ export const isId = (kind: string, value: unknown): value is string =>
 
 /** The smallest id that a row created at or after the given time can have. */
 export const idFloor = (kind: string, time: Date): string =>
-  `${kind}_${Math.max(0, Math.floor(time.getTime() / 1000))
+  `${kind}_${Math.min(0xffffffff, Math.max(0, Math.floor(time.getTime() / 1000)))
     .toString(16)
     .padStart(8, '0')}${'0'.repeat(16)}`;

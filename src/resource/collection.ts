@@ -3,16 +3,16 @@
  * absent as a missing one. Rules of a particular resource live in domain/; HTTP lives in routes.ts.
  */
 import mongoose, { type Model } from 'mongoose';
-import type { Static, TObject } from 'typebox';
+import type { Static, TObject, TSchema } from 'typebox';
 import { now } from '../kernel/clock.ts';
 import type { Root, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { idFloor, isId, mintId } from '../kernel/id.ts';
-import { seal, unseal } from '../kernel/secrets.ts';
+import { mac, sameSecret, seal, unseal } from '../kernel/secrets.ts';
 import { foldWords } from '../kernel/text.ts';
 import type { Nothing, ResourceSpec, Row } from './define.ts';
 import { parseQuery, type Term } from './faableql.ts';
-import { storageSchema } from './storage.ts';
+import { allowsNull, storageSchema } from './storage.ts';
 
 export type Filter = Record<string, unknown>;
 export type ListOptions = { cursor?: string; pageSize?: number; query?: string; q?: string };
@@ -23,6 +23,8 @@ type Stored = Record<string, unknown> & { _id: string };
 /** Shown instead of a sealed value to a caller without the permission to see it. */
 export const MASK = '********';
 const DEFAULT_PAGE_SIZE = 30;
+/** How much older than its `createdAt` an id may be: whoever makes a row may mint its id first. */
+const ID_LEAD_SECONDS = 5;
 
 export type Collection<R extends TObject = TObject, S extends TObject = TObject> = {
   readonly spec: ResourceSpec<R, S>;
@@ -39,6 +41,8 @@ export type Collection<R extends TObject = TObject, S extends TObject = TObject>
   exists(scope: Scope, filter: Filter): Promise<boolean>;
   /** @throws Fault `conflict` naming the field that is taken. */
   create(scope: Scope, input: Partial<Row<R, S>>): Promise<Row<R, S>>;
+  /** Inserts what it can. @returns the positions of the inputs that met a row that was there already. */
+  createMany(scope: Scope, inputs: readonly Partial<Row<R, S>>[]): Promise<Set<number>>;
   /** Changes only the fields given. `where` narrows: when it does not hold any more, `undefined` comes back. */
   updateWhere(scope: Scope, id: string, patch: Partial<Row<R, S>>, where: Filter): Promise<Row<R, S> | undefined>;
   update(scope: Scope, id: string, patch: Partial<Row<R, S>>): Promise<Row<R, S>>;
@@ -62,17 +66,36 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
   const scoped = (scope: Scope): Filter => (scopeKind === 'root' ? {} : { account: { $eq: (scope as Tenant).id } });
 
   const fromStored = (stored: Stored): R1 => {
-    const { _id, _q, _v, ...rest } = stored;
+    const { _id, _q, ...rest } = stored;
     return { id: _id, ...rest } as unknown as R1;
   };
 
   const sealContext = (id: string, field: string) => `${spec.collection}.${field}:${id}`;
-  const sealInput = (id: string, input: Record<string, unknown>): Record<string, unknown> => {
-    for (const field of sealedFields) {
-      const value = input[field];
-      if (typeof value === 'string') input[field] = seal(value, sealContext(id, field));
+  const fields: Record<string, TSchema> = { ...spec.row.properties, ...spec.stored?.properties };
+
+  /** As the database keeps it: secrets sealed, and absent what is null although its schema has no null. */
+  const toStored = (id: string, input: Record<string, unknown>): Record<string, unknown> => {
+    const stored: Record<string, unknown> = {};
+    for (const [field, value] of Object.entries(input)) {
+      const absent = value === undefined || (value === null && fields[field] && !allowsNull(fields[field]));
+      if (absent) continue;
+      const secret = sealedFields.includes(field) && typeof value === 'string';
+      stored[field] = secret ? seal(value, sealContext(id, field)) : value;
     }
-    return input;
+    return stored;
+  };
+
+  /** Binds a cursor to its list, so that another list's or tenant's is refused and not silently a place in this one. */
+  const cursorMac = (scope: Scope, id: string): string => {
+    const owner = scopeKind === 'root' ? 'root' : (scope as Tenant).id;
+    return mac('cursor', `${spec.collection} ${owner} ${id}`).slice(0, 16);
+  };
+  const cursorAt = (scope: Scope, id: string): string =>
+    Buffer.from(`${id}.${cursorMac(scope, id)}`).toString('base64url');
+  const cursorId = (scope: Scope, cursor: string): string => {
+    const [id = '', proof = ''] = Buffer.from(cursor, 'base64url').toString().split('.');
+    if (!isId(kind, id) || !sameSecret(proof, cursorMac(scope, id))) throw new Fault('invalid_cursor');
+    return id;
   };
 
   const words = (row: Record<string, unknown>): string[] => [
@@ -96,13 +119,12 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     };
     if (field === 'since' || field === 'until') {
       if (negated) refuse('cannot be negated');
-      const time = /^\d+$/.test(value) ? new Date(Number(value)) : new Date(`${value}T00:00:00.000Z`);
-      if (!(/^\d{1,15}$/.test(value) || /^\d{4}-\d{2}-\d{2}$/.test(value)) || Number.isNaN(time.getTime()))
-        refuse('takes unix milliseconds or YYYY-MM-DD');
+      const time = timeOf(value) ?? refuse('takes unix milliseconds or YYYY-MM-DD');
+      const shifted = (seconds: number) => idFloor(kind, new Date(time.getTime() + seconds * 1000));
       // The id carries the second of creation, so the bound is a range of the list's own index.
       return field === 'since'
-        ? { _id: { $gte: idFloor(kind, time) }, createdAt: { $gte: time } }
-        : { _id: { $lt: idFloor(kind, new Date(time.getTime() + 1000)) }, createdAt: { $lte: time } };
+        ? { _id: { $gte: shifted(-ID_LEAD_SECONDS) }, createdAt: { $gte: time } }
+        : { _id: { $lt: shifted(1) }, createdAt: { $lte: time } };
     }
     if (field !== 'id' && !spec.filter.includes(field)) refuse('is not a field of this list');
     const path = field === 'id' ? '_id' : field;
@@ -122,11 +144,7 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
       if (query.words.length) parts.push(...wordsFilter(query.words.join(' ')));
     }
     if (list.q) parts.push(...wordsFilter(list.q));
-    if (list.cursor) {
-      const after = Buffer.from(list.cursor, 'base64url').toString();
-      if (!isId(kind, after)) throw new Fault('invalid_cursor');
-      parts.push({ _id: { $lt: after } });
-    }
+    if (list.cursor) parts.push({ _id: { $lt: cursorId(scope, list.cursor) } });
     return { $and: parts.filter((part) => Object.keys(part).length > 0) };
   };
 
@@ -138,6 +156,20 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
       details: { fields },
       cause: error,
     });
+  };
+
+  const newRow = (scope: Scope, input: Partial<R1>): Stored => {
+    const { id = mintId(kind), ...fields } = input as Record<string, unknown> & { id?: string };
+    const time = now();
+    const row = { metadata: {}, ...spec.defaults(), ...fields };
+    return {
+      ...toStored(id, row),
+      _id: id,
+      ...(scopeKind === 'account' && { account: (scope as Tenant).id }),
+      createdAt: time,
+      updatedAt: time,
+      ...(spec.search && { _q: words(row) }),
+    };
   };
 
   const collection: Collection<R, S> = {
@@ -156,7 +188,7 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
         .lean<Stored[]>();
       const results = rows.slice(0, pageSize).map(fromStored);
       const last = rows.length > pageSize ? results.at(-1) : undefined;
-      return { results, next: last ? Buffer.from(last.id).toString('base64url') : null };
+      return { results, next: last ? cursorAt(scope, last.id) : null };
     },
 
     async find(scope, id) {
@@ -192,51 +224,61 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     },
 
     async create(scope, input) {
-      const { id = mintId(kind), ...fields } = input as Record<string, unknown> & { id?: string };
-      const time = now();
-      const row = { metadata: {}, ...spec.defaults(), ...fields };
-      const stored = {
-        ...sealInput(id, { ...row }),
-        _id: id,
-        ...(scopeKind === 'account' && { account: (scope as Tenant).id }),
-        createdAt: time,
-        updatedAt: time,
-        _v: 0,
-        ...(spec.search && { _q: words(row) }),
-      };
+      const stored = newRow(scope, input);
       try {
         await new model(stored).save();
       } catch (error) {
         duplicate(error);
       }
-      return fromStored(stored as Stored);
+      return fromStored(stored);
+    },
+
+    async createMany(scope, inputs) {
+      if (inputs.length === 0) return new Set();
+      try {
+        // Past mongoose, whose casting is most of the time that a large import takes.
+        await model.collection.insertMany(inputs.map((input) => newRow(scope, input)) as never, {
+          ordered: false,
+          forceServerObjectId: true,
+        });
+        return new Set();
+      } catch (error) {
+        const { writeErrors = [] } = error as { writeErrors?: { code: number; index: number }[] };
+        if (writeErrors.length === 0 || writeErrors.some(({ code }) => code !== 11000)) throw error;
+        return new Set(writeErrors.map(({ index }) => index));
+      }
     },
 
     async updateWhere(scope, id, patch, where) {
       if (!isId(kind, id)) return undefined;
       const base = { ...where, _id: { $eq: id }, ...scoped(scope) };
-      const set: Record<string, unknown> = sealInput(id, { ...(patch as Record<string, unknown>) });
-      for (const field of Object.keys(set)) if (set[field] === undefined) delete set[field];
-      const touchesSearch = spec.search?.some((field) => field in set) ?? false;
-      set.updatedAt = now();
-      for (let attempt = 0; ; attempt += 1) {
+      const given = Object.fromEntries(
+        Object.entries(patch).filter(
+          ([field, value]) => value !== undefined && !(value === MASK && sealedFields.includes(field)),
+        ),
+      );
+      const set: Record<string, unknown> = { ...toStored(id, given), updatedAt: now() };
+      const unset = Object.fromEntries(Object.keys(given).flatMap((field) => (field in set ? [] : [[field, 1]])));
+      const untouched = spec.search?.filter((field) => !(field in given)) ?? [];
+      const touchesSearch = untouched.length < (spec.search?.length ?? 0);
+      for (;;) {
         let guard: Filter = {};
         if (touchesSearch) {
-          // The search words come from several fields: made from the row as read, written only if it is still that row.
+          // The search words come from several fields: made from the row as read, written only if those are still so.
           const current = await model.findOne(base).lean<Stored>();
           if (!current) return undefined;
-          set._q = words({ ...current, ...set });
-          guard = { _v: current._v ?? 0 };
+          set._q = words({ ...current, ...given });
+          guard = Object.fromEntries(untouched.map((field) => [field, { $eq: current[field] ?? null }]));
         }
         try {
           const stored = await model
-            .findOneAndUpdate({ ...base, ...guard }, { $set: set, $inc: { _v: 1 } }, { returnDocument: 'after' })
+            .findOneAndUpdate({ $and: [base, guard] }, { $set: set, $unset: unset }, { returnDocument: 'after' })
             .lean<Stored>();
           if (stored) return fromStored(stored);
         } catch (error) {
           duplicate(error);
         }
-        if (!touchesSearch || attempt === 9) return undefined;
+        if (!touchesSearch) return undefined;
       }
     },
 
@@ -268,6 +310,15 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
   return collection;
 }
 
+/** Unix milliseconds, or the first moment (UTC) of a day that exists. */
+function timeOf(value: string): Date | undefined {
+  if (/^\d{1,15}$/.test(value)) return new Date(Number(value));
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(value)) return undefined;
+  const time = new Date(`${value}T00:00:00.000Z`);
+  const exists = !Number.isNaN(time.getTime()) && time.toISOString().startsWith(value);
+  return exists ? time : undefined;
+}
+
 const registered: Collection[] = [];
 /** Every collection defined so far: what migrate.ts indexes and account deletion empties. */
 export const collections = (): readonly Collection[] => registered;
@@ -288,7 +339,20 @@ export function toWire<R extends TObject, S extends TObject>(
       permission && source[field] !== null ? (may(permission) ? collection.reveal(row, field) : MASK) : source[field];
   }
   if (row.account !== undefined) wire.account = row.account;
+  Object.assign(wire, spec.wire?.(row, may));
   return Object.assign(wire, { metadata: row.metadata ?? {}, createdAt: row.createdAt, updatedAt: row.updatedAt });
+}
+
+/** The rows that a path inlines. @throws Fault `validation` for a path that the resource does not expand. */
+export function expansion<R extends TObject, S extends TObject>(
+  collection: Collection<R, S>,
+  path: string,
+): Collection {
+  const { expand = {} } = collection.spec;
+  if (Object.hasOwn(expand, path)) return expand[path]!();
+  throw new Fault('validation', `"expand" does not take "${path}".`, {
+    details: [{ path: '?/expand', message: `must be one of ${Object.keys(expand).join(', ') || 'nothing'}` }],
+  });
 }
 
 /**
@@ -304,17 +368,7 @@ export async function expandWire<R extends TObject, S extends TObject>(
 ): Promise<Record<string, unknown>[]> {
   const wires = rows.map((row) => toWire(collection, row, may));
   for (const path of new Set(paths)) {
-    const target = collection.spec.expand?.[path]?.();
-    if (!target) {
-      throw new Fault('validation', `"expand" does not take "${path}".`, {
-        details: [
-          {
-            path: '/expand',
-            message: `must be one of ${Object.keys(collection.spec.expand ?? {}).join(', ') || 'nothing'}`,
-          },
-        ],
-      });
-    }
+    const target = expansion(collection, path);
     const ids = wires.flatMap((wire) => wire[path] as string | string[]).filter((id) => typeof id === 'string');
     const found = await target.many(tenant, ids);
     const inline = (id: string) => {

@@ -15,9 +15,18 @@ export const OneOf = <const T extends string>(values: readonly T[], description?
 
 export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
-export const Metadata = Type.Record(Type.String(), Type.Unknown(), {
-  description: 'Free-form JSON, 16 KB at most; keys may not start with "$" or contain "."',
-});
+/** An object with any names and values of one shape. Said as `additionalProperties`, which no name slips past. */
+export const MapOf = <T>(values: TSchema | true, description?: string) =>
+  Type.Unsafe<Record<string, T>>({
+    type: 'object',
+    additionalProperties: values,
+    ...(description && { description }),
+  });
+
+export const Metadata = MapOf<unknown>(
+  true,
+  'Free-form JSON, 16 KB at most; keys may not start with "$" or contain "."',
+);
 
 /** The fields that every row has. */
 export type Base = {
@@ -54,10 +63,12 @@ export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObjec
   filter: readonly string[];
   /** Fields whose words `q` finds. */
   search?: readonly string[];
-  /** Field groups that are unique within the account, where all of them are strings. */
+  /** Field groups that are unique within the account; a row without one of them is not compared. */
   unique?: readonly (readonly string[])[];
   /** id fields that `expand` inlines. Thunks, because resources refer to each other. */
   expand?: Record<string, () => Collection<TObject, TObject>>;
   /** How a field's compared form is made: emails are folded, and so on. */
   normalize?: Record<string, (value: string) => string>;
+  /** What the wire shows besides the row's own fields, e.g. a secret that sits inside one of them. */
+  wire?: (row: Row<R, S>, may: (permission: string) => boolean) => Record<string, unknown>;
 };

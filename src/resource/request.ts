@@ -2,10 +2,15 @@
 import type { FastifyRequest } from 'fastify';
 import type { Actor, Origin, Tenant } from '../kernel/context.ts';
 
-/** Who may call a route. `session` routes are pages' own calls, authorised by the browser session. */
-export type Access = 'public' | 'session' | { permission: string };
+/**
+ * Who may call a route. `session` routes are pages' own calls, authorised by the browser session. `self` names the path
+ * parameter with a user's id: that user may call it too, with an own access token, whatever its permissions.
+ */
+export type Access = 'public' | 'session' | { permission: string; self?: string };
 
 export type AuditEvent = {
+  /** Whose trail it belongs to, where that is not the request's tenant. */
+  tenant?: Tenant;
   /** Dotted: `admin.role.created`. */
   type: string;
   subject: string;

@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type, { type TObject, type TSchema } from 'typebox';
 import { type Actor, can, type Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-import { type Collection, expandWire, type ListOptions, toWire } from './collection.ts';
+import { type Collection, expandWire, expansion, type ListOptions, toWire } from './collection.ts';
 import { Metadata, type Row, Timestamp } from './define.ts';
 import type { Access } from './request.ts';
 import './request.ts';
@@ -41,12 +41,26 @@ export function wireSchema(collection: Collection<TObject, TObject>): TObject {
     {
       id: Type.String({ description: `${spec.title} ID` }),
       ...spec.row.properties,
+      ...expandable(spec),
       account: Type.String({ description: 'Object is related with this account' }),
       metadata: Type.Optional(Metadata),
       createdAt: Timestamp(`${spec.title} creation date`),
       updatedAt: Type.Optional(Timestamp(`${spec.title} updated date`)),
     },
     { $id: spec.title, description: spec.title },
+  );
+}
+
+/** An id, or with `expand` the row that it names. */
+function expandable({ row, expand = {} }: Collection<TObject, TObject>['spec']): Record<string, TSchema> {
+  return Object.fromEntries(
+    Object.entries(expand).map(([field, target]) => {
+      const id = row.properties[field] as TSchema & { items?: TSchema };
+      const either = id.items
+        ? Type.Array(Type.Union([id.items, Type.Ref(target().spec.title)]))
+        : Type.Union([id, Type.Ref(target().spec.title)]);
+      return [field, row.required?.includes(field) ? either : Type.Optional(either)];
+    }),
   );
 }
 
@@ -61,7 +75,7 @@ export const pagingParameters = {
   next: Type.Optional(Type.String({ maxLength: 200, description: 'Cursor returned by the previous page' })),
 };
 
-const expandParameter = (paths: readonly string[]) => ({
+export const expandParameter = (paths: readonly string[]) => ({
   expand: Type.Optional(
     Type.Union([Type.String({ maxLength: 400 }), Type.Array(Type.String({ maxLength: 100 }), { maxItems: 20 })], {
       description: `Inline these id fields, repeatable or comma-separated: ${paths.map((path) => `\`${path}\``).join(', ')}`,
@@ -95,10 +109,7 @@ export async function present(
 ): Promise<Wire[]> {
   const source = collection as unknown as Collection;
   const paths = expandPaths(expand);
-  for (const path of paths) {
-    const target = source.spec.expand?.[path]?.();
-    if (target) requirePermission(request.actor, `read:${target.spec.permission}`);
-  }
+  for (const path of paths) requirePermission(request.actor, `read:${expansion(source, path).spec.permission}`);
   return expandWire(source, request.tenant, rows as Row<TObject>[], paths, may(request.actor));
 }
 
@@ -121,7 +132,7 @@ export function mountResource<R extends TObject, S extends TObject>(
   const schema = wireSchema(collection);
   if (!app.getSchema(spec.title)) app.addSchema(schema);
   const row = Type.Ref(spec.title);
-  const params = Type.Object({ [param]: Type.String({ maxLength: 100 }) });
+  const params = Type.Object({ [param]: Type.String({ maxLength: 100, description: `Id of the ${spec.title}` }) });
   const access = (verb: string): { config: { access: Access } } => ({
     config: { access: { permission: `${verb}:${spec.permission}` } },
   });

@@ -5,6 +5,9 @@ import type { ResourceSpec } from './define.ts';
 
 type Loose = TSchema & { type?: string; format?: string; anyOf?: Loose[]; items?: Loose };
 
+/** Whether null is a value of the field; where it is not, clearing the field leaves it out. */
+export const allowsNull = (schema: Loose): boolean => schema.anyOf?.some(({ type }) => type === 'null') ?? false;
+
 function storageType(schema: Loose): mongoose.SchemaDefinitionProperty {
   const concrete = schema.anyOf ? schema.anyOf.find((option) => option.type !== 'null') : schema;
   switch (concrete?.type) {
@@ -29,7 +32,6 @@ export function storageSchema(spec: ResourceSpec, scope: 'account' | 'root'): Sc
     metadata: mongoose.Schema.Types.Mixed,
     createdAt: { type: Date, required: true },
     updatedAt: { type: Date, required: true },
-    _v: Number,
     ...(spec.search && { _q: { type: [String], default: undefined } }),
   };
   const properties = { ...spec.row.properties, ...(spec.stored as TObject | undefined)?.properties };
@@ -52,10 +54,18 @@ export function storageSchema(spec: ResourceSpec, scope: 'account' | 'root'): Sc
     const unique = spec.unique?.some((group) => group.length === 1 && group[0] === field);
     if (!unique) schema.index({ ...lead, [field]: 1, _id: -1 });
   }
+  const required = new Set(spec.row.required as string[] | undefined);
   for (const group of spec.unique ?? []) {
+    const optional = group.filter((field) => !required.has(field));
     schema.index(
       { ...lead, ...Object.fromEntries(group.map((field) => [field, 1])) },
-      { unique: true, partialFilterExpression: Object.fromEntries(group.map((field) => [field, { $type: 'string' }])) },
+      {
+        unique: true,
+        // Only where it must be: the planner does not use a partial index for a plain comparison.
+        ...(optional.length && {
+          partialFilterExpression: Object.fromEntries(optional.map((field) => [field, { $type: 'string' }])),
+        }),
+      },
     );
   }
   if (spec.search) schema.index({ ...lead, _q: 1, _id: -1 });
