@@ -4,6 +4,7 @@ import Type from 'typebox';
 import { type Actor, asTenant, type Root } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { toWire } from '../resource/collection.ts';
+import { Nullable } from '../resource/define.ts';
 import {
   expandPaths,
   type ListQuery,
@@ -24,6 +25,7 @@ import {
   keysView,
   type NewAccount,
   removeAccount,
+  rootAccount,
   rotateKeys,
   updateAccount,
 } from './account.ts';
@@ -32,20 +34,32 @@ import { connections } from './connection.ts';
 
 const nobody = () => false;
 
+/** Accounts come and go in the installation's own trail, since one that is gone keeps none; changes are in each one's. */
+const trailOf = ({ id }: { id: string }) => asTenant({ id } as never, '');
+
 export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root: Root; baseDomain: string }): void {
   const { properties } = wireSchema(accounts as never);
   const { account: _none, ...own } = properties as Record<string, Type.TSchema>;
-  app.addSchema(
-    Type.Object(
-      { ...own, domain: Type.String({ description: '`<slug>.<base domain>`' }) },
-      { $id: 'AuthAccount', description: 'AuthAccount' },
-    ),
-  );
+  const domain = Type.String({ description: '`<slug>.<base domain>`' });
+  const default_connection = Type.Union([own.default_connection!, Type.Ref('Connection')]);
+  const fields = { ...own, default_connection, domain };
+  app.addSchema(Type.Object(fields, { $id: 'AuthAccount', description: 'AuthAccount' }));
   const row = Type.Ref('AuthAccount');
-  const expand = {
-    expand: Type.Optional(Type.Union([Type.String({ maxLength: 400 }), Type.Array(Type.String({ maxLength: 100 }))])),
+  const { team: _team, metadata: _metadata, ...shown } = fields as Record<string, Type.TSchema>;
+  const kid = (description: string) => Type.String({ description });
+  const keys = {
+    production_kid: kid('Signs new tokens'),
+    next_in_queue_kid: kid('Promoted by the next rotation; published already'),
+    kids_active: Type.Array(Type.String(), { description: 'All that are published in the key set' }),
   };
-  const params = Type.Object({ account_id: Type.String({ maxLength: 100 }) });
+  const expand = {
+    expand: Type.Optional(
+      Type.Union([Type.String({ maxLength: 400 }), Type.Array(Type.String({ maxLength: 100 }))], {
+        description: 'Inline these id fields, repeatable or comma-separated: `default_connection`',
+      }),
+    ),
+  };
+  const params = Type.Object({ account_id: Type.String({ maxLength: 100, description: 'Id of the Account' }) });
   const describe = (operation: string, summary: string, description?: string) => ({
     operationId: `account/${operation}`,
     tags: ['account'],
@@ -145,6 +159,7 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
     async (request, reply) => {
       const { account, managementClient } = await createAccount(root, request.body as NewAccount);
       await request.audit({
+        tenant: trailOf((await rootAccount())!),
         type: 'admin.account.created',
         subject: account.id,
         fields: Object.keys(request.body as object),
@@ -166,8 +181,9 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
         operationId: 'account/getByHost',
         tags: ['account'],
         summary: 'Find Account by host',
-        params: Type.Object({ host: Type.String({ maxLength: 260 }) }),
-        response: { 200: row },
+        description: 'Public, and therefore without `team` and `metadata` and with `token_signature` masked.',
+        params: Type.Object({ host: Type.String({ maxLength: 260, description: 'Host name, without a port' }) }),
+        response: { 200: Type.Object(shown, { description: 'What everybody may know of the account' }) },
       },
     },
     async (request) => {
@@ -181,7 +197,13 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
 
   app.get(
     '/account/keys',
-    { ...access('read:keys'), schema: { ...describe('getKeys', 'Get the Account signing keys') } },
+    {
+      ...access('read:keys'),
+      schema: {
+        ...describe('getKeys', 'Get the Account signing keys', 'Which keys there are; never the private ones.'),
+        response: { 200: Type.Object(keys, { description: 'The keys by their `kid`' }) },
+      },
+    },
     async (request) => keysView(await accountKeys(request.tenant)),
   );
 
@@ -195,7 +217,17 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
           'Rotate the Account signing keys',
           'Promotes the queued key and queues a new one. Older keys stay published, so that live tokens verify.',
         ),
-        body: Type.Object({}, { additionalProperties: false }),
+        body: Nullable(Type.Object({}, { additionalProperties: false })),
+        response: {
+          200: Type.Object(
+            {
+              rotated_at: Type.String({ format: 'date-time' }),
+              previous_production_kid: kid('Signed tokens until now; still published'),
+              ...keys,
+            },
+            { description: 'The keys after the rotation' },
+          ),
+        },
       },
     },
     async (request) => {
@@ -233,6 +265,7 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
     async (request) => {
       const updated = await updateAccount(root, idOf(request), request.body as AccountPatch);
       await request.audit({
+        tenant: trailOf(updated),
         type: 'admin.account.updated',
         subject: updated.id,
         fields: Object.keys(request.body as object),
@@ -248,13 +281,14 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
       schema: {
         ...describe('delete', 'Delete an Account', 'Removes the account with everything in it. This cannot be undone.'),
         params,
+        response: { 200: row },
       },
     },
     async (request) => {
       const id = idOf(request);
       await served(id);
       const removed = await removeAccount(root, id);
-      await request.audit({ type: 'admin.account.deleted', subject: id });
+      await request.audit({ tenant: trailOf((await rootAccount())!), type: 'admin.account.deleted', subject: id });
       return wire(removed, nobody);
     },
   );

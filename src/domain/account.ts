@@ -15,7 +15,7 @@ import { createManagementApi } from './api.ts';
 import { type Client, createClient } from './client.ts';
 import { connections, createConnection } from './connection.ts';
 import { accountOfDomain } from './custom-domain.ts';
-import { checkMetadata, missingReference, Name, nullable, WebUrl } from './fields.ts';
+import { checkMetadata, isTaken, missingReference, Name, nullable, WebUrl } from './fields.ts';
 import { removeProtocol } from './grant.ts';
 import { mintSigningKey, removeSigningKey, removeSigningKeys, type SigningKey, signingKeysOf } from './signing-key.ts';
 
@@ -82,6 +82,8 @@ export const accounts = defineCollection(
       /** Which key signs and which waits; signing-key.ts holds the keys. */
       key_production: Nullable(Type.String()),
       key_next: Nullable(Type.String()),
+      /** Every key of the published set; one that lost the race of a rotation never gets in. */
+      keys_published: Type.Array(Type.String()),
       /** False until everything that an account comes with is there; only then is it served. */
       provisioned: Type.Boolean(),
       deleting_at: Type.Optional(Nullable(Timestamp())),
@@ -120,7 +122,7 @@ export const accountBodies = {
       name: Type.Optional(Name()),
       ...settings,
       enabled_locales: Type.Optional(Type.Array(OneOf(LOCALES), { minItems: 1, uniqueItems: true })),
-      notification_settings: Type.Optional(Type.Partial(NotificationSettings)),
+      notification_settings: Type.Optional(Type.Partial(NotificationSettings, { additionalProperties: false })),
       email_change_verification_mode: Type.Optional(EmailChangeMode),
       email_oauth_sync_policy: Type.Optional(SyncPolicy),
       branding: Type.Optional(Branding),
@@ -217,7 +219,7 @@ async function writeAccount(
 ): Promise<boolean> {
   const { matchedCount } = await accounts.model.updateOne(
     { _id: { $eq: id }, ...where },
-    { $set: { ...set, updatedAt: now() }, $inc: { revision: 1, _v: 1 } },
+    { $set: { ...set, updatedAt: now() }, $inc: { revision: 1 } },
   );
   forget(id);
   return matchedCount === 1;
@@ -235,12 +237,12 @@ export async function updateAccount(_root: Root, id: string, patch: AccountPatch
   }
   if (rest.default_connection === null)
     throw new Fault('protected', 'An account needs a default connection; name another one instead of none.');
-  await writeAccount(id, {
-    ...rest,
-    ...(notification_settings && {
-      notification_settings: { ...current.notification_settings, ...notification_settings },
-    }),
-  });
+  // Each setting by its own path: two changes at once both happen.
+  const notifications = Object.entries(notification_settings ?? {}).map(([setting, value]) => [
+    `notification_settings.${setting}`,
+    value,
+  ]);
+  await writeAccount(id, { ...rest, ...Object.fromEntries(notifications) });
   // The name is searched for, so it goes through the collection, which keeps the search words.
   if (name !== undefined) await accounts.update(everything, id, { name });
   forget(id);
@@ -271,6 +273,7 @@ export type NewAccount = {
   logo_src?: string | null;
   icon_src?: string | null;
   callback_hostnames?: string[];
+  default_connection?: string | null;
   metadata?: Record<string, unknown>;
   /** Only the installation's own account. */
   root?: boolean;
@@ -297,14 +300,11 @@ async function insertAccount(input: NewAccount): Promise<Account> {
         revision: 1,
         key_production: null,
         key_next: null,
+        keys_published: [],
         provisioned: false,
       });
     } catch (error) {
-      const taken =
-        error instanceof Fault &&
-        error.code === 'conflict' &&
-        (error.details as { fields: string[] }).fields.includes('slug');
-      if (!taken || input.slug || n > 20) throw error;
+      if (!isTaken(error, 'slug') || input.slug || n > 20) throw error;
     }
   }
 }
@@ -318,6 +318,8 @@ export async function createAccount(
   input: NewAccount,
 ): Promise<{ account: Account; managementClient: Client }> {
   checkMetadata('/metadata', input.metadata);
+  // An account that is not there yet has no connection that could be named.
+  if (input.default_connection) missingReference('default_connection', input.default_connection);
   const inserted = await insertAccount(input);
   const tenant = asTenant(viewOf(inserted), '');
   const [production, next] = await Promise.all([mintSigningKey(inserted.id), mintSigningKey(inserted.id)]);
@@ -336,6 +338,7 @@ export async function createAccount(
   await writeAccount(inserted.id, {
     key_production: production,
     key_next: next,
+    keys_published: [production, next],
     default_connection: connection.id,
     provisioned: true,
   });
@@ -383,7 +386,8 @@ export async function accountKeys(tenant: Tenant): Promise<AccountKeys> {
   const cacheKey = `${tenant.id}:${tenant.account.revision}`;
   const known = keyCache.get(cacheKey);
   if (known) return known;
-  const [account, published] = await Promise.all([accounts.get(everything, tenant.id), signingKeysOf(tenant.id)]);
+  const [account, held] = await Promise.all([accounts.get(everything, tenant.id), signingKeysOf(tenant.id)]);
+  const published = held.filter(({ kid }) => account.keys_published.includes(kid));
   const byKid = (kid: string | null) => published.find((key) => key.kid === kid);
   const production = byKid(account.key_production);
   const next = byKid(account.key_next);
@@ -404,16 +408,16 @@ export const keysView = (keys: AccountKeys) => ({
 export async function rotateKeys(tenant: Tenant) {
   const account = await accounts.get(everything, tenant.id);
   const queued = await mintSigningKey(tenant.id);
+  const kids = [...account.keys_published, queued];
   const promoted = await writeAccount(
     tenant.id,
-    { key_production: account.key_next, key_next: queued },
+    { key_production: account.key_next, key_next: queued, keys_published: kids },
     { key_next: { $eq: account.key_next } },
   );
   if (!promoted) {
     await removeSigningKey(queued);
     throw new Fault('conflict', 'The keys were rotated by somebody else a moment ago.');
   }
-  const kids = (await signingKeysOf(tenant.id)).map(({ kid }) => kid);
   return {
     rotated_at: now().toISOString(),
     previous_production_kid: account.key_production!,

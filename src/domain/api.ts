@@ -7,8 +7,10 @@ import { slugify } from '../kernel/text.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
-import { checkMetadata, Name, Text } from './fields.ts';
+import { removeApiFromClients } from './client.ts';
+import { checkMetadata, isTaken, Name, Text } from './fields.ts';
 import { isReservedIdentifier, MANAGEMENT_PERMISSIONS, managementAudiences } from './permission.ts';
+import { removeApiFromRoles } from './role.ts';
 
 const Permission = Type.Object(
   {
@@ -63,7 +65,7 @@ export const apis = defineCollection({
     rbac: false,
   }),
   filter: ['name', 'identifier', 'slug'],
-  search: ['name', 'identifier', 'description'],
+  search: ['name', 'identifier', 'description', 'slug'],
   unique: [['identifier'], ['slug']],
 });
 
@@ -80,20 +82,22 @@ function checkIdentifier(identifier: string): void {
   if (isReservedIdentifier(identifier)) refuse('may not start with "cardea:" or "faable:", which are reserved');
 }
 
-async function freeSlug(tenant: Tenant, name: string): Promise<string> {
-  const base = slugify(name) || 'api';
-  for (let n = 1; ; n += 1) {
-    const slug = n === 1 ? base : `${base}-${n}`;
-    if (!(await apis.exists(tenant, { slug: { $eq: slug } }))) return slug;
-  }
-}
-
+/** @throws Fault `conflict` when the identifier is taken; a slug that is taken gets a number. */
 export async function createApi(tenant: Tenant, input: ApiInput): Promise<Api> {
   checkMetadata('/metadata', input.metadata);
   checkIdentifier(input.identifier!);
-  const created = await apis.create(tenant, { ...input, slug: await freeSlug(tenant, input.name!) });
-  changed(tenant);
-  return created;
+  const base = slugify(input.name!) || 'api';
+  for (let n = 1; ; n += 1) {
+    const slug = n === 1 ? base : `${base}-${n}`;
+    if (await apis.exists(tenant, { slug: { $eq: slug } })) continue;
+    try {
+      const created = await apis.create(tenant, { ...input, slug });
+      changed(tenant);
+      return created;
+    } catch (error) {
+      if (!isTaken(error, 'slug')) throw error;
+    }
+  }
 }
 
 /** The account's own management Api: a row like any other, except that the system owns it. */
@@ -131,6 +135,8 @@ async function updateApi(tenant: Tenant, id: string, patch: ApiInput): Promise<A
 async function removeApi(tenant: Tenant, id: string): Promise<Api> {
   const api = await apis.get(tenant, id);
   if (api.system) throw new Fault('protected', 'The management API belongs to the system and cannot be deleted.');
+  await removeApiFromRoles(tenant, id);
+  await removeApiFromClients(tenant, id);
   const removed = await apis.remove(tenant, id);
   changed(tenant);
   return removed;

@@ -8,10 +8,22 @@ import { defineCollection } from '../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../resource/define.ts';
 import { mountResource, present } from '../resource/routes.ts';
 import { apis } from './api.ts';
+import { removeClientFromConnections } from './connection.ts';
 import { checkMetadata, missingReference, Name, nullable, Text, WebUrl } from './fields.ts';
 import { revokeClient } from './grant.ts';
 
-export const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'] as const;
+/**
+ * What a client gets unless it says otherwise. The password grant is not among them: it trains people to type their
+ * password into apps (RFC 9700 §2.4), so whoever needs it asks for it.
+ */
+const DEFAULT_GRANT_TYPES = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:device_code',
+  'http://auth0.com/oauth/grant-type/passwordless/otp',
+] as const;
+export const GRANT_TYPES = [...DEFAULT_GRANT_TYPES, 'password'] as const;
 export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'none'] as const;
 
 const Url = (description?: string) =>
@@ -81,7 +93,7 @@ export const clients = defineCollection({
     web_origins: [],
     refresh_token: { expiration_mode: 'expire' as const, infinite_token_lifetime: false, token_lifetime: 2_592_000 },
     contacts: [],
-    grant_types: [...GRANT_TYPES],
+    grant_types: [...DEFAULT_GRANT_TYPES],
     response_types: ['code' as const],
     token_endpoint_auth_method: 'client_secret_basic' as const,
     application_type: 'web' as const,
@@ -114,6 +126,8 @@ function checkRedirect(field: string, value: string): void {
   };
   if (/[\s\p{Cc}*\\]/u.test(value)) refuse('may not contain white space, control characters, "\\" or "*"');
   const url = URL.canParse(value) ? new URL(value) : refuse('must be an absolute URL');
+  // A browser reads `https:host` and `https:///host` as addresses too, but matching is to the letter.
+  if (/^https?:$/.test(url.protocol) && !/^https?:\/\/[^/]/i.test(value)) refuse('must be an absolute URL');
   if (value.includes('#')) refuse('may not have a fragment');
   if (url.username || url.password) refuse('may not contain a user name or password');
   if (['javascript:', 'data:', 'file:', 'blob:', 'vbscript:', 'about:'].includes(url.protocol))
@@ -125,7 +139,7 @@ async function checkClient(tenant: Tenant, input: ClientInput): Promise<void> {
   for (const url of input.callbacks ?? []) checkRedirect('callbacks', url);
   for (const url of input.logout_urls ?? []) checkRedirect('logout_urls', url);
   for (const origin of input.web_origins ?? []) {
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin || origin.includes('*'))
       throw new Fault(
         'validation',
         `"web_origins" must hold origins like https://app.example.com: ${JSON.stringify(origin)}.`,
@@ -164,9 +178,18 @@ async function rotateSecret(tenant: Tenant, id: string): Promise<Client> {
 async function removeClient(tenant: Tenant, id: string): Promise<Client> {
   await clients.get(tenant, id);
   await revokeClient(tenant, id);
+  await removeClientFromConnections(tenant, id);
   const removed = await clients.remove(tenant, id);
   forget(tenant, id);
   return removed;
+}
+
+/** Clients lose their grant of an Api that goes; a list of grants that empties stays a list, which grants nothing. */
+export async function removeApiFromClients(tenant: Tenant, api: string): Promise<void> {
+  const match = { 'grants.api': api };
+  const affected = await clients.all(tenant, match);
+  await clients.model.updateMany({ account: { $eq: tenant.id }, ...match }, { $pull: { grants: { api } } });
+  for (const { id } of affected) forget(tenant, id);
 }
 
 const listeners: ((account: string, client: string) => void)[] = [];

@@ -4,11 +4,12 @@ import Type from 'typebox';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { defineCollection } from '../resource/collection.ts';
-import { Metadata, Nullable, OneOf, type Row } from '../resource/define.ts';
+import { MapOf, Metadata, Nullable, OneOf, type Row } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
 import { clients } from './client.ts';
 import { removeCredentials } from './credential.ts';
 import { checkMetadata, missingReference, Name, nullable, Text, WebUrl } from './fields.ts';
+import { removeIdentities } from './identity.ts';
 import { PasswordPolicy } from './password-policy.ts';
 
 export const CONNECTION_TYPES = [
@@ -25,7 +26,7 @@ export const CONNECTION_TYPES = [
 const WITH_DEFAULT_CREDENTIALS: ReadonlySet<string> = new Set(['github', 'figma', 'google_oauth2']);
 
 const SyncPolicy = OneOf(['preserve_manual', 'always_sync']);
-const StringMap = Type.Record(Type.String(), Type.String({ maxLength: 2000 }));
+const StringMap = MapOf<string>(Type.String({ maxLength: 2000 }));
 const settings = {
   authorize_url: nullable(WebUrl()),
   token_url: nullable(WebUrl()),
@@ -129,13 +130,30 @@ async function updateConnection(tenant: Tenant, id: string, patch: ConnectionInp
   });
 }
 
-/** @throws Fault `protected` for the account's default connection: without it nobody could log in. */
+/** @throws Fault `protected` for the account's default connection and the last enabled one: nobody could log in. */
 async function removeConnection(tenant: Tenant, id: string): Promise<Connection> {
-  await connections.get(tenant, id);
+  const { enabled } = await connections.get(tenant, id);
   if (tenant.account.default_connection === id)
     throw new Fault('protected', "This is the account's default connection. Make another one the default first.");
+  // Disabled first and looked around after: of two removals at once neither can miss that nothing would be left.
+  if (enabled) {
+    await connections.update(tenant, id, { enabled: false });
+    if (!(await connections.exists(tenant, { enabled: { $eq: true } }))) {
+      await connections.update(tenant, id, { enabled });
+      throw new Fault('protected', 'This is the last enabled connection. Enable another one first.');
+    }
+  }
   await removeCredentials(tenant, { connection: id });
-  return connections.remove(tenant, id);
+  await removeIdentities(tenant, { connection: id });
+  return { ...(await connections.remove(tenant, id)), enabled };
+}
+
+/** A list that empties stays a list: what was for some clients is never for all of them. */
+export async function removeClientFromConnections(tenant: Tenant, client: string): Promise<void> {
+  await connections.model.updateMany(
+    { account: { $eq: tenant.id }, enabled_clients: client },
+    { $pull: { enabled_clients: client } },
+  );
 }
 
 /** Connections that a client may use, the account's default first, then by age. */

@@ -7,6 +7,7 @@ import mongoose from 'mongoose';
 import { now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { hashToken } from '../kernel/secrets.ts';
+import { removeDevicesOf, revokeDevicesOf } from './device-code.ts';
 
 export type ProtocolRow = {
   _id: string;
@@ -72,7 +73,7 @@ export const findProtocolByUid = (tenant: Tenant, kind: string, uid: string): Pr
     .lean<ProtocolRow>()
     .exec();
 
-/** @returns false when somebody else consumed it first. */
+/** When it was consumed before, a consumed row keeps that time. @returns false when somebody else consumed it first. */
 export async function consumeProtocol(tenant: Tenant, key: Keyed): Promise<boolean> {
   const { modifiedCount } = await protocolModel.updateOne(
     { _id: { $eq: keyOf(tenant, key) }, ...scope(tenant), consumed_at: null },
@@ -85,6 +86,24 @@ export async function destroyProtocol(tenant: Tenant, key: Keyed): Promise<void>
   await protocolModel.deleteOne({ _id: { $eq: keyOf(tenant, key) }, ...scope(tenant) });
 }
 
+const DENIED = 'DeniedAccessToken';
+
+/** Remembers by its `jti` that an access token was revoked (RFC 7009); the tokens themselves are nowhere. */
+export const denyToken = (tenant: Tenant, jti: string, expires_at: Date): Promise<void> =>
+  putProtocol(tenant, { kind: DENIED, token: jti }, { payload: '{}', expires_at });
+
+/** Whether a user's access token that verifies is worth nothing any more: revoked itself, or its grant is gone. */
+export async function isTokenDead(
+  tenant: Tenant,
+  { jti, grant_id }: { jti: string; grant_id?: string },
+): Promise<boolean> {
+  const [denied, grant] = await Promise.all([
+    findProtocol(tenant, { kind: DENIED, token: jti }),
+    grant_id ? findProtocol(tenant, { kind: 'Grant', token: grant_id }) : null,
+  ]);
+  return denied !== null || (grant_id !== undefined && grant === null);
+}
+
 /** Everything issued under one grant, the grant itself excepted: the family that RFC 9700 §4.14.2 speaks of. */
 export async function revokeGrant(tenant: Tenant, grant: string): Promise<void> {
   await protocolModel.deleteMany({ grant: { $eq: grant }, ...scope(tenant) });
@@ -94,10 +113,12 @@ export async function revokeGrant(tenant: Tenant, grant: string): Promise<void> 
 /** Ends a user's sessions, grants, codes and refresh tokens in the account. */
 export async function revokeUser(tenant: Tenant, user: string): Promise<void> {
   await protocolModel.deleteMany({ user: { $eq: user }, ...scope(tenant) });
+  await revokeDevicesOf(tenant, user);
 }
 
 export async function revokeClient(tenant: Tenant, client: string): Promise<void> {
   await protocolModel.deleteMany({ client: { $eq: client }, ...scope(tenant) });
+  await removeDevicesOf(tenant, client);
 }
 
 export async function removeProtocol(account: string): Promise<void> {

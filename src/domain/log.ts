@@ -8,6 +8,8 @@ import { OneOf, Timestamp } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
 import { clients } from './client.ts';
 import { connections } from './connection.ts';
+import { identities } from './identity.ts';
+import { teams } from './team.ts';
 import { users } from './user.ts';
 
 const RETENTION_SECONDS = 90 * DAY;
@@ -33,12 +35,14 @@ export const logs = defineCollection({
   collection: 'logs',
   row: LogRow,
   defaults: () => ({ status: 'info' as const }),
-  filter: ['type', 'status', 'user', 'client', 'connection'],
+  filter: ['type', 'status', 'user', 'client', 'connection', 'team'],
   search: ['type', 'message'],
   expand: {
     user: () => users as never,
     client: () => clients as never,
     connection: () => connections as never,
+    team: () => teams as never,
+    identity: () => identities as never,
   },
 });
 
@@ -55,6 +59,7 @@ export type LogEntry = {
   client?: string;
   connection?: string;
   team?: string;
+  ticket?: string;
 };
 
 export async function append(tenant: Tenant, entry: LogEntry): Promise<void> {

@@ -2,9 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import type { Tenant } from '../kernel/context.ts';
-import { defineCollection, type Page } from '../resource/collection.ts';
+import { defineCollection } from '../resource/collection.ts';
 import { Metadata, type Row } from '../resource/define.ts';
 import {
+  expandParameter,
   type ListQuery,
   listOptions,
   mountResource,
@@ -15,7 +16,7 @@ import {
 import { apis } from './api.ts';
 import { checkMetadata, missingReference, Name, Text } from './fields.ts';
 import { grantRole, removeRoleMembers, roleMembers } from './role-member.ts';
-import { users } from './user.ts';
+import { removeRoleFromTeams } from './team-member.ts';
 
 const RolePermission = Type.Object(
   {
@@ -92,18 +93,16 @@ async function updateRole(tenant: Tenant, id: string, patch: RoleInput): Promise
 async function removeRole(tenant: Tenant, id: string): Promise<Role> {
   await roles.get(tenant, id);
   await removeRoleMembers(tenant, { role: id });
+  await removeRoleFromTeams(tenant, id);
   return roles.remove(tenant, id);
 }
 
-/** The users who hold a role, newest grant first. */
-async function roleUsers(tenant: Tenant, roleId: string, query: ListQuery): Promise<Page<unknown>> {
-  await roles.get(tenant, roleId);
-  const page = await roleMembers.list(tenant, listOptions(query), { role: { $eq: roleId } });
-  const found = await users.many(
-    tenant,
-    page.results.map(({ user }) => user),
+/** Roles lose their permissions of an Api that goes. */
+export async function removeApiFromRoles(tenant: Tenant, api: string): Promise<void> {
+  await roles.model.updateMany(
+    { account: { $eq: tenant.id }, 'permissions.api': api },
+    { $pull: { permissions: { api } } },
   );
-  return { results: page.results.flatMap(({ user }) => found.get(user) ?? []), next: page.next };
 }
 
 export function mount(app: FastifyInstance): void {
@@ -122,15 +121,20 @@ export function mount(app: FastifyInstance): void {
       schema: {
         ...describe,
         operationId: 'role/users',
-        summary: 'List the users who hold a role',
-        querystring: Type.Object(pagingParameters, { additionalProperties: false }),
-        response: { 200: pageSchema(Type.Ref('User')) },
+        summary: 'List who holds a role, the newest grant first',
+        querystring: Type.Object(
+          { ...pagingParameters, ...expandParameter(Object.keys(roleMembers.spec.expand!)) },
+          { additionalProperties: false },
+        ),
+        response: { 200: pageSchema(Type.Ref('RoleMember')) },
       },
     },
     async (request) => {
       const { role_id } = request.params as { role_id: string };
-      const page = await roleUsers(request.tenant, role_id, request.query as ListQuery);
-      return { results: await present(request, users as never, page.results), next: page.next };
+      const query = request.query as ListQuery;
+      await roles.get(request.tenant, role_id);
+      const page = await roleMembers.list(request.tenant, listOptions(query), { role: { $eq: role_id } });
+      return { results: await present(request, roleMembers as never, page.results, query.expand), next: page.next };
     },
   );
   app.post(

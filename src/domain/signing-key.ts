@@ -1,6 +1,6 @@
 /**
  * Signing keys of an account: one signs, one waits published in the queue, older ones stay published so that live tokens
- * verify. Which is which is decided by two fields of the account row, so that promotion is one atomic update.
+ * verify. Which is which is decided by fields of the account row, so that promotion is one atomic update.
  */
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -77,7 +77,7 @@ function open(stored: StoredKey): SigningKey {
   return key;
 }
 
-/** Every published key of the account, oldest first. */
+/** Every key of the account, oldest first. */
 export async function signingKeysOf(account: string): Promise<SigningKey[]> {
   const stored = await signingKeyModel
     .find({ account: { $eq: account } })

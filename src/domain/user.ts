@@ -13,7 +13,10 @@ import { mountResource } from '../resource/routes.ts';
 import { removeCredentials } from './credential.ts';
 import { checkMetadata, Email, nullable, Text, WebUrl } from './fields.ts';
 import { revokeUser } from './grant.ts';
+import { removeIdentities } from './identity.ts';
 import { removeRoleMembers } from './role-member.ts';
+import { removeTeamMembers } from './team-member.ts';
+import { removeTickets } from './ticket.ts';
 
 const METHODS = [
   'manual',
@@ -122,11 +125,11 @@ const writable = {
   user_metadata: Type.Optional(Metadata),
   app_metadata: Type.Optional(Metadata),
 };
-const UserWrite = Type.Object(writable, { additionalProperties: false });
+export const UserWrite = Type.Object(writable, { additionalProperties: false });
 type UserInput = Partial<Pick<User, keyof typeof writable>>;
 
 /** What a change of these fields implies for the fields that administrators do not write. */
-function derive(input: UserInput, current?: User): Partial<User> {
+export function deriveUser(input: UserInput, current?: User): Partial<User> {
   const patch: Partial<User> = { ...input };
   const time = now().toISOString();
   for (const [address, verified] of [
@@ -149,18 +152,38 @@ function derive(input: UserInput, current?: User): Partial<User> {
   return patch;
 }
 
-export async function createUser(tenant: Tenant, input: UserInput): Promise<User> {
+/** @param method how a verified address was verified. */
+export async function createUser(
+  tenant: Tenant,
+  input: UserInput,
+  method: VerificationMethod = 'manual',
+): Promise<User> {
   checkMetadata('/user_metadata', input.user_metadata);
   checkMetadata('/app_metadata', input.app_metadata);
-  return users.create(tenant, derive(input));
+  const user = deriveUser(input);
+  return users.create(tenant, { ...user, ...(user.email_verified && { email_verified_method: method }) });
 }
+
+/** @returns undefined when the user is gone or has another address by now. */
+export const markEmailVerified = (
+  tenant: Tenant,
+  id: string,
+  email: string,
+  method: VerificationMethod,
+): Promise<User | undefined> =>
+  users.updateWhere(
+    tenant,
+    id,
+    { email_verified: true, email_verified_method: method, email_verified_at: now().toISOString() },
+    { email: { $eq: email } },
+  );
 
 /** Suspending ends the user's sessions, grants and refresh tokens at once. */
 export async function updateUser(tenant: Tenant, id: string, input: UserInput): Promise<User> {
   checkMetadata('/user_metadata', input.user_metadata);
   checkMetadata('/app_metadata', input.app_metadata);
   const current = await users.get(tenant, id);
-  const updated = await users.update(tenant, id, derive(input, current));
+  const updated = await users.update(tenant, id, deriveUser(input, current));
   if (updated.suspended) await revokeUser(tenant, id);
   return updated;
 }
@@ -171,6 +194,9 @@ export async function removeUser(tenant: Tenant, id: string): Promise<User> {
   await removeCredentials(tenant, { user: id });
   await revokeUser(tenant, id);
   await removeRoleMembers(tenant, { user: id });
+  await removeTeamMembers(tenant, { user: id });
+  await removeIdentities(tenant, { user: id });
+  await removeTickets(tenant, { user: id });
   return users.remove(tenant, id);
 }
 
@@ -184,7 +210,7 @@ export async function recordLogin(tenant: Tenant, id: string, from: Origin): Pro
 
 export function mount(app: FastifyInstance): void {
   mountResource(app, users, {
-    create: { body: UserWrite, run: createUser },
+    create: { body: UserWrite, run: (tenant, input) => createUser(tenant, input) },
     update: { body: UserWrite, run: updateUser },
     remove: removeUser,
   });

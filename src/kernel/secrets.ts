@@ -13,6 +13,7 @@ import {
 } from 'node:crypto';
 import { hash as argon2Hash, verify as argon2Verify } from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
+import { isForeignHash, verifyForeign } from './foreign-hash.ts';
 
 let sealingKey: Buffer | undefined;
 let macKey: Buffer | undefined;
@@ -85,6 +86,7 @@ export async function hashPassword(password: string, algorithm: PasswordAlgorith
 }
 
 export async function verifyPassword(password: string, stored: string): Promise<boolean> {
+  if (isForeignHash(stored)) return verifyForeign(password, stored);
   if (stored.startsWith('$argon2')) return argon2Verify(stored, password.normalize('NFC'));
   return bcrypt.compare(bcryptInput(password), stored);
 }

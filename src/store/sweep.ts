@@ -9,6 +9,10 @@ const BATCH = 500;
 const EXPIRING: readonly [collection: string, field: string][] = [
   ['protocol', 'expires_at'],
   ['logs', 'expires_at'],
+  ['device_codes', 'expires_at'],
+  ['passwordless', 'forget_at'],
+  ['tickets', 'forget_at'],
+  ['outbox', 'expires_at'],
   [LIMITER_COLLECTION, 'expire'],
 ];
 

@@ -1,0 +1,141 @@
+/**
+ * Device authorizations (RFC 8628): what a device asked for, what became of it, and how fast it polls. Neither of the two
+ * codes is in a row: the device's by its hash, the short one that a person types by a keyed hash. Every change is one
+ * conditional update.
+ */
+import { randomInt } from 'node:crypto';
+import Type from 'typebox';
+import { HOUR, inSeconds, now } from '../kernel/clock.ts';
+import type { Origin, Tenant } from '../kernel/context.ts';
+import { hashToken, mac, mintToken } from '../kernel/secrets.ts';
+import { defineCollection } from '../resource/collection.ts';
+import { Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
+import { isTaken } from './fields.ts';
+
+export const DEVICE_CODE_SECONDS = 300;
+export const POLL_SECONDS = 5;
+/** How much longer than it is valid a row stays, so that a device hears "expired" and not "unknown". */
+const MEMORY_SECONDS = HOUR;
+/** Timers of devices are not exact, and networks neither. */
+const POLL_TOLERANCE_SECONDS = 0.5;
+
+const devices = defineCollection({
+  name: 'device_code',
+  title: 'DeviceCode',
+  permission: 'device_codes',
+  collection: 'device_codes',
+  row: Type.Object({
+    client: Type.String(),
+    scope: Type.Optional(Type.String()),
+    resource: Type.Optional(Type.String()),
+    device_name: Type.Optional(Type.String()),
+    ip: Nullable(Type.String({ description: 'Where the device asked from: the person who confirms is told' })),
+    /** `revoked`: approved, but the user was suspended or changed the password before the device came back. */
+    state: OneOf(['pending', 'approved', 'denied', 'redeemed', 'revoked']),
+    user: Type.Optional(Type.String()),
+    amr: Type.Optional(Type.Array(Type.String())),
+    auth_time: Type.Optional(Type.Integer({ description: 'Unix time in seconds of the login that approved it' })),
+    valid_until: Timestamp(),
+    expires_at: Timestamp(),
+  }),
+  stored: Type.Object({
+    device_code: Type.String(),
+    user_code: Type.String(),
+    interval: Type.Integer({ description: 'Seconds' }),
+    poll_after: Timestamp(),
+  }),
+  defaults: () => ({ state: 'pending' as const }),
+  filter: ['client', 'user'],
+  unique: [['device_code'], ['user_code']],
+});
+devices.model.schema.index({ expires_at: 1 });
+
+export type DeviceCode = Row<typeof devices.spec.row, NonNullable<typeof devices.spec.stored>>;
+
+// No vowels, so that no words appear, and none of the letters that are read as a digit.
+const LETTERS = 'BCDFGHJKMNPQRSTVWXZ';
+const DIGITS = '0123456789';
+
+/** `ABCD-1234`: 30 bits, which the limits on guessing make enough (RFC 8628 §5.1). */
+function mintUserCode(): string {
+  const four = (from: string) => Array.from({ length: 4 }, () => from[randomInt(from.length)]).join('');
+  return `${four(LETTERS)}-${four(DIGITS)}`;
+}
+
+/** A user code as it was meant: case, spaces and dashes do not matter (RFC 8628 §6.1), nor letters typed for digits. */
+export function readUserCode(typed: string): string | undefined {
+  const plain = typed.toUpperCase().replace(/[^A-Z0-9]/g, '');
+  const digits = plain.slice(4).replace(/O/g, '0').replace(/[IL]/g, '1');
+  const code = `${plain.slice(0, 4)}-${digits}`;
+  return /^[A-Z]{4}-\d{4}$/.test(code) ? code : undefined;
+}
+
+const userCodeOf = (tenant: Tenant, userCode: string) => mac('user code', `${tenant.id} ${userCode}`);
+
+type Asked = { client: string; scope?: string; resource?: string; deviceName?: string; from: Origin };
+
+export async function issueDeviceCode(
+  tenant: Tenant,
+  { deviceName, from, ...asked }: Asked,
+): Promise<{ deviceCode: string; userCode: string }> {
+  const deviceCode = mintToken();
+  for (let attempt = 0; ; attempt += 1) {
+    const userCode = mintUserCode();
+    try {
+      await devices.create(tenant, {
+        ...asked,
+        device_name: deviceName,
+        ip: from.ip,
+        device_code: hashToken(deviceCode),
+        user_code: userCodeOf(tenant, userCode),
+        interval: POLL_SECONDS,
+        poll_after: now(),
+        valid_until: inSeconds(DEVICE_CODE_SECONDS),
+        expires_at: inSeconds(DEVICE_CODE_SECONDS + MEMORY_SECONDS),
+      });
+      return { deviceCode, userCode };
+    } catch (error) {
+      if (!isTaken(error, 'user_code') || attempt > 5) throw error;
+    }
+  }
+}
+
+/** By the device's own code; also after it expired. */
+export const findDeviceCode = (tenant: Tenant, deviceCode: string): Promise<DeviceCode | undefined> =>
+  devices.findOne(tenant, { device_code: { $eq: hashToken(deviceCode) } });
+
+/** What a person's code stands for, as long as nobody has decided about it. */
+export const findPending = (tenant: Tenant, userCode: string): Promise<DeviceCode | undefined> =>
+  devices.findOne(tenant, {
+    user_code: { $eq: userCodeOf(tenant, userCode) },
+    state: 'pending',
+    valid_until: { $gt: now() },
+  });
+
+/** Counts one poll. @returns false when it came too early; the next has to wait five seconds more (RFC 8628 §3.5). */
+export async function countPoll(tenant: Tenant, { id, interval }: DeviceCode): Promise<boolean> {
+  const after = (seconds: number) => inSeconds(seconds - POLL_TOLERANCE_SECONDS);
+  const due = { poll_after: { $lte: now() } };
+  if (await devices.updateWhere(tenant, id, { poll_after: after(interval) }, due)) return true;
+  const longer = interval + 5;
+  await devices.updateWhere(tenant, id, { interval: longer, poll_after: after(longer) }, {});
+  return false;
+}
+
+type Decision = { state: 'approved'; user: string; amr: string[]; auth_time: number } | { state: 'denied' };
+
+/** @returns undefined when there is no such row, or it was decided before, or it has expired meanwhile. */
+export const decideDevice = (tenant: Tenant, id: string, decision: Decision): Promise<DeviceCode | undefined> =>
+  devices.updateWhere(tenant, id, decision, { state: 'pending', valid_until: { $gt: now() } });
+
+/** @returns the row to exactly one caller, once it was approved. */
+export const redeemDevice = (tenant: Tenant, id: string): Promise<DeviceCode | undefined> =>
+  devices.updateWhere(tenant, id, { state: 'redeemed' }, { state: 'approved', valid_until: { $gt: now() } });
+
+export async function revokeDevicesOf(tenant: Tenant, user: string): Promise<void> {
+  const approved = { user: { $eq: user }, account: { $eq: tenant.id }, state: 'approved' };
+  await devices.model.updateMany(approved, { $set: { state: 'revoked' } });
+}
+
+export const removeDevicesOf = (tenant: Tenant, client: string): Promise<number> =>
+  devices.removeWhere(tenant, { client: { $eq: client } });
