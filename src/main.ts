@@ -68,7 +68,7 @@ async function start(): Promise<void> {
   });
   useSecret(await sealingSecret(config));
   const store = await openStore({ mongodbUrl: config.mongodbUrl, dataDir: config.dataDir, log });
-  await migrate();
+  await migrate(store);
   await resumeAccounts();
 
   const { operator, fresh } = await operatorOf(config);
