@@ -27,23 +27,31 @@ export function assetUrl(file: string): string {
 
 /** Fastify plugin: GET /assets/:file. Tenant-less and public; register it before anything that needs a tenant. */
 export async function assets(app: FastifyInstance): Promise<void> {
-  app.get<{ Params: { file: string } }>('/assets/:file', { config: { access: 'public' } }, (request, reply) => {
-    const asset = byHashedName.get(request.params.file);
-    reply.header('x-content-type-options', 'nosniff');
-    if (!asset) {
-      return reply.code(404).header('cache-control', 'no-store').type('text/plain; charset=utf-8').send('Not found\n');
-    }
-    reply
-      .header('cache-control', 'public, max-age=31536000, immutable')
-      .header('vary', 'accept-encoding')
-      .header('cross-origin-resource-policy', 'same-origin')
-      // An SVG opened on its own must not become a page of ours that runs things.
-      .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; sandbox")
-      .type(asset.type);
-    const encoding = preferredEncoding(request.headers['accept-encoding']);
-    if (encoding === 'identity') return reply.send(asset.plain);
-    return reply.header('content-encoding', encoding).send(encoding === 'br' ? asset.brotli : asset.gzip);
-  });
+  app.get<{ Params: { file: string } }>(
+    '/assets/:file',
+    { config: { access: 'public' }, schema: { hide: true } },
+    (request, reply) => {
+      const asset = byHashedName.get(request.params.file);
+      reply.header('x-content-type-options', 'nosniff');
+      if (!asset) {
+        return reply
+          .code(404)
+          .header('cache-control', 'no-store')
+          .type('text/plain; charset=utf-8')
+          .send('Not found\n');
+      }
+      reply
+        .header('cache-control', 'public, max-age=31536000, immutable')
+        .header('vary', 'accept-encoding')
+        .header('cross-origin-resource-policy', 'same-origin')
+        // An SVG opened on its own must not become a page of ours that runs things.
+        .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+        .type(asset.type);
+      const encoding = preferredEncoding(request.headers['accept-encoding']);
+      if (encoding === 'identity') return reply.send(asset.plain);
+      return reply.header('content-encoding', encoding).send(encoding === 'br' ? asset.brotli : asset.gzip);
+    },
+  );
 }
 
 function load(folder: URL) {
@@ -63,7 +71,7 @@ function load(folder: URL) {
 }
 
 /** RFC 9110 §12.5.3, as far as it matters for files of a few kilobytes: the best of ours that was not refused. */
-function preferredEncoding(header: string | undefined): 'br' | 'gzip' | 'identity' {
+export function preferredEncoding(header: string | undefined): 'br' | 'gzip' | 'identity' {
   const accepted = (header ?? '').toLowerCase().split(',');
   const takes = (encoding: string) =>
     accepted.some((entry) => {

@@ -1,6 +1,9 @@
 /** Bearer token → Actor, and the one place that enforces each route's declared `access`. */
 import type { FastifyRequest } from 'fastify';
+import type { Config } from '../config.ts';
 import { accountById } from '../domain/account.ts';
+import { clients } from '../domain/client.ts';
+import { isTokenDead } from '../domain/grant.ts';
 import { managementAudiences, PLATFORM_AUDIENCE } from '../domain/permission.ts';
 import { signingKey } from '../domain/signing-key.ts';
 import { users } from '../domain/user.ts';
@@ -15,7 +18,18 @@ export type OpenToken = (
   token: string,
   keyOf: (kid: string) => import('node:crypto').KeyObject | undefined,
 ) =>
-  | { kid: string; sub: string; aud: string; client_id: string; scope?: string; exp: number; account: string }
+  | {
+      kid: string;
+      iss: string;
+      sub: string;
+      aud: string;
+      client_id: string;
+      scope?: string;
+      exp: number;
+      jti: string;
+      account: string;
+      grant_id?: string;
+    }
   | undefined;
 
 /** RFC 6750 §2.1; the scheme is case-insensitive (RFC 9110 §11.1). */
@@ -35,25 +49,38 @@ function kidOf(token: string): string {
   throw new Fault('invalid_token');
 }
 
-async function authenticate(request: FastifyRequest, openToken: OpenToken): Promise<Actor> {
+/** @param self the user who may come with a token that is for no API (its audience is userinfo). */
+async function authenticate(
+  config: Config,
+  request: FastifyRequest,
+  openToken: OpenToken,
+  self?: string,
+): Promise<Actor> {
   const token = bearer(request);
   const key = await signingKey(kidOf(token));
   const claims = key && openToken(token, () => key.publicKey);
-  if (!key || !claims || claims.exp <= nowSeconds() || claims.account !== key.account) throw new Fault('invalid_token');
+  if (!key || !claims || !(claims.exp > nowSeconds()) || claims.account !== key.account)
+    throw new Fault('invalid_token');
 
-  const target = await targetOf(request);
+  const target = await targetOf(config, request);
   const issuer = await accountById(key.account);
   if (!issuer) throw new Fault('invalid_token');
   const operator = issuer.root && claims.aud === PLATFORM_AUDIENCE;
-  const own = target?.id === key.account && managementAudiences(key.account).includes(claims.aud);
+  const ofUser = claims.sub !== claims.client_id;
+  const forSelf = ofUser && claims.sub === self && claims.aud === `${claims.iss}/userinfo`;
+  const own = target?.id === key.account && (forSelf || managementAudiences(key.account).includes(claims.aud));
   // A target that does not exist and one that is somebody else's are answered alike.
   if (!target || !(operator || own)) throw new Fault('aud_mismatch');
 
-  const ofUser = claims.sub !== claims.client_id;
   if (ofUser) {
-    const user = await users.find(asTenant(issuer, ''), claims.sub);
+    const [user, dead] = await Promise.all([
+      users.find(asTenant(issuer, ''), claims.sub),
+      isTokenDead(asTenant(issuer, ''), claims),
+    ]);
     if (!user) throw new Fault('invalid_token');
+    // Before the dead grant that suspension leaves: an administrator is told what happened.
     if (user.suspended) throw new Fault('user_suspended');
+    if (dead) throw new Fault('invalid_token');
   }
   request.tenant = target;
   return {
@@ -65,11 +92,24 @@ async function authenticate(request: FastifyRequest, openToken: OpenToken): Prom
 }
 
 /** @throws Fault `unauthorized`, `invalid_token`, `aud_mismatch` or `insufficient_scope` naming what is missing. */
-export async function enforce(request: FastifyRequest, access: Access, openToken: OpenToken): Promise<void> {
+export async function enforce(
+  config: Config,
+  request: FastifyRequest,
+  access: Access,
+  openToken: OpenToken,
+): Promise<void> {
   if (typeof access === 'string') return;
-  request.actor = await authenticate(request, openToken);
-  if (!can(request.actor, access.permission))
-    throw new Fault('insufficient_scope', `The access token lacks the permission ${access.permission}.`, {
-      details: { missing: access.permission },
-    });
+  const self = access.self && (request.params as Record<string, string>)[access.self];
+  request.actor = await authenticate(config, request, openToken, self);
+  if (can(request.actor, access.permission)) return;
+  if (self && (await isSelf(request, self))) return;
+  throw new Fault('insufficient_scope', `The access token lacks the permission ${access.permission}.`, {
+    details: { missing: access.permission },
+  });
+}
+
+/** The user itself, through a client of the tenant's own: what third parties may do for a user is in the token's scope. */
+async function isSelf({ actor, tenant }: FastifyRequest, self: string): Promise<boolean> {
+  if (actor.kind !== 'user' || actor.id !== self) return false;
+  return (await clients.find(tenant, actor.clientId))?.is_first_party ?? false;
 }

@@ -19,6 +19,7 @@ const FASTIFY: Record<string, ConstructorParameters<typeof Fault>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: ['invalid_request', 'The request body is not valid JSON.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'The Content-Length does not match the request body.'],
   FST_ERR_BAD_URL: ['invalid_request', 'The address is malformed.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['invalid_request', 'The address is malformed.'],
 };
 
 const PLACES: Record<string, string> = { body: '', querystring: '?', params: ':', headers: 'header ' };

@@ -15,9 +15,16 @@ const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(?::(\d{1,5}))?$/
 export function hostnameOf(request: FastifyRequest): string {
   const header = request.headers.host?.toLowerCase() ?? '';
   const match = HOST.exec(header);
-  if (!match || header.length > 260 || header.includes('..'))
+  if (!match || header.length > 260 || header.includes('..') || hostHeaders(request.raw.rawHeaders) > 1)
     throw new Fault('invalid_request', 'The Host header is malformed.');
   return match[1]!;
+}
+
+/** Node keeps the first of several; a proxy in front may have gone by the last. */
+function hostHeaders(raw: readonly string[]): number {
+  let count = 0;
+  for (let i = 0; i < raw.length; i += 2) if (raw[i]!.length === 4 && raw[i]!.toLowerCase() === 'host') count += 1;
+  return count;
 }
 
 export function originOf(config: Config, hostname: string, localPort: number | undefined): string {
@@ -35,12 +42,14 @@ export async function tenantOf(config: Config, request: FastifyRequest): Promise
 }
 
 /**
- * The account that a management call is about: the `account_id` header's, else the host's. A missing one is `null`, which
- * the caller answers exactly like a foreign one.
+ * The account that a management call is about, at its own address: the `account_id` header's, else the host's. A missing
+ * one is `null`, which the caller answers exactly like a foreign one.
  */
-export async function targetOf(request: FastifyRequest): Promise<Tenant | null> {
+export async function targetOf(config: Config, request: FastifyRequest): Promise<Tenant | null> {
   const named = request.headers.account_id;
   if (named === undefined || named === '' || named === request.tenant.id) return request.tenant;
   const account: AccountView | null = typeof named === 'string' ? await accountById(named) : null;
-  return account ? asTenant(account, request.tenant.origin) : null;
+  if (!account) return null;
+  const hostname = account.root ? config.baseDomain : `${account.slug}.${config.baseDomain}`;
+  return asTenant(account, originOf(config, hostname, request.raw.socket.localPort));
 }

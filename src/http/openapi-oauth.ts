@@ -1,0 +1,122 @@
+/**
+ * What the OAuth and OpenID Connect endpoints take and answer, as documentation: oidc-provider checks it, Fastify must not.
+ * Keyed by operationId; a route's own words win over these.
+ */
+import Type, { type TObject, type TSchema } from 'typebox';
+import {
+  authorization,
+  claims,
+  deviceAnswer,
+  deviceRequest,
+  discovery,
+  empty,
+  keySet,
+  loggedOut,
+  logout,
+  text,
+  tokenFields,
+  tokenQuery,
+  tokenQuestion,
+  tokenState,
+  tokens,
+} from './openapi-oauth-schemas.ts';
+
+type Documented = {
+  description?: string;
+  querystring?: TObject;
+  body?: TObject;
+  consumes?: string[];
+  security?: readonly Record<string, readonly string[]>[];
+  response?: Record<number, TSchema>;
+};
+
+const FORMS = ['application/x-www-form-urlencoded', 'application/json'];
+const ownClient: readonly Record<string, readonly string[]>[] = [{ clientBasic: [] }, {}];
+const toTheApp = empty('To the hosted pages, or back to the client with `code`, `state` and `iss`', 'Where to go next');
+
+export const OAUTH_OPERATIONS: Record<string, Documented> = {
+  authorize: {
+    description:
+      'Opened by the browser. Shows the hosted login where one is needed, and returns to the client with a code that `/oauth/token` takes. What cannot be sent back to the client is an error page.',
+    querystring: Type.Object(authorization),
+    response: { 303: toTheApp },
+  },
+  authorizeResume: { response: { 303: toTheApp } },
+  'oauth/token': {
+    description:
+      'Takes a form or JSON. A client authenticates by HTTP Basic or in the body; public clients send their `client_id` and PKCE.',
+    body: Type.Object(tokenFields, { additionalProperties: true }),
+    consumes: FORMS,
+    security: ownClient,
+    response: { 200: tokens },
+  },
+  'oauth/tokenGet': {
+    description: 'The same for clients that can only GET. Whatever is secret is refused here.',
+    querystring: Type.Object(tokenQuery),
+    security: ownClient,
+    response: { 200: tokens },
+  },
+  'oauth/par': {
+    description: 'Takes what `/authorize` takes and answers a `request_uri` to send there instead.',
+    body: Type.Object(
+      { ...authorization, client_id: text('The client, where it is not named by HTTP Basic authentication.') },
+      { additionalProperties: true },
+    ),
+    consumes: FORMS,
+    security: ownClient,
+    response: {
+      201: Type.Object(
+        { request_uri: Type.String(), expires_in: Type.Integer({ description: 'Seconds' }) },
+        { description: 'The stored request' },
+      ),
+    },
+  },
+  'oauth/revoke': {
+    description: 'Answers 200 whether or not there was such a token. A refresh token takes its whole family along.',
+    body: tokenQuestion,
+    consumes: FORMS,
+    security: ownClient,
+    response: { 200: empty('The token, if it was one, is no longer good') },
+  },
+  'oauth/introspect': {
+    description: 'For resource servers that cannot verify a signed token themselves.',
+    body: tokenQuestion,
+    consumes: FORMS,
+    security: [{ clientBasic: [] }],
+    response: { 200: tokenState },
+  },
+  'oauth/deviceCode': {
+    description:
+      'For a device without a browser: it shows `user_code` and asks `/oauth/token` with `device_code` until the user has let it in.',
+    body: deviceRequest,
+    consumes: FORMS,
+    security: ownClient,
+    response: { 200: deviceAnswer },
+  },
+  'oauth/userinfo': {
+    description: "Claims about the user of the access token, as far as the token's scopes go.",
+    security: [{ bearerAuth: [] }],
+    response: { 200: claims },
+  },
+  'oauth/userinfoPost': { security: [{ bearerAuth: [] }], response: { 200: claims } },
+  'oauth/jwks': {
+    description: "The keys that verify this issuer's tokens; the `kid` in a token's header says which.",
+    response: { 200: keySet },
+  },
+  'oauth/openidConfiguration': {
+    description: 'Everything that an OpenID Connect library needs to know about this issuer.',
+    response: { 200: discovery },
+  },
+  'oauth/authorizationServer': { response: { 200: discovery } },
+  'session/logout': {
+    description:
+      'Ends the browser session and returns to the client. With an `id_token_hint` at once; without one the page asks first.',
+    querystring: logout,
+    response: loggedOut,
+  },
+  'session/logoutPost': {
+    body: logout,
+    consumes: ['application/x-www-form-urlencoded'],
+    response: loggedOut,
+  },
+};
