@@ -95,7 +95,7 @@ test('a third-party app asks for consent; "Cancel" tells the app, "Allow" is rem
     is_first_party: false,
     client_uri: 'https://partner.example.com',
   });
-  const start = `${rp.loginUrl}?resource=${encodeURIComponent(api.identifier)}&scope=${encodeURIComponent('openid email read:orders')}`;
+  const start = `${rp.loginUrl}?resource=${encodeURIComponent(api.identifier)}&scope=${encodeURIComponent('openid profile email read:orders')}`;
   await visit({}, async (page) => {
     await page.goto(start);
     await type(page, user.email, user.password);
@@ -180,7 +180,7 @@ test('a flow that is over ends on a page that says so, whichever way one returns
     const answer = await page.goto(flow);
     assert.equal(answer?.status(), 410);
     assert.equal(await heading(page), 'This login has expired');
-    await page.getByText('Reference', { exact: true }).waitFor();
+    await page.getByText(/Reference/).first().waitFor();
   });
   await visit({}, async (page) => {
     const answer = await page.goto(`${t.origin}/flow/somebody-elses-flow`);

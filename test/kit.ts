@@ -59,7 +59,7 @@ export async function world(options: WorldOptions = {}) {
     databaseName: config.mongodbUrl ? `cardea-test-${process.pid}-${Date.now()}` : undefined,
     log,
   });
-  await migrate();
+  await migrate(store);
   const operator = { id: 'operator_test', secret: 'the operator of the tests, long enough' };
   const app: FastifyInstance = await buildApp({ config, store, operator, log });
   await app.listen({ port: 0, host: '127.0.0.1' });
@@ -307,4 +307,33 @@ export async function signIn(
   }
   assert(at.location, `the login did not end: ${at.status} ${at.text.slice(0, 500)}`);
   return new URL(at.location);
+}
+
+/** A refusal of the management API, in its own format. */
+export function assertRefused(answer: Answer<unknown>, status: number, code: string, message = /./): void {
+  const body = answer.body as { statusCode?: number; code?: string; message?: string } | undefined;
+  assert.deepEqual([answer.status, body?.code, body?.statusCode], [status, code, status], answer.text.slice(0, 500));
+  assert.match(body?.message ?? '', message);
+}
+
+/** A user's tokens from the code flow, and the browser that got them. */
+export async function tokensOf(
+  t: TenantHandle,
+  client: Client,
+  user: { email: string; password: string },
+  parameters: Record<string, string> = {},
+  visit = agent(),
+) {
+  const config = await t.discover(client);
+  const pkceCodeVerifier = oidc.randomPKCECodeVerifier();
+  const url = oidc.buildAuthorizationUrl(config, {
+    redirect_uri: REDIRECT,
+    scope: 'openid',
+    code_challenge: await oidc.calculatePKCECodeChallenge(pkceCodeVerifier),
+    code_challenge_method: 'S256',
+    ...parameters,
+  });
+  const landed = await signIn(visit, url.href, user);
+  const tokens = await oidc.authorizationCodeGrant(config, landed, { pkceCodeVerifier });
+  return { tokens, config, visit };
 }

@@ -560,6 +560,32 @@ function samples(locale: string, twist: Twist = {}): Sample[] {
       },
     },
     { label: 'playground', name: 'playground', data: playground(locale, twist) },
+    { label: 'device-activate', name: 'device-activate', data: { ...shared, action: address ?? '/flow/x' } },
+    {
+      label: 'device-activate-wrong',
+      name: 'device-activate',
+      data: { ...shared, action: address ?? '', code: text ?? 'ABCD-1234', error: { key: 'device.error.unknown' } },
+    },
+    ...[true, false].map(
+      (sameNetwork): Sample => ({
+        label: sameNetwork ? 'device-confirm' : 'device-confirm-third',
+        name: 'device-confirm',
+        data: {
+          ...form,
+          appLogo: address,
+          device: 'd.1',
+          code: 'ABCD-1234',
+          deviceName: text ?? (long ? 'Wohnzimmerfernsehgerät von Maximiliane '.repeat(5) : 'marcs-mbp (macOS)'),
+          address: '2001:db8:85a3:8d3:1319:8a2e:370:7348',
+          sameNetwork,
+          user,
+          permissions: sameNetwork ? [] : permissions,
+          switchAccountHref: address ?? '/authorize',
+        },
+      }),
+    ),
+    { label: 'device-allowed', name: 'device-done', data: { ...shared, allowed: true } },
+    { label: 'device-denied', name: 'device-done', data: { ...shared, allowed: false } },
     {
       label: 'signed-out',
       name: 'signed-out',
