@@ -822,3 +822,17 @@ test('revoking an access token ends that one; revoking a refresh token ends the 
   assert.equal((await userinfo(t, next.body.access_token)).status, 401);
   assert.equal((await about(t, 'revoke', client, 'nonsense')).status, 200, 'RFC 7009 §2.2');
 });
+
+test('a public id alone opens nothing: client_credentials needs a secret (RFC 6749 §4.4)', async () => {
+  const t = await w.tenant();
+  const spa = await t.client({ token_endpoint_auth_method: 'none' });
+  assert.ok(!spa.grant_types.includes('client_credentials'));
+  const ask = (client_id: string) => token(t, { grant_type: 'client_credentials', client_id, audience: t.audience });
+  assert.equal((await ask(spa.client_id)).body.error, 'unauthorized_client');
+  const both = { name: 'x', token_endpoint_auth_method: 'none', grant_types: ['client_credentials'] };
+  assert.equal((await t.call('POST', '/client', both)).status, 400);
+  const confidential = await t.client();
+  const demoted = await t.api('POST', `/client/${confidential.client_id}`, { token_endpoint_auth_method: 'none' });
+  assert.ok(!demoted.grant_types.includes('client_credentials'));
+  assert.equal((await ask(confidential.client_id)).body.error, 'unauthorized_client');
+});

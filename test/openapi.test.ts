@@ -49,6 +49,7 @@ const PUBLIC = [
   'GET /invite-verify',
   'GET /logout',
   'GET /oauth/token',
+  'GET /passwordless/verify_redirect',
   'GET /playground',
   'GET /readyz',
   'GET /userinfo',
@@ -60,6 +61,8 @@ const PUBLIC = [
   'POST /oauth/par',
   'POST /oauth/revoke',
   'POST /oauth/token',
+  'POST /passwordless/start',
+  'POST /passwordless/verify_redirect',
   'POST /userinfo',
 ];
 

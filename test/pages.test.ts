@@ -560,6 +560,7 @@ function samples(locale: string, twist: Twist = {}): Sample[] {
       },
     },
     { label: 'playground', name: 'playground', data: playground(locale, twist) },
+    { label: 'email-link', name: 'email-link', data: { ...form, token: 't1', email: text ?? email } },
     { label: 'device-activate', name: 'device-activate', data: { ...shared, action: address ?? '/flow/x' } },
     {
       label: 'device-activate-wrong',

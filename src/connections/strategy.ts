@@ -15,4 +15,17 @@ export type PasswordStrategy = {
   ): Promise<Found<C> | 'unknown' | 'wrong'>;
 };
 
-export type Strategy = Partial<PasswordStrategy>;
+/** Checks a token that the connection's other side issued (RFC 8693 §2.1). */
+export type TokenStrategy = {
+  /**
+   * @returns the claims, or `refused` for a wrong signature, audience or time.
+   * @throws Fault `upstream_failed` when the issuer's keys cannot be had.
+   */
+  verifyToken(
+    issuer: { id: string; issuer: string; jwksUrl: string; audience: string },
+    token: string,
+    options: { production: boolean },
+  ): Promise<Record<string, unknown> | 'refused'>;
+};
+
+export type Strategy = Partial<PasswordStrategy & TokenStrategy>;

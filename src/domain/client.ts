@@ -22,6 +22,7 @@ const DEFAULT_GRANT_TYPES = [
   'client_credentials',
   'urn:ietf:params:oauth:grant-type:device_code',
   'http://auth0.com/oauth/grant-type/passwordless/otp',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
 ] as const;
 export const GRANT_TYPES = [...DEFAULT_GRANT_TYPES, 'password'] as const;
 export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'none'] as const;
@@ -155,15 +156,40 @@ async function checkClient(tenant: Tenant, input: ClientInput): Promise<void> {
 
 const mintSecret = () => mintToken(36);
 
+/**
+ * RFC 6749 §4.4: only a client that keeps a secret may act for itself. A client that becomes public loses the grant; one
+ * that asks for both is refused.
+ */
+function grantTypesOf(input: ClientInput, current: Pick<Client, 'grant_types' | 'token_endpoint_auth_method'>) {
+  const method = input.token_endpoint_auth_method ?? current.token_endpoint_auth_method;
+  const types = input.grant_types ?? current.grant_types;
+  if (method !== 'none' || !types.includes('client_credentials')) return input.grant_types;
+  if (input.grant_types)
+    throw new Fault('validation', '"grant_types" may not hold client_credentials for a client without a secret.', {
+      details: [
+        { path: '/grant_types', message: 'may not hold client_credentials when token_endpoint_auth_method is none' },
+      ],
+    });
+  return types.filter((type) => type !== 'client_credentials');
+}
+
 export async function createClient(tenant: Tenant, input: ClientInput): Promise<Client> {
   await checkClient(tenant, input);
   const id = input.id ?? clients.mintId();
-  return clients.create(tenant, { ...input, id, client_id: id, client_secret: input.client_secret ?? mintSecret() });
+  const grant_types = grantTypesOf(input, clients.spec.defaults() as Client);
+  return clients.create(tenant, {
+    ...input,
+    ...(grant_types && { grant_types }),
+    id,
+    client_id: id,
+    client_secret: input.client_secret ?? mintSecret(),
+  });
 }
 
 export async function updateClient(tenant: Tenant, id: string, patch: ClientInput): Promise<Client> {
   await checkClient(tenant, patch);
-  const updated = await clients.update(tenant, id, patch);
+  const grant_types = grantTypesOf(patch, await clients.get(tenant, id));
+  const updated = await clients.update(tenant, id, { ...patch, ...(grant_types && { grant_types }) });
   forget(tenant, id);
   return updated;
 }

@@ -4,9 +4,9 @@
  */
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
+import { Ajv } from 'ajv';
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { now } from '../kernel/clock.ts';
 import { can, type Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
@@ -42,8 +42,9 @@ const ImportLine = Type.Object(
 type ImportLine = Static<typeof ImportLine>;
 const HashConfig = Type.Object({ hash_config: FirebaseParameters }, { additionalProperties: false });
 
-const lineShape = Compile(ImportLine);
-const configShape = Compile(HashConfig);
+const ajv = new Ajv({ strict: false, formats: { 'date-time': true } });
+const isLine = ajv.compile<ImportLine>(ImportLine);
+const isConfig = ajv.compile<Static<typeof HashConfig>>(HashConfig);
 
 type Report = { line: number; status: 'created' | 'exists' | 'failed'; id?: string; error?: string };
 type Candidate = {
@@ -175,12 +176,12 @@ async function* importUsers(
       if (!text.isWellFormed() || text.includes('\\u0000') || text.includes('�'))
         throw new Fault('validation', 'the line holds characters that are not text');
       const input: unknown = JSON.parse(text);
-      if (line === 1 && configShape.Check(input)) {
-        firebase = (input as Static<typeof HashConfig>).hash_config;
+      if (line === 1 && isConfig(input)) {
+        firebase = input.hash_config;
         continue;
       }
-      if (!lineShape.Check(input)) {
-        const [first] = lineShape.Errors(input);
+      if (!isLine(input)) {
+        const [first] = isLine.errors ?? [];
         throw new Fault('validation', `${first?.instancePath || 'the line'} ${first?.message ?? 'is not a user'}`);
       }
       batch.push(candidateOf(line, input, firebase));

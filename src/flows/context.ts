@@ -70,5 +70,9 @@ export function renderFault(request: FastifyRequest, reply: FastifyReply, fault:
     fault.code in ERROR_PAGES ? (fault.code as ErrorPage) : fault.row.status < 500 ? 'invalid_request' : 'internal';
   if (fault.retryAfterSeconds) reply.header('retry-after', String(fault.retryAfterSeconds));
   const { status, headers, body } = faultPage(request, known, fault.retryAfterSeconds);
-  return reply.code(status).headers(headers).send(body);
+  // A fault without a page of its own keeps its status on the general one.
+  return reply
+    .code(known === fault.code ? status : fault.row.status)
+    .headers(headers)
+    .send(body);
 }

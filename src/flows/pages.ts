@@ -151,12 +151,55 @@ export type SignedInData = PageCommon & {
   logoutHref?: string;
 };
 
+/** A GET form: sends `user_code`, and `lang` when given. */
+export type DeviceActivateData = PageCommon & {
+  action: string;
+  lang?: string;
+  code?: string;
+  error?: { key: MessageKey };
+};
+
+/** Posts `device_code`, `decision` = `allow` | `deny` and `csrf`. */
+export type DeviceConfirmData = PageCommon & {
+  action: string;
+  appName: string;
+  appLogo?: string;
+  csrf: string;
+  /** What stands for the device while the person decides. */
+  device: string;
+  /** As the device shows it, to be compared. */
+  code: string;
+  /** What the device calls itself: anybody's words. */
+  deviceName?: string;
+  /** Where the device asked from. */
+  address: string;
+  sameNetwork: boolean;
+  user: PageUser;
+  permissions: { title: string; api?: string }[];
+  switchAccountHref: string;
+};
+
+/** Posts `token` and `csrf`: the one button of a mailed link that another browser opened. */
+export type EmailLinkData = PageCommon & {
+  action: string;
+  appName: string;
+  csrf: string;
+  token: string;
+  email: string;
+};
+
+export type DeviceDoneData = PageCommon & { allowed: boolean };
+
 export type PageData = {
   login: LoginData;
   consent: ConsentData;
   error: ErrorData;
   landing: LandingData;
   playground: PlaygroundData;
+  'device-activate': DeviceActivateData;
+  'device-confirm': DeviceConfirmData;
+  'device-done': DeviceDoneData;
+  'email-link': EmailLinkData;
   'signed-out': SignedOutData;
   logout: LogoutData;
   'signed-in': SignedInData;
@@ -184,6 +227,9 @@ export const ERROR_PAGES = {
   },
   /** The app is unknown, or asked to be answered at an address that it has not registered: nowhere to redirect to. */
   broken_link: { status: 400, titleKey: 'error.broken_link.title', messageKey: 'error.broken_link.message' },
+  link_used: { status: 410, titleKey: 'error.link_used.title', messageKey: 'error.link_used.message' },
+  link_expired: { status: 410, titleKey: 'error.link_expired.title', messageKey: 'error.link_expired.message' },
+  link_unknown: { status: 404, titleKey: 'error.link_unknown.title', messageKey: 'error.link_unknown.message' },
   invalid_request: {
     status: 400,
     titleKey: 'error.invalid_request.title',

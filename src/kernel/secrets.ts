@@ -11,7 +11,6 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
-import { hash as argon2Hash, verify as argon2Verify } from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
 import { isForeignHash, verifyForeign } from './foreign-hash.ts';
 
@@ -65,6 +64,9 @@ export function unseal(sealed: string, context: string): string {
   return Buffer.concat([decipher.update(raw.subarray(28)), decipher.final()]).toString('utf8');
 }
 
+/** Loaded when the first hash asks for it: most installations never have one. */
+const argon2 = () => import('@node-rs/argon2');
+
 export type PasswordAlgorithm = 'bcrypt' | 'argon2id';
 
 const BCRYPT_COST = 10;
@@ -81,13 +83,13 @@ function bcryptInput(password: string): string {
 /** Runs in the thread pool: about 50 ms of one core. */
 export async function hashPassword(password: string, algorithm: PasswordAlgorithm = 'bcrypt'): Promise<string> {
   return algorithm === 'argon2id'
-    ? argon2Hash(password.normalize('NFC'), ARGON2)
+    ? (await argon2()).hash(password.normalize('NFC'), ARGON2)
     : bcrypt.hash(bcryptInput(password), BCRYPT_COST);
 }
 
 export async function verifyPassword(password: string, stored: string): Promise<boolean> {
   if (isForeignHash(stored)) return verifyForeign(password, stored);
-  if (stored.startsWith('$argon2')) return argon2Verify(stored, password.normalize('NFC'));
+  if (stored.startsWith('$argon2')) return (await argon2()).verify(stored, password.normalize('NFC'));
   return bcrypt.compare(bcryptInput(password), stored);
 }
 

@@ -3,9 +3,28 @@
 /** Unicode NFKC, trimmed, lower case: the form in which an email is stored and compared. */
 export const normalizeEmail = (email: string): string => email.normalize('NFKC').trim().toLowerCase();
 
+/** Letters that Unicode does not take apart into a base and a mark, as people type them without the right keyboard. */
+const PLAIN: Record<string, string> = {
+  ß: 'ss',
+  æ: 'ae',
+  œ: 'oe',
+  ø: 'o',
+  ł: 'l',
+  đ: 'd',
+  ð: 'd',
+  þ: 'th',
+  ħ: 'h',
+  ı: 'i',
+  ς: 'σ',
+};
+
 /** Lower case without diacritics, split at whatever is neither letter nor digit. */
 export function foldWords(text: string): string[] {
-  const folded = text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+  const folded = text
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[ßæœøłđðþħıς]/g, (letter) => PLAIN[letter]!);
   return [...new Set(folded.split(/[^\p{L}\p{N}]+/u).filter(Boolean))];
 }
 

@@ -2,13 +2,12 @@
  * Access tokens as RFC 9068 JWTs: made here for every audience, and read back by verifying the signature, so that none
  * is ever stored. Without an audience a token is for the userinfo endpoint.
  */
-import { verify } from 'node:crypto';
+import { randomUUID, verify } from 'node:crypto';
 import type { AccessToken, AdapterPayload, ClientCredentials, Provider } from 'oidc-provider';
 import { type AccountKeys, accountKeys } from '../domain/account.ts';
-import { findProtocol, putProtocol } from '../domain/grant.ts';
+import { denyToken, isTokenDead } from '../domain/grant.ts';
 import { DAY, inSeconds, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
-import { mintToken } from '../kernel/secrets.ts';
 import { signRs256 } from './signing.ts';
 
 export const userinfoAudience = (tenant: Tenant): string => `${tenant.origin}/userinfo`;
@@ -46,6 +45,8 @@ type Issued = (AccessToken | ClientCredentials) & {
   sid?: string;
   jkt?: string;
   'x5t#S256'?: string;
+  /** Claims that a grant adds; ours win over them. */
+  extra?: Record<string, unknown>;
 };
 
 /** Has a Provider's access tokens made here instead of stored. */
@@ -59,6 +60,7 @@ export function issueJwtAccessTokens(
       value: async function (this: Issued) {
         const iat = nowSeconds();
         const claims: Claims = {
+          ...this.extra,
           iss: tenant.origin,
           sub: this.accountId ?? this.clientId!,
           aud: typeof this.aud === 'string' ? this.aud : userinfoAudience(tenant),
@@ -66,7 +68,7 @@ export function issueJwtAccessTokens(
           account: tenant.id,
           iat,
           exp: iat + this.expiration,
-          jti: mintToken(16),
+          jti: randomUUID(),
           ...(this.scope && { scope: this.scope }),
           ...(typeof this.aud === 'string' &&
             (await extraClaims({ audience: this.aud, accountId: this.accountId, scope: this.scope }))),
@@ -104,11 +106,10 @@ export function openAccessToken(
 
 /** The longest that an access token can live (an Api's upper bound), hence how long a revoked one has to be remembered. */
 const LONGEST_SECONDS = 30 * DAY;
-const DENIED = 'DeniedAccessToken';
 
 /** RFC 7009: the token stops working here at once; whoever verifies signatures alone sees it expire. */
 export const denyAccessToken = (tenant: Tenant, jti: string): Promise<void> =>
-  putProtocol(tenant, { kind: DENIED, token: jti }, { payload: '{}', expires_at: inSeconds(LONGEST_SECONDS) });
+  denyToken(tenant, jti, inSeconds(LONGEST_SECONDS));
 
 /** An access token as the engine's revocation and introspection take it: they refuse what looks like a JWT. */
 export const opaqueForm = (token: string): string => token.replaceAll('.', '~');
@@ -127,7 +128,7 @@ export async function verifyAccessToken(
     return undefined;
   const ofUser = claims.sub !== claims.client_id;
   if (ofUser !== (kind === 'AccessToken')) return undefined;
-  if (await findProtocol(tenant, { kind: DENIED, token: claims.jti })) return undefined;
+  if (await isTokenDead(tenant, { jti: claims.jti })) return undefined;
   return {
     kind,
     jti: claims.jti,

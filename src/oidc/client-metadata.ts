@@ -12,6 +12,20 @@ type Entry = { client: Client | null; metadata: ClientMetadata | undefined; stal
 const cache = new LRUCache<string, Entry>({ max: 50_000 });
 onClientChange((account, client) => cache.delete(`${account}:${client}`));
 
+/** Our own pages as a relying party, for those that need to know who is there; it exists in no database. */
+export const PAGES = 'pages';
+export const PAGES_RETURN = '/flow/return';
+
+const pages = (tenant: Tenant): ClientMetadata => ({
+  client_id: PAGES,
+  client_name: tenant.account.name,
+  redirect_uris: [`${tenant.origin}${PAGES_RETURN}`],
+  token_endpoint_auth_method: 'none',
+  grant_types: ['authorization_code'],
+  response_types: ['code'],
+  first_party: true,
+});
+
 /** The built-in relying party of development; it exists in no database. */
 export const PLAYGROUND = 'playground';
 
@@ -42,7 +56,10 @@ function metadataOf(client: Client): ClientMetadata {
     redirect_uris: canRedirect ? client.callbacks : [],
     post_logout_redirect_uris: client.logout_urls,
     response_types: canRedirect ? ['code'] : [],
-    grant_types: client.grant_types.filter((type) => canRedirect || type !== 'authorization_code'),
+    // RFC 6749 §4.4: client_credentials is for clients that can keep a secret; a public id alone must open nothing.
+    grant_types: client.grant_types.filter((type) =>
+      type === 'authorization_code' ? canRedirect : type === 'client_credentials' ? !isPublic : true,
+    ),
     ...optional('client_uri'),
     ...optional('logo_uri'),
     ...optional('tos_uri'),
@@ -80,6 +97,7 @@ export type BuiltIn = { playground: boolean; operatorClientId: string; operatorC
 
 /** The clients that the configuration makes, not the database: the playground, and the operator on the root account. */
 function builtIn(tenant: Tenant, id: string, options: BuiltIn): ClientMetadata | undefined {
+  if (id === PAGES) return pages(tenant);
   if (id === PLAYGROUND && options.playground) return playground(tenant);
   if (id !== options.operatorClientId || !tenant.account.root) return undefined;
   return {

@@ -1,7 +1,8 @@
 /** Where our clients differ from the engine's: which redirect one may use, and that every id token names its session. */
-import type { Provider } from 'oidc-provider';
+import { errors, Provider } from 'oidc-provider';
 import type { ClientExtras } from './client-metadata.ts';
 
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 const LOOPBACK = new Set(['127.0.0.1', '[::1]']);
 const PORT = /^(http:\/\/(?:\[::1\]|[^/:?#]+)):\d+/;
 
@@ -15,11 +16,50 @@ export function redirectAllowed(registered: readonly string[], requested: string
   return registered.some((uri) => anyPort(uri) === anyPort(requested));
 }
 
+/** CORS: the client's own origins, those of its redirects, and any while it names none. */
+export function originAllowed(client: { redirectUris?: readonly string[] }, origin: string): boolean {
+  if (origin === 'null') return false;
+  const { web_origins: origins = [] } = client as ClientExtras;
+  const redirects = (client.redirectUris ?? []).flatMap((uri) => URL.parse(uri)?.origin ?? []);
+  return origins.length === 0 || origins.includes(origin) || redirects.includes(origin);
+}
+
+/**
+ * The engine serialises and hashes a client's metadata at every look-up to see whether it changed; ours is the same object
+ * until it does.
+ */
+export function rememberClients(provider: Provider, metadataOf: (id: string) => Promise<object | undefined>): void {
+  const { Client } = provider;
+  const find = Client.find.bind(Client);
+  const known = new WeakMap<object, Awaited<ReturnType<typeof find>>>();
+  Object.defineProperty(Client, 'find', {
+    async value(id: unknown) {
+      const metadata = typeof id === 'string' && id ? await metadataOf(id) : undefined;
+      if (!metadata) return undefined;
+      const remembered = known.get(metadata);
+      if (remembered) return remembered;
+      const client = await find(id as string);
+      if (client) known.set(metadata, client);
+      return client;
+    },
+  });
+}
+
 export function applyClientRules(provider: Provider): void {
   Object.defineProperties(provider.Client.prototype, {
     redirectUriAllowed: {
       value(this: { redirectUris?: string[] } & ClientExtras, requested: string) {
         return redirectAllowed(this.redirectUris ?? [], requested, this.native ?? false);
+      },
+    },
+    grantTypeAllowed: {
+      value(this: { grantTypes: string[] }, type: string) {
+        if (this.grantTypes.includes(type)) return true;
+        // RFC 6749 §5.2 and RFC 8628 §3.2 have an error of their own for this; the engine answers invalid_request.
+        const { route, params } = Provider.ctx?.oidc ?? {};
+        if (type === (route === 'token' ? params?.grant_type : route === 'device_authorization' && DEVICE_CODE))
+          throw new errors.UnauthorizedClient('the client may not use this grant type');
+        return false;
       },
     },
     // OpenID Connect Session Management and both logout specifications build on `sid`.

@@ -1,17 +1,21 @@
 /** A tenant's engine configuration, top to bottom like a contract: lifetimes, surfaces, policies, pages. */
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { accountKeys } from '../domain/account.ts';
+import { DEVICE_CODE_SECONDS } from '../domain/device-code.ts';
 import { managementAudience } from '../domain/permission.ts';
 import { DAY, HOUR, MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { adapterFor } from './adapter.ts';
 import { CLAIMS, findAccount } from './claims.ts';
 import { CLIENT_EXTRAS, type ClientExtras, ENDLESS_SECONDS } from './client-metadata.ts';
+import { originAllowed } from './client-rules.ts';
 import { existingGrant } from './consent.ts';
+import { deviceFlow } from './device.ts';
+import type { GrantOptions } from './grants/grant-type.ts';
 import { allowsOfflineAccess, resourceServer } from './resource-server.ts';
 import { engineKey } from './signing.ts';
 
-export type ProviderOptions = {
+export type ProviderOptions = GrantOptions & {
   /** The built-in relying party of development. */
   playground: boolean;
   operatorClientId: string;
@@ -34,10 +38,11 @@ export const PATHS = {
   introspection: '/oauth/introspect',
   registration: '/oidc/register',
   device_authorization: '/oauth/device/code',
+  code_verification: '/activate',
   pushed_authorization_request: '/oauth/par',
 };
 
-const SESSION_SECONDS = 14 * DAY;
+export const SESSION_SECONDS = 14 * DAY;
 const DEFAULT_ACCESS_TOKEN_SECONDS = DAY;
 
 const extras = (client: unknown): ClientExtras => (client ?? {}) as ClientExtras;
@@ -83,6 +88,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? DEFAULT_ACCESS_TOKEN_SECONDS,
       ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? DEFAULT_ACCESS_TOKEN_SECONDS,
       AuthorizationCode: MINUTE,
+      DeviceCode: DEVICE_CODE_SECONDS,
       IdToken: HOUR,
       Interaction: HOUR,
       Session: SESSION_SECONDS,
@@ -120,6 +126,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       // Served by logout.ts; enabled here for client metadata and discovery.
       rpInitiatedLogout: { enabled: true },
       userinfo: { enabled: true },
+      deviceFlow,
       revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },
       introspection: { enabled: true, allowedPolicy: async (_ctx, client, token) => mayIntrospect(client, token) },
     },
@@ -134,13 +141,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       return audience ? allowsOfflineAccess(tenant, audience) : true;
     },
     rotateRefreshToken: true,
-    clientBasedCORS: (_ctx, origin, client) => {
-      const { web_origins: origins = [] } = extras(client);
-      if (origin === 'null') return false;
-      return (
-        origins.length === 0 || origins.includes(origin) || redirectOrigins(client.redirectUris ?? []).includes(origin)
-      );
-    },
+    clientBasedCORS: (_ctx, origin, client) => originAllowed(client, origin),
     renderError: (ctx, out, error) => options.renderError(ctx, out as never, error),
   };
 }
@@ -150,6 +151,3 @@ const mayIntrospect = (
   client: { clientId: string; clientAuthMethod?: string },
   token: { clientId?: string },
 ): boolean => token.clientId === client.clientId || client.clientAuthMethod !== 'none';
-
-const redirectOrigins = (uris: readonly string[]): string[] =>
-  uris.filter((uri) => URL.canParse(uri)).map((uri) => new URL(uri).origin);

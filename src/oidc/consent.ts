@@ -7,7 +7,8 @@ import type { Tenant } from '../kernel/context.ts';
 import type { ClientExtras } from './client-metadata.ts';
 import { skipsConsent } from './resource-server.ts';
 
-async function isConsentDue(tenant: Tenant, ctx: KoaContextWithOIDC): Promise<boolean> {
+/** Whether the user has to be asked before the client gets what it asks for. */
+export async function isConsentDue(tenant: Tenant, ctx: KoaContextWithOIDC): Promise<boolean> {
   if (!(ctx.oidc.client as unknown as ClientExtras).first_party) return true;
   for (const identifier of Object.keys(ctx.oidc.resourceServers ?? {}))
     if (!(await skipsConsent(tenant, identifier))) return true;
@@ -43,7 +44,8 @@ export async function existingGrant(tenant: Tenant, ctx: KoaContextWithOIDC): Pr
 
 type Wanted = { scopes: readonly string[]; claims: readonly string[]; resources: Record<string, readonly string[]> };
 
-function widen(grant: Grant, { scopes, claims, resources }: Wanted): void {
+/** Adds to a grant what it does not hold yet. */
+export function widen(grant: Grant, { scopes, claims, resources }: Wanted): void {
   if (scopes.length) grant.addOIDCScope(scopes.join(' '));
   if (claims.length) grant.addOIDCClaims([...claims]);
   for (const [identifier, wanted] of Object.entries(resources)) grant.addResourceScope(identifier, wanted.join(' '));

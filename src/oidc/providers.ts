@@ -4,8 +4,11 @@ import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { append } from '../domain/log.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { issueJwtAccessTokens } from './access-token.ts';
-import { applyClientRules } from './client-rules.ts';
+import { clientMetadata } from './client-metadata.ts';
+import { applyClientRules, rememberClients } from './client-rules.ts';
 import { configure, PATHS, type ProviderOptions } from './configure.ts';
+import { keepDeviceCodes } from './device.ts';
+import { registerGrants } from './grants/index.ts';
 import { chainRefreshTokens } from './refresh.ts';
 import { apiClaims } from './resource-server.ts';
 
@@ -31,7 +34,10 @@ export function providers(
     });
     issueJwtAccessTokens(provider, tenant, (token) => apiClaims(tenant, token));
     applyClientRules(provider);
+    rememberClients(provider, (id) => clientMetadata(tenant, id, options));
     chainRefreshTokens(provider, tenant);
+    keepDeviceCodes(provider, tenant);
+    registerGrants(provider, tenant, options);
     provider.on('server_error', onServerError);
     provider.on('grant.revoked', (ctx) => {
       const { RefreshToken: reused } = ctx.oidc.entities;

@@ -1,5 +1,4 @@
 /** What http/ puts on every request before a handler runs, and what a route must declare. */
-import type { FastifyRequest } from 'fastify';
 import type { Actor, Origin, Tenant } from '../kernel/context.ts';
 
 /**
@@ -32,5 +31,3 @@ declare module 'fastify' {
     access?: Access;
   }
 }
-
-export type { FastifyRequest };

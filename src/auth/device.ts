@@ -1,0 +1,62 @@
+/** A person and their device: finding by the code they typed, with a limit on guessing, and saying yes or no to it. */
+import { type DeviceCode, decideDevice, findPending, readUserCode } from '../domain/device-code.ts';
+import { append } from '../domain/log.ts';
+import { MINUTE } from '../kernel/clock.ts';
+import type { Origin, Tenant } from '../kernel/context.ts';
+import { Fault } from '../kernel/fault.ts';
+import { mac, sameSecret } from '../kernel/secrets.ts';
+import { limiter } from '../store/limiter.ts';
+
+const WINDOW_SECONDS = 15 * MINUTE;
+// RFC 8628 §5.1. Each look counts, right or wrong: a right one of one's own must not buy more guesses.
+const perUser = limiter('user-code', 30, WINDOW_SECONDS);
+const perAddress = limiter('user-code-address', 200, WINDOW_SECONDS);
+
+/** Who is at the browser. */
+export type Visitor = { user: string; session: string; amr: string[]; authTime: number; from: Origin };
+
+/** @throws Fault `unknown_device_code` for a code that is wrong, expired or used: one answer; `too_many_requests`. */
+export async function lookUpDevice(tenant: Tenant, visitor: Visitor, typed: string): Promise<DeviceCode> {
+  const wait =
+    (await perUser.consume(`${tenant.id} ${visitor.user}`)) ??
+    (await perAddress.consume(`${tenant.id} ${visitor.from.ip}`));
+  if (wait !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds: wait });
+  const userCode = readUserCode(typed);
+  const row = userCode && (await findPending(tenant, userCode));
+  if (!row) throw new Fault('unknown_device_code');
+  return row;
+}
+
+const proof = (tenant: Tenant, id: string, { session }: Visitor) => mac('device', `${tenant.id} ${id} ${session}`);
+
+/**
+ * What a page holds while the person decides. Not the device code itself: whoever reads a user code off a screen could
+ * otherwise poll in the device's place. Good in this session only.
+ */
+export const handleOf = (tenant: Tenant, { id }: DeviceCode, visitor: Visitor): string =>
+  `${id}.${proof(tenant, id, visitor)}`;
+
+/** @throws Fault `unknown_device_code` for a handle of another session, and when it was decided before or expired. */
+export async function decide(
+  tenant: Tenant,
+  visitor: Visitor,
+  handle: string,
+  decision: 'approved' | 'denied',
+): Promise<void> {
+  const [id = '', shown = ''] = handle.split('.');
+  if (!sameSecret(shown, proof(tenant, id, visitor))) throw new Fault('unknown_device_code');
+  const { user, amr, authTime, from } = visitor;
+  const decided = await decideDevice(
+    tenant,
+    id,
+    decision === 'approved' ? { state: decision, user, amr, auth_time: authTime } : { state: decision },
+  );
+  if (!decided) throw new Fault('unknown_device_code');
+  await append(tenant, {
+    type: decision === 'approved' ? 'auth.device.approved' : 'auth.device.denied',
+    status: 'success',
+    user,
+    client: decided.client,
+    data: { ip: from.ip, device_ip: decided.ip },
+  });
+}

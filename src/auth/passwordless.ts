@@ -1,0 +1,167 @@
+/**
+ * Logging in by what was mailed: sends a code or a link at most once in three minutes, and turns a right one into a user.
+ * Whether the address has an account shows in neither answers nor work.
+ */
+import { add } from '../delivery/outbox.ts';
+import { type Connection, connectionsFor } from '../domain/connection.ts';
+import { revokeUser } from '../domain/grant.ts';
+import { append } from '../domain/log.ts';
+import {
+  CODE_SECONDS,
+  findLink,
+  LINK_SECONDS,
+  type Mailed,
+  mintCode,
+  mintLinkToken,
+  mintMailedId,
+  stateOf,
+  storeCode,
+  storeLink,
+  useCode,
+  useLink,
+} from '../domain/passwordless.ts';
+import { createUser, markEmailVerified, recordLogin, type User, users } from '../domain/user.ts';
+import { DAY, MINUTE } from '../kernel/clock.ts';
+import type { Origin, Tenant } from '../kernel/context.ts';
+import { Fault } from '../kernel/fault.ts';
+import { normalizeEmail } from '../kernel/text.ts';
+import { limiter } from '../store/limiter.ts';
+
+const perEmail = limiter('passwordless-send', 1, 3 * MINUTE);
+const perAddress = limiter('passwordless-address', 100, 15 * MINUTE);
+/** NIST SP 800-63B §5.2.2: no more than a hundred failures in a row, however many codes are asked for. */
+const perGuess = limiter('passwordless-guess', 100, DAY);
+
+export type Start = {
+  connection: Connection;
+  client: { id: string; name: string };
+  email: string;
+  send: 'code' | 'link';
+  /** Where a link goes on, as authorization parameters; and the hash of a cookie of the browser that asked. */
+  params?: string;
+  browser?: string;
+  /** The language of the message. */
+  locale: string;
+  from: Origin;
+};
+
+/** The accounts of an address, the verified first, then the oldest. */
+async function userOf(tenant: Tenant, email: string): Promise<User | undefined> {
+  const found = await users.all(tenant, { email: { $eq: email } });
+  const rank = (user: User) => (user.email_verified ? 0 : 1);
+  return found.sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1))[0];
+}
+
+/**
+ * @returns the id of the message, or undefined where the address had one less than three minutes ago.
+ * @throws Fault `too_many_requests` for a network address that asks for too many.
+ */
+export async function startPasswordless(tenant: Tenant, start: Start): Promise<string | undefined> {
+  const { connection, client, send, params, browser, locale, from } = start;
+  const wait = await perAddress.consume(`${tenant.id} ${from.ip}`);
+  if (wait !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds: wait });
+  const email = normalizeEmail(start.email);
+  if ((await perEmail.consume(`${tenant.id} ${email}`)) !== null) return undefined;
+
+  const user = await userOf(tenant, email);
+  const welcome = user ? !user.suspended && !user.email_bounced_at : !connection.disable_signup;
+  const id = mintMailedId();
+  const code = mintCode();
+  const token = mintLinkToken();
+  const secret =
+    send === 'code'
+      ? { code, expires_in: CODE_SECONDS }
+      : { link: `${tenant.origin}/passwordless/verify_redirect?token=${token}`, expires_in: LINK_SECONDS };
+  await add(tenant, {
+    type: `passwordless_${send}`,
+    to: email,
+    data: welcome ? { ...secret, app: client.name, locale } : {},
+    // An intent about a row that never comes is dropped: the same work, and nothing is sent.
+    ref: welcome ? id : mintMailedId(),
+  });
+  const asked = { client: client.id, connection: connection.id, email, params, browser };
+  if (send === 'code') await storeCode(tenant, id, welcome ? code : mintLinkToken(), asked);
+  else await storeLink(tenant, id, welcome ? token : mintLinkToken(), asked);
+  return id;
+}
+
+type CodeAttempt = { connection: Connection; client: string; email: string; code: string; from: Origin };
+
+/** @throws Fault `wrong_code` for a code that is wrong, expired, used or of another client; `locked_out`; `user_suspended`. */
+export async function redeemCode(tenant: Tenant, attempt: CodeAttempt): Promise<User> {
+  const { connection, client, code, from } = attempt;
+  const email = normalizeEmail(attempt.email);
+  const guess = `${tenant.id} ${email}`;
+  const wait = await perGuess.consume(guess);
+  const right = wait === null && (await useCode(tenant, { connection: connection.id, client, email }, code));
+  if (!right) {
+    const data = { reason: wait === null ? 'wrong_code' : 'locked_out', ip: from.ip };
+    await append(tenant, {
+      type: 'auth.login.failed',
+      status: 'failed',
+      client,
+      connection: connection.id,
+      data,
+    });
+    throw wait === null ? new Fault('wrong_code') : new Fault('locked_out', undefined, { retryAfterSeconds: wait });
+  }
+  await perGuess.reset(guess);
+  return login(tenant, { connection, client, email, from, method: 'passwordless_code' });
+}
+
+/** @throws Fault `link_unknown`, `link_used`, `link_expired`, `user_suspended`. */
+export async function redeemLink(tenant: Tenant, token: string, from: Origin): Promise<{ user: User; link: Mailed }> {
+  const link = await openLink(tenant, token);
+  const usable = await connectionsFor(tenant, link.client);
+  const connection = usable.find(({ id }) => id === link.connection);
+  // Turned off since it was mailed.
+  if (!connection) throw new Fault('link_expired');
+  if (!(await useLink(tenant, link))) throw new Fault('link_used');
+  const { client, email } = link;
+  const user = await login(tenant, { connection, client, email, from, method: 'passwordless_link' });
+  return { user, link };
+}
+
+/** The link of a token, as long as it works. @throws as `redeemLink` */
+export async function openLink(tenant: Tenant, token: string): Promise<Mailed> {
+  const link = await findLink(tenant, token);
+  const state = link ? stateOf(link) : 'unknown';
+  if (!link || state !== 'open') throw new Fault(`link_${state as 'unknown' | 'used' | 'expired'}`);
+  return link;
+}
+
+type Proven = { connection: Connection; client: string; email: string; from: Origin; method: string };
+
+/** Whoever reads the address's mail is its user: an existing one, verified by that, or a new one. */
+async function login(tenant: Tenant, { connection, client, email, from, method }: Proven): Promise<User> {
+  const known = await userOf(tenant, email);
+  if (!known && connection.disable_signup) throw new Fault('wrong_code');
+  const user = known
+    ? await verified(tenant, known, email)
+    : await createUser(tenant, { email, email_verified: true }, 'passwordless_otp');
+  const row = { user: user.id, client, connection: connection.id };
+  if (user.suspended) {
+    await append(tenant, {
+      type: 'auth.suspended',
+      status: 'failed',
+      ...row,
+      data: { reason: 'suspended', ip: from.ip },
+    });
+    throw new Fault('user_suspended');
+  }
+  await recordLogin(tenant, user.id, from);
+  await append(tenant, {
+    type: 'auth.login',
+    status: 'success',
+    ...row,
+    data: { ip: from.ip, method, signup: !known },
+  });
+  return user;
+}
+
+/** Whoever made the account without owning the address is logged out of it by whoever does. */
+async function verified(tenant: Tenant, user: User, email: string): Promise<User> {
+  if (user.email_verified || user.suspended) return user;
+  await revokeUser(tenant, user.id);
+  return (await markEmailVerified(tenant, user.id, email, 'passwordless_otp')) ?? user;
+}

@@ -1,0 +1,55 @@
+/** grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks until its person has decided. */
+import { errors } from 'oidc-provider';
+import { countPoll, type DeviceCode, findDeviceCode, redeemDevice } from '../../domain/device-code.ts';
+import { now } from '../../kernel/clock.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { checkProofs, type GrantContext } from '../internals.ts';
+import { type GrantType, need, refusal } from './grant-type.ts';
+import { issueUserTokens, refuseUser } from './user-tokens.ts';
+
+export const deviceCode: GrantType = {
+  name: 'urn:ietf:params:oauth:grant-type:device_code',
+  parameters: ['device_code'],
+  async handle(ctx, tenant) {
+    const { device_code } = need(ctx, 'device_code');
+    const proofs = await checkProofs(ctx);
+    const row = await findDeviceCode(tenant, device_code);
+    if (!row || row.client !== ctx.oidc.client.clientId) throw unknown();
+    await checkDecided(tenant, row);
+    takeRequest(ctx, row);
+    const { user, amr, auth_time } = (await redeemDevice(tenant, row.id)) ?? refuseUsed();
+    await issueUserTokens(ctx, tenant, 'device_code', proofs, {
+      user: user!,
+      amr: amr ?? [],
+      authTime: auth_time!,
+      // The page where the person allowed it named what is asked for.
+      consented: true,
+    });
+  },
+};
+
+const unknown = () => refusal(400, 'invalid_grant', 'the device code is unknown');
+const refuseUsed = (): never => {
+  throw refusal(400, 'invalid_grant', 'the device code was used already');
+};
+
+/** @throws what RFC 8628 §3.5 has a device hear before there are tokens. */
+async function checkDecided(tenant: Tenant, row: DeviceCode): Promise<void> {
+  if (row.state === 'redeemed') refuseUsed();
+  if (row.state === 'revoked') await refuseUser(tenant, row.user!);
+  if (row.state === 'denied') throw new errors.AccessDenied('the user did not allow the request');
+  if (row.valid_until <= now()) throw new errors.ExpiredToken('the device code has expired');
+  if (row.state === 'approved') return;
+  throw (await countPoll(tenant, row))
+    ? new errors.AuthorizationPending('the user has not decided yet')
+    : new errors.SlowDown('wait five seconds longer between requests');
+}
+
+/** What is granted was asked for, and shown, when the flow began; a token request may only repeat the audience. */
+function takeRequest(ctx: GrantContext, { scope, resource }: DeviceCode): void {
+  const { params } = ctx.oidc;
+  if (params.resource && params.resource !== resource)
+    throw new errors.InvalidTarget('the device did not ask for this audience');
+  params.scope = scope;
+  params.resource = resource;
+}

@@ -1,0 +1,78 @@
+/** What a grant of ours is made of, and what several of them share: where a request came from, how a refusal is said. */
+import { errors } from 'oidc-provider';
+import { type Connection, connectionsFor } from '../../domain/connection.ts';
+import type { Origin, Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import type { PasswordAlgorithm } from '../../kernel/secrets.ts';
+import type { ClientExtras } from '../client-metadata.ts';
+import type { GrantContext } from '../internals.ts';
+
+export type GrantOptions = { passwordHash: PasswordAlgorithm; production: boolean };
+
+export type GrantType = {
+  /** As the wire has it. */
+  name: string;
+  parameters: readonly string[];
+  /** Answers in `ctx.body`. Client authentication and the client's right to the grant have been checked. */
+  handle(ctx: GrantContext, tenant: Tenant, options: GrantOptions): Promise<void>;
+};
+
+export const fromOf = (ctx: GrantContext): Origin => ({ ip: ctx.ip, userAgent: ctx.get('user-agent') || null });
+
+/** RFC 6749 §5.2: exactly `error` and `error_description`, with a status that the RFC leaves open. */
+export function refusal(status: number, error: string, description: string): Error {
+  const made = new errors.CustomOIDCProviderError(error, description);
+  return Object.assign(made, { status, statusCode: status, expose: true });
+}
+
+/** @throws InvalidRequest naming the first parameter that is missing. */
+export function need<N extends string>(ctx: GrantContext, ...names: N[]): Record<N, string> {
+  const { params } = ctx.oidc;
+  const missing = names.find((name) => !params[name]);
+  if (missing) throw new errors.InvalidRequest(`missing required parameter ${missing}`);
+  return params as Record<N, string>;
+}
+
+/** A password or a code typed into an app is for the tenant's own apps: there is no page that could ask for consent. */
+export function onlyFirstParty(ctx: GrantContext): void {
+  if (!(ctx.oidc.client as unknown as ClientExtras).first_party)
+    throw new errors.UnauthorizedClient('only first-party clients may use this grant type');
+}
+
+/** Runs a step whose Faults have an OAuth form; `status` replaces theirs where the RFC wants another. */
+export async function asGrant<T>(
+  ctx: GrantContext,
+  step: () => Promise<T>,
+  status: Partial<Record<Fault['code'], number>> = {},
+): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (!(error instanceof Fault) || error.row.status >= 500 || !error.row.oauth) throw error;
+    if (error.retryAfterSeconds) ctx.set('retry-after', String(error.retryAfterSeconds));
+    throw refusal(status[error.code] ?? error.row.status, error.row.oauth, error.message);
+  }
+}
+
+/**
+ * The connection that the request names (`connection`, or `realm` as Auth0 has it; id or name), else the client's first.
+ * @param alias a name that stands for the first one.
+ */
+export async function connectionOf(
+  ctx: GrantContext,
+  tenant: Tenant,
+  type: Connection['connection_type'],
+  alias?: string,
+): Promise<Connection> {
+  const { connection, realm } = ctx.oidc.params;
+  const named = connection ?? realm;
+  const wanted = named === alias ? undefined : named;
+  const usable = (await connectionsFor(tenant, ctx.oidc.client.clientId)).filter(
+    ({ connection_type }) => connection_type === type,
+  );
+  const found = wanted
+    ? usable.find(({ id, connection_name }) => id === wanted || connection_name === wanted)
+    : usable[0];
+  if (!found) throw new errors.InvalidRequest('the client has no such connection');
+  return found;
+}

@@ -1,0 +1,220 @@
+/**
+ * Token exchange (RFC 8693): an external issuer's token, or one of our own, for an access token of 30 minutes at most. No
+ * user is created, and nothing can be refreshed.
+ */
+import { decodeJwt } from 'jose';
+import { type AccessToken, errors } from 'oidc-provider';
+import { issuerOf, mapClaims, verifyExternalToken } from '../../auth/token-exchange.ts';
+import { append } from '../../domain/log.ts';
+import { MINUTE, nowSeconds } from '../../kernel/clock.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { userinfoAudience } from '../access-token.ts';
+import { findAccount } from '../claims.ts';
+import { isConsentDue, widen } from '../consent.ts';
+import {
+  bindToProofs,
+  buildTokenResponse,
+  checkProofs,
+  type GrantContext,
+  type Proofs,
+  resolveRequestedResources,
+} from '../internals.ts';
+import { fromOf, type GrantOptions, type GrantType, need, onlyFirstParty, refusal } from './grant-type.ts';
+import { refuseUser } from './user-tokens.ts';
+
+const LIFETIME_SECONDS = 30 * MINUTE;
+const TYPE = 'urn:ietf:params:oauth:token-type:';
+const SUBJECT_TYPES = ['jwt', 'access_token', 'id_token'].map((name) => TYPE + name);
+const ISSUED_TYPES = ['jwt', 'access_token'].map((name) => TYPE + name);
+/** How long a chain of actors may get (§4.1). */
+const MAX_ACTORS = 5;
+
+type Act = { sub: string; client_id?: string; act?: Act };
+/** What the new token says. */
+type Subject = {
+  sub: string;
+  scope: string;
+  lifetimeSeconds: number;
+  grantId?: string;
+  extra?: Record<string, unknown>;
+};
+
+export const tokenExchange: GrantType = {
+  name: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  parameters: [
+    'subject_token',
+    'subject_token_type',
+    'actor_token',
+    'actor_token_type',
+    'requested_token_type',
+    'scope',
+  ],
+  async handle(ctx, tenant, options) {
+    onlyFirstParty(ctx);
+    const { subject_token, subject_token_type } = need(ctx, 'subject_token', 'subject_token_type');
+    checkTypes(ctx, subject_token_type);
+    const proofs = await checkProofs(ctx);
+    try {
+      const own = issuerOf(subject_token) === tenant.origin;
+      const act = await actorOf(ctx, tenant);
+      const subject = own
+        ? await ownSubject(ctx, tenant, subject_token, proofs)
+        : await externalSubject(ctx, tenant, subject_token, options);
+      await issue(ctx, subject, proofs, chain(act, own ? subject_token : undefined));
+      await append(tenant, {
+        type: 'oauth.token.exchanged',
+        status: 'success',
+        client: ctx.oidc.client.clientId,
+        ...(own && { user: subject.sub }),
+        data: { issuer: issuerOf(subject_token), subject: subject.sub, actor: act?.sub, ip: fromOf(ctx).ip },
+      });
+    } catch (error) {
+      throw await refused(ctx, tenant, error);
+    }
+  },
+};
+
+/** §2.2.2: an unacceptable token is an `invalid_request`; the status tells which way it was unacceptable. */
+async function refused(ctx: GrantContext, tenant: Tenant, error: unknown): Promise<unknown> {
+  if (!(error instanceof Fault) || !error.row.oauth) return error;
+  await append(tenant, {
+    type: 'oauth.token.exchange.failed',
+    status: 'failed',
+    client: ctx.oidc.client.clientId,
+    data: { reason: error.code, ip: fromOf(ctx).ip },
+  });
+  if (error.retryAfterSeconds) ctx.set('retry-after', String(error.retryAfterSeconds));
+  return refusal(error.row.status, error.row.oauth, error.message);
+}
+
+function checkTypes(ctx: GrantContext, subjectType: string): void {
+  const { actor_token, actor_token_type, requested_token_type } = ctx.oidc.params;
+  if (!SUBJECT_TYPES.includes(subjectType)) throw new errors.InvalidRequest('subject_token_type is not supported');
+  if (requested_token_type && !ISSUED_TYPES.includes(requested_token_type))
+    throw new errors.InvalidRequest('requested_token_type is not supported');
+  if (!actor_token !== !actor_token_type)
+    throw new errors.InvalidRequest('actor_token and actor_token_type go together');
+  if (actor_token_type && !ISSUED_TYPES.includes(actor_token_type))
+    throw new errors.InvalidRequest('actor_token_type is not supported');
+}
+
+/* ——— whom the token is about ——— */
+
+async function externalSubject(
+  ctx: GrantContext,
+  tenant: Tenant,
+  token: string,
+  options: GrantOptions,
+): Promise<Subject> {
+  const { client, params } = ctx.oidc;
+  const { sub, claims, connection } = await verifyExternalToken(tenant, client.clientId, token, options);
+  const [server] = await resolveRequestedResources(ctx.oidc.provider, ctx);
+  if (Object.keys(ctx.oidc.resourceServers).length > 1)
+    throw new errors.InvalidTarget('only one audience may be asked for');
+  if (await isConsentDue(tenant, ctx)) throw new errors.ConsentRequired('the user has to allow this in a browser');
+  // Nobody of ours: there are no claims of a user to release, only what the Api grants.
+  const scopes = words(params.scope).filter((scope) => server?.scopes.has(scope));
+  return {
+    sub,
+    scope: scopes.join(' '),
+    lifetimeSeconds: LIFETIME_SECONDS,
+    extra: mapClaims(connection.claims_mapping, claims, (ctx.oidc.body ?? {}) as Record<string, unknown>),
+  };
+}
+
+/** A token of ours about a user: the new one is for the same audience, says no more, and lives no longer. */
+async function ownSubject(ctx: GrantContext, tenant: Tenant, token: string, proofs: Proofs): Promise<Subject> {
+  const { provider, client, params } = ctx.oidc;
+  const subject = (await provider.AccessToken.find(token)) as (AccessToken & { jkt?: string }) | undefined;
+  if (!subject?.grantId || !(await provider.Grant.find(subject.grantId))) throw new Fault('refused_subject_token');
+  const same = subject.clientId === client.clientId;
+  // A client that cannot prove itself proves nothing about how it came by another's token.
+  if (!same && client.clientAuthMethod === 'none') throw new Fault('untrusted_issuer');
+  // RFC 9449 §1: exchanging a bound token must not unbind it.
+  if (subject.jkt && subject.jkt !== proofs.dPoP?.thumbprint) throw new Fault('refused_subject_token');
+  const account = await findAccount(tenant, subject.accountId);
+  if (!account) return refuseUser(tenant, subject.accountId);
+  ctx.oidc.entity('Account', account);
+
+  const audience = typeof subject.aud === 'string' ? subject.aud : undefined;
+  if (params.resource && params.resource !== (audience ?? userinfoAudience(tenant)))
+    throw new errors.InvalidTarget('the subject token is for another audience');
+  params.resource = audience;
+  const held = words(subject.scope).filter((scope) => scope !== 'offline_access');
+  const asked = params.scope ? words(params.scope) : held;
+  const beyond = asked.filter((scope) => !held.includes(scope));
+  if (beyond.length) throw new errors.InvalidScope('the subject token has no such scope', beyond.join(' '));
+  params.scope = asked.join(' ');
+  const [server] = await resolveRequestedResources(provider, ctx);
+  // What the Api or the user's roles have lost since is lost here too.
+  const scopes = server ? asked.filter((scope) => server.scopes.has(scope)) : asked;
+  return {
+    sub: subject.accountId,
+    scope: scopes.join(' '),
+    lifetimeSeconds: Math.min(LIFETIME_SECONDS, subject.exp! - nowSeconds()),
+    grantId: same ? subject.grantId : await grantFor(ctx, subject.accountId, scopes, audience),
+  };
+}
+
+/** Another client's token hangs on a row of its own, which goes with the user's others. */
+async function grantFor(ctx: GrantContext, user: string, scopes: string[], audience: string | undefined) {
+  const grant = new ctx.oidc.provider.Grant({
+    accountId: user,
+    clientId: ctx.oidc.client.clientId,
+    expiresIn: LIFETIME_SECONDS + MINUTE,
+  } as ConstructorParameters<typeof ctx.oidc.provider.Grant>[0]);
+  widen(grant, { scopes: audience ? [] : scopes, claims: [], resources: audience ? { [audience]: scopes } : {} });
+  return grant.save();
+}
+
+/* ——— who acts for them ——— */
+
+/** The actor, from a token of ours that was issued to the very client that presents it. */
+async function actorOf(ctx: GrantContext, tenant: Tenant): Promise<Act | undefined> {
+  const { provider, client, params } = ctx.oidc;
+  const { actor_token } = params;
+  if (!actor_token) return undefined;
+  const actor = (await provider.AccessToken.find(actor_token)) ?? (await provider.ClientCredentials.find(actor_token));
+  if (!actor || actor.clientId !== client.clientId)
+    throw new Fault('refused_subject_token', 'The actor token is refused.');
+  const sub = (actor as { accountId?: string }).accountId;
+  if (sub && !(await findAccount(tenant, sub))) return refuseUser(tenant, sub);
+  return { sub: sub ?? client.clientId, ...(sub && { client_id: client.clientId }) };
+}
+
+/** §4.1: the current actor outermost, those before it within. */
+function chain(act: Act | undefined, subjectToken: string | undefined): Act | undefined {
+  const before = subjectToken ? (decodeJwt(subjectToken).act as Act | undefined) : undefined;
+  if (!act) return before;
+  let depth = 1;
+  for (let link = before; link; link = link.act) depth += 1;
+  if (depth > MAX_ACTORS) throw new errors.InvalidRequest('too many actors');
+  return { ...act, ...(before && { act: before }) };
+}
+
+const words = (scope: string | undefined): string[] => [...new Set(scope?.split(' ').filter(Boolean))];
+
+async function issue(ctx: GrantContext, subject: Subject, proofs: Proofs, act: Act | undefined): Promise<void> {
+  const { provider, client, resourceServers } = ctx.oidc;
+  const [server] = Object.values(resourceServers);
+  const token = new provider.AccessToken({
+    accountId: subject.sub,
+    client,
+    grantId: subject.grantId as string,
+    gty: 'token_exchange',
+    expiresIn: subject.lifetimeSeconds,
+    ...(server && { resourceServer: server }),
+    ...(subject.scope && { scope: subject.scope }),
+    extra: { ...subject.extra, ...(act && { act }) },
+  });
+  await bindToProofs(ctx, proofs, token);
+  ctx.oidc.entity('AccessToken', token);
+  ctx.body = buildTokenResponse(provider, {
+    accessToken: await token.save(),
+    expiresIn: subject.lifetimeSeconds,
+    issuedTokenType: `${TYPE}access_token`,
+    scope: subject.scope || undefined,
+    tokenType: token.tokenType,
+  });
+}
