@@ -1,32 +1,46 @@
 /** Composition root: the one file that knows every room. */
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
-import Fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+  type RouteOptions,
+} from 'fastify';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Logger } from 'pino';
 import Type from 'typebox';
 import type { Config } from './config.ts';
 import { mountResources } from './domain/index.ts';
 import { append } from './domain/log.ts';
-import { assets } from './flows/assets.ts';
+import { assets, assetUrl, preferredEncoding } from './flows/assets.ts';
 import { consent } from './flows/consent.ts';
 import { faultPage, renderFault } from './flows/context.ts';
+import { device } from './flows/device.ts';
+import { deviceJson } from './flows/device-json.ts';
 import { dispatch } from './flows/dispatch.ts';
 import { landing } from './flows/landing.ts';
 import { login } from './flows/login.ts';
 import { logout } from './flows/logout.ts';
 import type { ErrorPage } from './flows/pages.ts';
+import { passwordless, passwordlessStart } from './flows/passwordless.ts';
+import { returning } from './flows/return.ts';
+import { SURFACES, themeCss } from './flows/theme.ts';
 import { enforce } from './http/actor.ts';
 import { logFault, sendFault, toFault } from './http/errors.ts';
 import { openapi } from './http/openapi.ts';
+import { reference } from './http/reference.ts';
 import { tenantOf } from './http/tenant.ts';
 import { asRoot } from './kernel/context.ts';
 import { Fault } from './kernel/fault.ts';
-import { mintToken } from './kernel/secrets.ts';
 import { openAccessToken } from './oidc/access-token.ts';
 import { bridge, requestOf } from './oidc/bridge.ts';
+import { browser } from './oidc/browser.ts';
 import { PLAYGROUND } from './oidc/client-metadata.ts';
 import { interactions } from './oidc/interactions.ts';
 import { providers } from './oidc/providers.ts';
@@ -41,6 +55,8 @@ export type AppOptions = {
   log: Logger;
   /** True when the demo tenant was seeded, so that the landing page can say where its credentials are. */
   demo?: () => boolean;
+  /** Sees every route as it is registered: what a review of the whole surface starts from. */
+  onRoute?: (route: RouteOptions) => void;
 };
 
 const BODY_LIMIT = 1_048_576;
@@ -50,17 +66,31 @@ const HOSTLESS = /^\/(healthz|readyz|version|assets\/[^?]*)(\?|$)/;
 const wantsPage = (request: FastifyRequest): boolean =>
   request.method === 'GET' && /\btext\/html\b/.test(request.headers.accept ?? '');
 
-/** Bodies are checked as they came; only query and path, which are all text, are coerced. */
-function validators() {
-  const options = { allErrors: false, removeAdditional: false, useDefaults: true, strict: false } as const;
+/**
+ * Bodies are checked as they came; only query and path, which are all text, are coerced. Answers are built field by field
+ * (toWire): their schemas are documentation. Given as factories because Fastify replaces compilers that were merely set
+ * in every scope that adds a schema.
+ */
+function compilers() {
+  const options = { allErrors: false, removeAdditional: false, strict: false } as const;
+  // Without defaults: a field of a patch that was not sent is not to change.
   const exact = new Ajv({ ...options, coerceTypes: false });
-  const coercing = new Ajv({ ...options, coerceTypes: 'array' });
+  const coercing = new Ajv({ ...options, coerceTypes: 'array', useDefaults: true });
   for (const ajv of [exact, coercing]) (addFormats as unknown as (ajv: Ajv) => void)(ajv);
-  return { exact, coercing };
+  return {
+    buildValidator:
+      () =>
+      ({ schema, httpPart }: { schema: unknown; httpPart?: string }) =>
+        (httpPart === 'body' ? exact : coercing).compile(schema as object),
+    buildSerializer: () => () => (data: unknown) => JSON.stringify(data),
+  };
 }
 
+/** Deeper than any body of ours, and shallow enough for whoever walks it. */
+const MAX_DEPTH = 64;
+
 /** JSON can spell what UTF-8 cannot hold; such text would be stored as something else than was sent. */
-function checkText(value: unknown, path = ''): void {
+function checkText(value: unknown, path = '', depth = 0): void {
   if (typeof value === 'string') {
     if (!value.isWellFormed() || value.includes('\0'))
       throw new Fault('validation', `${path || '/'} holds characters that are not text.`, {
@@ -69,19 +99,50 @@ function checkText(value: unknown, path = ''): void {
     return;
   }
   if (typeof value !== 'object' || value === null) return;
+  if (depth > MAX_DEPTH) throw new Fault('validation', `The request is nested more than ${MAX_DEPTH} levels deep.`);
   for (const [key, child] of Object.entries(value)) {
     checkText(key, path);
-    checkText(child, `${path}/${key}`);
+    checkText(child, `${path}/${key}`, depth + 1);
   }
 }
 
-export async function buildApp({ config, store, operator, log, demo }: AppOptions): Promise<FastifyInstance> {
+function answerFault(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const fault = toFault(error);
+  logFault(request, fault, error);
+  const page =
+    wantsPage(request) ||
+    (request.routeOptions.url ?? '').startsWith('/flow/') ||
+    request.routeOptions.url === '/logout/confirm';
+  return page ? renderFault(request, reply, fault) : sendFault(reply, fault);
+}
+
+/**
+ * JSON that is UTF-8 to the byte: a lenient decoder would store something else than was sent. Nothing at all is no body,
+ * since many clients name a content type on a bare POST or DELETE.
+ */
+function parseJsonBytes(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  const utf8 = new TextDecoder('utf-8', { fatal: true });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (body.length === 0) return done(null, undefined);
+    let text: string;
+    try {
+      text = utf8.decode(body);
+    } catch (cause) {
+      return done(new Fault('invalid_request', 'The request body is not UTF-8.', { cause }));
+    }
+    return parse(request, text, done);
+  });
+}
+
+export async function buildApp({ config, store, operator, log, demo, onRoute }: AppOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: config.trustProxy as never,
     bodyLimit: BODY_LIMIT,
-    genReqId: () => mintToken(12),
+    genReqId: () => randomUUID(),
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     forceCloseConnections: 'idle',
@@ -89,17 +150,13 @@ export async function buildApp({ config, store, operator, log, demo }: AppOption
     routerOptions: { maxParamLength: 300 },
     // Slow senders do not hold connections.
     requestTimeout: 30_000,
+    frameworkErrors: answerFault as never,
+    schemaController: { compilersFactory: compilers() as never },
   }) as unknown as FastifyInstance;
 
-  const { exact, coercing } = validators();
-  app.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'body' ? exact : coercing).compile(schema as object),
-  );
-  // Answers are built field by field (toWire); schemas of responses are documentation.
-  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-
+  if (onRoute) app.addHook('onRoute', onRoute);
+  parseJsonBytes(app);
   await app.register(cookie);
-  await app.register(formbody, { bodyLimit: 65_536 });
   await openapi(app, VERSION.version);
 
   app.decorateRequest('tenant');
@@ -120,15 +177,16 @@ export async function buildApp({ config, store, operator, log, demo }: AppOption
   });
   app.addHook('preParsing', async (request) => {
     const { access } = request.routeOptions.config;
-    if (access) await enforce(request, access, openAccessToken as never);
+    if (access) await enforce(config, request, access, openAccessToken as never);
   });
   app.addHook('preValidation', async (request) => {
-    if (request.body !== undefined && request.body !== null) checkText(request.body);
+    // A streamed body is checked line by line by who reads it.
+    if (!(request.body instanceof Readable)) checkText(request.body);
     checkText(request.query);
   });
   app.addHook('preHandler', async (request) => {
-    request.audit = ({ type, subject, fields, refs }: AuditEvent) =>
-      append(request.tenant, {
+    request.audit = ({ tenant = request.tenant, type, subject, fields, refs }: AuditEvent) =>
+      append(tenant, {
         type,
         status: 'success',
         ...refs,
@@ -145,7 +203,10 @@ export async function buildApp({ config, store, operator, log, demo }: AppOption
     const { method, routeOptions, ip } = request;
     // The route's pattern, not the address: queries and paths carry tokens.
     const line = {
-      req: { method, route: routeOptions.url, ip, account: request.tenant?.id },
+      method,
+      route: routeOptions.url,
+      ip,
+      account: request.tenant?.id,
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime),
     };
@@ -153,15 +214,6 @@ export async function buildApp({ config, store, operator, log, demo }: AppOption
     else request.log.debug(line, 'request');
   });
 
-  const answerFault = (error: unknown, request: FastifyRequest, reply: import('fastify').FastifyReply) => {
-    const fault = toFault(error);
-    logFault(request, fault, error);
-    const page =
-      wantsPage(request) ||
-      (request.routeOptions.url ?? '').startsWith('/flow/') ||
-      request.routeOptions.url === '/logout/confirm';
-    return page ? renderFault(request, reply, fault) : sendFault(reply, fault);
-  };
   app.setErrorHandler(answerFault);
   app.setNotFoundHandler((request, reply) =>
     answerFault(new Fault('not_found', 'There is nothing at this address.'), request, reply),
@@ -172,12 +224,14 @@ export async function buildApp({ config, store, operator, log, demo }: AppOption
   const providerFor = providers(
     {
       playground: !config.production,
+      production: config.production,
+      passwordHash: config.passwordHash,
       operatorClientId: operator.id,
       operatorClientSecret: operator.secret,
       renderError: renderEngineError,
     },
     (ctx, error) => {
-      log.error({ err: error, req: { id: requestOf(ctx.req).id } }, 'the OIDC engine failed');
+      log.error({ err: error, reqId: requestOf(ctx.req).id }, 'the OIDC engine failed');
       if (!isUnavailable(error)) return;
       ctx.status = 503;
       ctx.set('retry-after', '2');
@@ -185,6 +239,7 @@ export async function buildApp({ config, store, operator, log, demo }: AppOption
     },
   );
   const steps = interactions(providerFor);
+  const pages = browser(providerFor);
   bridge(app, {
     providerFor,
     toFault,
@@ -193,12 +248,22 @@ export async function buildApp({ config, store, operator, log, demo }: AppOption
 
   app.register(async (scope) => {
     mountResources(scope, { root: asRoot(), baseDomain: config.baseDomain });
+    system(scope, store);
+    deviceJson(scope, pages, toFault);
+    passwordlessStart(scope, pages, { development: !config.production });
+  });
+  app.register(async (scope) => {
+    // Only pages take forms.
+    await scope.register(formbody, { bodyLimit: 65_536 });
     dispatch(scope, steps);
     login(scope, steps, { passwordHash: config.passwordHash });
     consent(scope, steps);
+    device(scope, pages);
+    returning(scope, pages);
+    passwordless(scope, pages);
     logout(scope, providerFor);
     landing(scope, { development: !config.production, demo: demo ?? (() => false), playgroundClient: PLAYGROUND });
-    system(scope, store);
+    reference(scope, { assetUrl, preferredEncoding, themeCss, surfaces: SURFACES });
   });
   return app;
 }

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { resumeAccounts } from './domain/account.ts';
+import { installedOperator, type Operator } from './domain/installation.ts';
 import { originOf } from './http/tenant.ts';
 import { asRoot } from './kernel/context.ts';
 import { mintToken, useSecret } from './kernel/secrets.ts';
@@ -23,17 +24,6 @@ async function sealingSecret(config: Config): Promise<string> {
   const made = mintToken(48);
   await writePrivate(config.dataDir, 'secret', `${made}\n`);
   return made;
-}
-
-type Operator = { id: string; secret: string };
-
-async function operatorOf(config: Config): Promise<{ operator: Operator; fresh: boolean }> {
-  if (config.operator) return { operator: config.operator, fresh: false };
-  const kept = await readPrivate(config.dataDir, 'operator.json');
-  if (kept) return { operator: JSON.parse(kept) as Operator, fresh: false };
-  const operator = { id: `operator_${mintToken(9).replace(/[^a-zA-Z0-9]/g, '0')}`, secret: mintToken(36) };
-  await writePrivate(config.dataDir, 'operator.json', `${JSON.stringify(operator, null, 2)}\n`);
-  return { operator, fresh: true };
 }
 
 function greet(origin: string, config: Config, demo: Demo | undefined, operator: Operator | undefined): void {
@@ -71,7 +61,7 @@ async function start(): Promise<void> {
   await migrate(store);
   await resumeAccounts();
 
-  const { operator, fresh } = await operatorOf(config);
+  const { operator, fresh } = config.operator ? { operator: config.operator, fresh: false } : await installedOperator();
   let demo = await readPrivate(config.dataDir, 'demo.json').then((kept) =>
     kept ? (JSON.parse(kept) as Demo) : undefined,
   );

@@ -82,6 +82,9 @@ async function authenticate(
     if (user.suspended) throw new Fault('user_suspended');
     if (dead) throw new Fault('invalid_token');
   }
+  // A machine's token ends with its client: whoever deletes one expects the door to be shut.
+  if (!ofUser && !operator && !(await clients.find(asTenant(issuer, ''), claims.client_id)))
+    throw new Fault('invalid_token');
   request.tenant = target;
   return {
     kind: operator ? 'operator' : ofUser ? 'user' : 'client',

