@@ -180,7 +180,10 @@ test('a flow that is over ends on a page that says so, whichever way one returns
     const answer = await page.goto(flow);
     assert.equal(answer?.status(), 410);
     assert.equal(await heading(page), 'This login has expired');
-    await page.getByText(/Reference/).first().waitFor();
+    await page
+      .getByText(/Reference/)
+      .first()
+      .waitFor();
   });
   await visit({}, async (page) => {
     const answer = await page.goto(`${t.origin}/flow/somebody-elses-flow`);

@@ -45,7 +45,7 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
   const fields = { ...own, default_connection, domain };
   app.addSchema(Type.Object(fields, { $id: 'AuthAccount', description: 'AuthAccount' }));
   const row = Type.Ref('AuthAccount');
-  const { team: _team, metadata: _metadata, ...shown } = fields as Record<string, Type.TSchema>;
+  const { metadata: _metadata, ...shown } = fields as Record<string, Type.TSchema>;
   const kid = (description: string) => Type.String({ description });
   const keys = {
     production_kid: kid('Signs new tokens'),
@@ -190,7 +190,7 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
       const { host } = request.params as { host: string };
       const view = await accountByHost(host.toLowerCase().replace(/:\d+$/, ''), baseDomain);
       if (!view) throw new Fault('not_found', 'Account not found.');
-      const { metadata: _private, team: _team, ...shown } = await wire(await served(view.id), nobody);
+      const { metadata: _private, ...shown } = await wire(await served(view.id), nobody);
       return shown;
     },
   );

@@ -63,6 +63,22 @@ export const FAULTS = {
   link_unknown: { status: 404, message: 'This link does not work.' },
   link_used: { status: 410, message: 'This link was used already.' },
   link_expired: { status: 410, message: 'This link has expired.' },
+  bad_subject_token: { status: 400, message: 'The subject token is malformed.', oauth: 'invalid_request' },
+  refused_subject_token: {
+    status: 401,
+    message: 'The signature, audience or lifetime of the subject token is wrong.',
+    oauth: 'invalid_request',
+  },
+  untrusted_issuer: {
+    status: 403,
+    message: 'The issuer of the subject token is not trusted.',
+    oauth: 'invalid_request',
+  },
+  upstream_failed: {
+    status: 503,
+    message: 'The other side could not be reached. Try again shortly.',
+    oauth: 'temporarily_unavailable',
+  },
   flow_expired: { status: 410, message: 'This sign-in has expired.' },
   internal: { status: 500, message: 'Something went wrong on our side.', oauth: 'server_error' },
   unavailable: {
