@@ -302,7 +302,7 @@ test('a look-up by host shows what everybody may know', async () => {
     const { body, text, status } = await w.send(`${other.origin}/account/host/${host}`);
     assert.equal(status, 200);
     assert.deepEqual([body.id, body.domain, body.token_signature], [acme.id, 'acme.localhost', '********']);
-    assert.ok(!text.includes('secret_plan') && !('team' in body) && !('metadata' in body));
+    assert.ok(!text.includes('secret_plan') && !('metadata' in body));
   }
   for (const host of [
     'nobody.localhost',

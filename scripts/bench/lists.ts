@@ -19,7 +19,11 @@ import { openStore } from '../../src/store/connect.ts';
 import { migrate } from '../../src/store/migrate.ts';
 
 const { values } = parseArgs({
-  options: { users: { type: 'string', default: '100000' }, tenants: { type: 'string', default: '1000' }, rounds: { type: 'string', default: '60' } },
+  options: {
+    users: { type: 'string', default: '100000' },
+    tenants: { type: 'string', default: '1000' },
+    rounds: { type: 'string', default: '60' },
+  },
 });
 const [USERS, TENANTS, ROUNDS] = [Number(values.users), Number(values.tenants), Number(values.rounds)];
 const FEW = 100;
@@ -114,7 +118,9 @@ const perSecond = await load(many, USERS);
 async function hundredth(target: typeof many, pageSize: number): Promise<string> {
   let next = '';
   for (let page = 0; page < 99; page += 1) {
-    const answer = JSON.parse(await request(target.host, `/user?pageSize=${pageSize}${next && `&cursor=${next}`}`, { headers: target.headers }));
+    const answer = JSON.parse(
+      await request(target.host, `/user?pageSize=${pageSize}${next && `&cursor=${next}`}`, { headers: target.headers }),
+    );
     next = answer.next ?? next;
   }
   return next;
@@ -144,7 +150,8 @@ for (const [name, pathOf] of Object.entries(calls)) {
   const [a, b] = targets.map(({ times }) => median(times)) as [number, number];
   rows.push([name, `${a.toFixed(2)} ms`, `${b.toFixed(2)} ms`, (a / b).toFixed(2)]);
 }
-for (const row of rows) process.stdout.write(`${row.map((cell, column) => (column ? cell.padStart(14) : cell.padEnd(24))).join('')}\n`);
+for (const row of rows)
+  process.stdout.write(`${row.map((cell, column) => (column ? cell.padStart(14) : cell.padEnd(24))).join('')}\n`);
 process.stdout.write(`import: ${Math.round(perSecond)} users/s\n`);
 
 await app.close();
