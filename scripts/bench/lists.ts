@@ -130,6 +130,7 @@ const calls: Record<string, (target: typeof many) => Promise<string> | string> =
   'first page': () => '/user',
   '100th page': async (target) => `/user?pageSize=1&cursor=${await hundredth(target, 1)}`,
   'FaableQL by email': () => '/user?query=email:person42@example.com',
+  'q, a tenth matches': () => '/user?q=number5',
   'q, one match': () => '/user?q=number42%20q42',
   'q, every row matches': () => '/user?q=person',
 };

@@ -18,11 +18,14 @@ export type Filter = Record<string, unknown>;
 export type ListOptions = { cursor?: string; pageSize?: number; query?: string; q?: string };
 export type Page<T> = { results: T[]; next: string | null };
 type Scope = Tenant | Root;
+type IndexKeys = Record<string, 1 | -1>;
 type Stored = Record<string, unknown> & { _id: string };
 
 /** Shown instead of a sealed value to a caller without the permission to see it. */
 export const MASK = '********';
 const DEFAULT_PAGE_SIZE = 30;
+/** So many matches of a word are few enough to be sorted for a page. */
+const FEW_MATCHES = 500;
 /** How much older than its `createdAt` an id may be: whoever makes a row may mint its id first. */
 const ID_LEAD_SECONDS = 5;
 
@@ -102,12 +105,37 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     ...new Set((spec.search ?? []).flatMap((field) => (typeof row[field] === 'string' ? foldWords(row[field]) : []))),
   ];
 
-  const wordsFilter = (text: string): Filter[] => {
+  const searchWords = (text: string): string[] => {
     if (!spec.search) throw new Fault('invalid_query', `${spec.title} rows have no full-text fields.`);
     const folded = foldWords(text);
     // Text without a letter or a digit matches nothing, and must not match everything.
-    if (folded.length === 0) return [{ _id: { $eq: '' } }];
-    return folded.map((word) => ({ _q: { $regex: `^${word}` } }));
+    return folded.length ? folded : [''];
+  };
+
+  const orderIndex: IndexKeys = scopeKind === 'account' ? { account: 1, _id: -1 } : { _id: 1 };
+  const searchIndex: IndexKeys = { ...(scopeKind === 'account' && { account: 1 }), _q: 1, _id: -1 };
+  const hasWord = (word: string): Filter => ({ _q: word ? { $regex: `^${word}` } : { $in: [] } });
+  /** The same, in a form that the planner takes no index bounds from. */
+  const alsoHasWord = (word: string): Filter => ({ $nor: [{ _q: { $not: { $regex: `^${word}` } } }] });
+
+  /**
+   * Which index a search walks is decided here: the words' when one of them is rare, since its few matches are quickly
+   * sorted; the list's own when all are frequent, since a page of matches is then quickly met. The planner, left alone,
+   * tries both to the end on a large tenant.
+   */
+  const searchPlan = async (
+    scope: Scope,
+    wanted: readonly string[],
+  ): Promise<{ filters: Filter[]; hint: IndexKeys }> => {
+    const counts = await Promise.all(
+      wanted.map((word) =>
+        model.countDocuments({ ...scoped(scope), ...hasWord(word) }, { limit: FEW_MATCHES, hint: searchIndex }),
+      ),
+    );
+    const rarest = counts.indexOf(Math.min(...counts));
+    if (counts[rarest] === FEW_MATCHES) return { filters: wanted.map(alsoHasWord), hint: orderIndex };
+    const others = wanted.filter((_word, index) => index !== rarest);
+    return { filters: [hasWord(wanted[rarest]!), ...others.map(alsoHasWord)], hint: searchIndex };
   };
 
   const termFilter = (term: Term): Filter => {
@@ -136,16 +164,20 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     return { [path]: negated ? { $ne: operand } : { $eq: operand } };
   };
 
-  const listFilter = (scope: Scope, list: ListOptions, extra: Filter): Filter => {
+  /** The list's filter, and the index that it is to walk where that is not the planner's to choose. */
+  const listPlan = async (
+    scope: Scope,
+    list: ListOptions,
+    extra: Filter,
+  ): Promise<{ filter: Filter; hint?: IndexKeys }> => {
     const parts: Filter[] = [scoped(scope), extra];
-    if (list.query) {
-      const query = parseQuery(list.query);
-      parts.push(...query.terms.map(termFilter));
-      if (query.words.length) parts.push(...wordsFilter(query.words.join(' ')));
-    }
-    if (list.q) parts.push(...wordsFilter(list.q));
+    const query = list.query ? parseQuery(list.query) : { terms: [], words: [] };
+    parts.push(...query.terms.map(termFilter));
     if (list.cursor) parts.push({ _id: { $lt: cursorId(scope, list.cursor) } });
-    return { $and: parts.filter((part) => Object.keys(part).length > 0) };
+    const text = [...query.words, list.q ?? ''].join(' ').trim();
+    const search = text || list.q ? await searchPlan(scope, searchWords(text)) : undefined;
+    const filters = [...parts, ...(search?.filters ?? [])].filter((part) => Object.keys(part).length > 0);
+    return { filter: filters.length ? { $and: filters } : {}, hint: search?.hint };
   };
 
   const duplicate = (error: unknown): never => {
@@ -178,11 +210,10 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     mintId: () => mintId(kind),
 
     async list(scope, list, extra = {}) {
-      const filter = listFilter(scope, list, extra);
+      const { filter, hint } = await listPlan(scope, list, extra);
       const pageSize = list.pageSize ?? DEFAULT_PAGE_SIZE;
-      const filterOrAll = (filter.$and as Filter[]).length ? filter : {};
       const rows = await model
-        .find(filterOrAll)
+        .find(filter, null, { ...(hint && { hint }) })
         .sort({ _id: -1 })
         .limit(pageSize + 1)
         .lean<Stored[]>();
