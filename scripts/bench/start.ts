@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startCardea } from './server.ts';
+import { AS_STARTED, startCardea } from './server.ts';
 
 const IDLE_MS = 3_000;
 
@@ -22,7 +22,7 @@ try {
     ['second start', '< 2 s'],
   ] as const) {
     const startedAt = performance.now();
-    const server = await startCardea(dataDir);
+    const server = await startCardea(dataDir, AS_STARTED);
     try {
       say(what, `${((performance.now() - startedAt) / 1000).toFixed(2)} s`, target);
       await sleep(IDLE_MS);
