@@ -200,6 +200,7 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
       });
   });
   app.addHook('onResponse', async (request, reply) => {
+    if (reply.statusCode < 500 && !log.isLevelEnabled('debug')) return;
     const { method, routeOptions, ip } = request;
     // The route's pattern, not the address: queries and paths carry tokens.
     const line = {
