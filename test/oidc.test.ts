@@ -836,3 +836,25 @@ test('a public id alone opens nothing: client_credentials needs a secret (RFC 67
   assert.ok(!demoted.grant_types.includes('client_credentials'));
   assert.equal((await ask(confidential.client_id)).body.error, 'unauthorized_client');
 });
+
+test('a client that fails to authenticate leaves an audit row that names it, and a flood leaves only some', async () => {
+  const [t, other] = [await w.tenant(), await w.tenant()];
+  const client = await t.client();
+  const attempt = (client_id: string) =>
+    token(t, { grant_type: 'client_credentials', client_id, client_secret: 'wrong' });
+  await attempt(client.client_id);
+  await attempt('nobody');
+  const rows = async (of: TenantHandle) =>
+    (await of.api('GET', '/log?pageSize=200&query=type:oauth.client.auth_failed')).results;
+  const until = async (count: number) => {
+    for (let found = await rows(t); ; found = await rows(t)) if (found.length >= count) return found;
+  };
+  const told = new Map(
+    (await until(2)).map((row: { data: { reason: string }; client?: string }) => [row.data.reason, row.client]),
+  );
+  assert.deepEqual([told.get('wrong_secret'), told.get('unknown_client'), told.size], [client.client_id, undefined, 2]);
+  for (let n = 0; n < 30; n += 1) await attempt(client.client_id);
+  await until(20);
+  assert.equal((await rows(t)).length, 20);
+  assert.equal((await rows(other)).length, 0);
+});

@@ -1,6 +1,7 @@
 /** One engine instance per account, origin and revision, in an LRU; making one costs a third of a millisecond. */
 import { LRUCache } from 'lru-cache';
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { recordClientRefusal } from '../auth/client-refusal.ts';
 import { append } from '../domain/log.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { issueJwtAccessTokens } from './access-token.ts';
@@ -39,6 +40,14 @@ export function providers(
     keepDeviceCodes(provider, tenant);
     registerGrants(provider, tenant, options);
     provider.on('server_error', onServerError);
+    const refused = (ctx: KoaContextWithOIDC, error: { error?: string }) => {
+      if (error.error !== 'invalid_client') return;
+      const client = ctx.oidc.client?.clientId ?? ctx.oidc.params?.client_id;
+      recordClientRefusal(tenant, client, ctx.ip).catch((failure) => onServerError(ctx, failure));
+    };
+    provider.on('grant.error', refused);
+    provider.on('revocation.error', refused);
+    provider.on('introspection.error', refused);
     provider.on('grant.revoked', (ctx) => {
       const { RefreshToken: reused } = ctx.oidc.entities;
       if (ctx.oidc.route !== 'token' || !reused) return;

@@ -1,0 +1,20 @@
+/** A client that failed to prove who it is leaves an audit row; a flood of them leaves a few. */
+import { clients } from '../domain/client.ts';
+import { append } from '../domain/log.ts';
+import { MINUTE } from '../kernel/clock.ts';
+import type { Tenant } from '../kernel/context.ts';
+import { limiter } from '../store/limiter.ts';
+
+const rows = limiter('client-refusal', 20, 15 * MINUTE);
+
+/** @param client as the request named it: written down only when there is such a client. */
+export async function recordClientRefusal(tenant: Tenant, client: unknown, ip: string): Promise<void> {
+  if ((await rows.consume(`${tenant.id} ${ip}`)) !== null) return;
+  const known = typeof client === 'string' ? await clients.find(tenant, client) : undefined;
+  await append(tenant, {
+    type: 'oauth.client.auth_failed',
+    status: 'failed',
+    client: known?.id,
+    data: { reason: known ? 'wrong_secret' : 'unknown_client', ip },
+  });
+}
