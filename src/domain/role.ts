@@ -4,15 +4,7 @@ import Type from 'typebox';
 import type { Tenant } from '../kernel/context.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { Metadata, type Row } from '../resource/define.ts';
-import {
-  expandParameter,
-  type ListQuery,
-  listOptions,
-  mountResource,
-  pageSchema,
-  pagingParameters,
-  present,
-} from '../resource/routes.ts';
+import { mountMembers, mountResource, present } from '../resource/routes.ts';
 import { apis } from './api.ts';
 import { checkMetadata, missingReference, Name, Text } from './fields.ts';
 import { grantRole, removeRoleMembers, roleMembers } from './role-member.ts';
@@ -114,29 +106,11 @@ export function mount(app: FastifyInstance): void {
 
   const params = Type.Object({ role_id: Type.String({ maxLength: 100 }) });
   const describe = { tags: ['role'], security: [{ bearerAuth: [] }], params };
-  app.get(
-    '/role/:role_id/users',
-    {
-      config: { access: { permission: 'read:rolemembers' } },
-      schema: {
-        ...describe,
-        operationId: 'role/users',
-        summary: 'List who holds a role, the newest grant first',
-        querystring: Type.Object(
-          { ...pagingParameters, ...expandParameter(Object.keys(roleMembers.spec.expand!)) },
-          { additionalProperties: false },
-        ),
-        response: { 200: pageSchema(Type.Ref('RoleMember')) },
-      },
-    },
-    async (request) => {
-      const { role_id } = request.params as { role_id: string };
-      const query = request.query as ListQuery;
-      await roles.get(request.tenant, role_id);
-      const page = await roleMembers.list(request.tenant, listOptions(query), { role: { $eq: role_id } });
-      return { results: await present(request, roleMembers as never, page.results, query.expand), next: page.next };
-    },
-  );
+  mountMembers(app, roles, roleMembers, {
+    path: '/role/:role_id/users',
+    operationId: 'role/users',
+    summary: 'List who holds a role, the newest grant first',
+  });
   app.post(
     '/role/:role_id/users',
     {

@@ -5,15 +5,7 @@ import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { defineCollection } from '../resource/collection.ts';
 import type { Row } from '../resource/define.ts';
-import {
-  expandParameter,
-  type ListQuery,
-  listOptions,
-  mountResource,
-  pageSchema,
-  pagingParameters,
-  present,
-} from '../resource/routes.ts';
+import { mountMembers, mountResource, pagingParameters, present } from '../resource/routes.ts';
 import { isTaken, missingReference, Reference } from './fields.ts';
 import { roles } from './role.ts';
 import { teams } from './team.ts';
@@ -119,30 +111,11 @@ export function mount(app: FastifyInstance): void {
   const id = Type.String({ maxLength: 100 });
   const params = Type.Object({ team_id: id });
   const describe = { tags: ['team'], security: [{ bearerAuth: [] }] };
-  app.get(
-    '/team/:team_id/member',
-    {
-      config: { access: { permission: 'read:teammembers' } },
-      schema: {
-        ...describe,
-        params,
-        operationId: 'team/listMembers',
-        summary: 'List Team Members',
-        querystring: Type.Object(
-          { ...pagingParameters, ...expandParameter(Object.keys(teamMembers.spec.expand!)) },
-          { additionalProperties: false },
-        ),
-        response: { 200: pageSchema(Type.Ref('TeamMember')) },
-      },
-    },
-    async (request) => {
-      const { team_id } = request.params as { team_id: string };
-      const query = request.query as ListQuery;
-      await teams.get(request.tenant, team_id);
-      const page = await teamMembers.list(request.tenant, listOptions(query), { team: { $eq: team_id } });
-      return { results: await present(request, teamMembers as never, page.results, query.expand), next: page.next };
-    },
-  );
+  mountMembers(app, teams, teamMembers, {
+    path: '/team/:team_id/member',
+    operationId: 'team/listMembers',
+    summary: 'List Team Members',
+  });
   app.post(
     '/team/:team_id/member',
     {

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import { type Api, apiByIdentifier, apis, onApiChange } from '../domain/api.ts';
 import { PLATFORM_AUDIENCE, PLATFORM_PERMISSIONS } from '../domain/permission.ts';
-import { roles } from '../domain/role.ts';
+import { type Role, roles } from '../domain/role.ts';
 import { rolesOf } from '../domain/role-member.ts';
 import type { Tenant } from '../kernel/context.ts';
 import type { ClientExtras } from './client-metadata.ts';
@@ -36,11 +36,16 @@ async function apiOf(tenant: Tenant, identifier: string): Promise<Api | undefine
 
 const split = (scope: unknown): string[] => (typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []);
 
+async function heldRoles(tenant: Tenant, user: string): Promise<Role[]> {
+  return [...(await roles.many(tenant, await rolesOf(tenant, user))).values()];
+}
+
 /** Permissions of an Api that a user's roles grant. */
 async function grantedByRoles(tenant: Tenant, user: string, api: Api): Promise<Set<string>> {
-  const held = await roles.many(tenant, await rolesOf(tenant, user));
   return new Set(
-    [...held.values()].flatMap((role) => role.permissions.filter((p) => p.api === api.id).map((p) => p.value)),
+    (await heldRoles(tenant, user)).flatMap((role) =>
+      role.permissions.filter((p) => p.api === api.id).map((p) => p.value),
+    ),
   );
 }
 
@@ -104,10 +109,8 @@ export async function apiClaims(
   };
 }
 
-async function roleNames(tenant: Tenant, user: string): Promise<string[]> {
-  const held = await roles.many(tenant, await rolesOf(tenant, user));
-  return [...held.values()].map(({ name }) => name);
-}
+const roleNames = async (tenant: Tenant, user: string): Promise<string[]> =>
+  (await heldRoles(tenant, user)).map(({ name }) => name);
 
 /** The scopes' and Api's names for people: what a consent page shows. */
 export async function describeScopes(tenant: Tenant, identifier: string, scopes: readonly string[]) {
