@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
-import { resumeAccounts } from './domain/account.ts';
+import { resumeAccounts } from './domain/account-provisioning.ts';
 import { installedOperator, type Operator } from './domain/installation.ts';
 import { originOf } from './http/tenant.ts';
 import { asRoot } from './kernel/context.ts';

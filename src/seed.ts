@@ -2,7 +2,8 @@
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { createAccount, removeHalfMadeRoot, rootAccount } from './domain/account.ts';
+import { rootAccount } from './domain/account.ts';
+import { createAccount, removeHalfMadeRoot } from './domain/account-provisioning.ts';
 import { apis, createApi } from './domain/api.ts';
 import { clients, createClient } from './domain/client.ts';
 import { createCredential } from './domain/credential.ts';

@@ -19,16 +19,12 @@ import {
   type AccountPatch,
   accountBodies,
   accountByHost,
-  accountKeys,
   accounts,
-  createAccount,
-  keysView,
-  type NewAccount,
-  removeAccount,
   rootAccount,
-  rotateKeys,
   updateAccount,
 } from './account.ts';
+import { accountKeys, keysView, rotateKeys } from './account-keys.ts';
+import { createAccount, type NewAccount, removeAccount } from './account-provisioning.ts';
 import { clients } from './client.ts';
 import { connections } from './connection.ts';
 

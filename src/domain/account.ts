@@ -1,23 +1,17 @@
 /**
- * Accounts: the tenants themselves. Lookup by host (cached for seconds), settings, provisioning and removal. The only
- * root-scoped resource: its routes let a tenant's administrator see one account and the operator all of them.
+ * Accounts: the tenants themselves; their settings, and lookup by host (cached for seconds). Coming and going is
+ * account-provisioning.ts's business, keys are account-keys.ts's. The only root-scoped resource.
  */
 import { LRUCache } from 'lru-cache';
 import Type from 'typebox';
-import { inSeconds, MINUTE, now } from '../kernel/clock.ts';
+import { now } from '../kernel/clock.ts';
 import { type AccountView, asRoot, asTenant, type Root, type Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-import { mintToken } from '../kernel/secrets.ts';
-import { slugify } from '../kernel/text.ts';
-import { collections, defineCollection } from '../resource/collection.ts';
+import { defineCollection } from '../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
-import { createManagementApi } from './api.ts';
-import { type Client, createClient } from './client.ts';
-import { connections, createConnection } from './connection.ts';
+import { connections } from './connection.ts';
 import { accountOfDomain } from './custom-domain.ts';
-import { checkMetadata, isTaken, missingReference, Name, nullable, WebUrl } from './fields.ts';
-import { removeProtocol } from './grant.ts';
-import { mintSigningKey, removeSigningKey, removeSigningKeys, type SigningKey, signingKeysOf } from './signing-key.ts';
+import { checkMetadata, missingReference, Name, nullable, WebUrl } from './fields.ts';
 
 const NotificationSettings = Type.Object(
   {
@@ -131,9 +125,10 @@ export const accountBodies = {
   ),
 };
 
-const everything = asRoot();
+/** The right to all of them, for the account's own files. */
+export const everything = asRoot();
 
-const viewOf = (account: Account): AccountView => ({
+export const viewOf = (account: Account): AccountView => ({
   id: account.id,
   name: account.name,
   slug: account.slug,
@@ -170,7 +165,7 @@ async function cached(
   return entry;
 }
 
-function forget(id: string): void {
+export function forgetAccount(id: string): void {
   byId.delete(id);
   for (const [host, entry] of byHost.entries())
     if (entry.account === null || entry.account.id === id) byHost.delete(host);
@@ -212,7 +207,7 @@ export type AccountPatch = Partial<Omit<Account, 'id' | 'notification_settings'>
 };
 
 /** Every change raises the revision, so that nothing built from the old settings is used again. */
-async function writeAccount(
+export async function writeAccount(
   id: string,
   set: Record<string, unknown>,
   where: Record<string, unknown> = {},
@@ -221,7 +216,7 @@ async function writeAccount(
     { _id: { $eq: id }, ...where },
     { $set: { ...set, updatedAt: now() }, $inc: { revision: 1 } },
   );
-  forget(id);
+  forgetAccount(id);
   return matchedCount === 1;
 }
 
@@ -245,184 +240,6 @@ export async function updateAccount(_root: Root, id: string, patch: AccountPatch
   await writeAccount(id, { ...rest, ...Object.fromEntries(notifications) });
   // The name is searched for, so it goes through the collection, which keeps the search words.
   if (name !== undefined) await accounts.update(everything, id, { name });
-  forget(id);
+  forgetAccount(id);
   return accounts.get(everything, id);
-}
-
-/* ——— provisioning and removal ——— */
-
-const RESERVED_SLUGS = new Set([
-  'www',
-  'api',
-  'admin',
-  'app',
-  'auth',
-  'account',
-  'accounts',
-  'mail',
-  'static',
-  'status',
-  'docs',
-  'localhost',
-  'cardea',
-]);
-
-export type NewAccount = {
-  name: string;
-  team?: string | null;
-  logo_src?: string | null;
-  icon_src?: string | null;
-  callback_hostnames?: string[];
-  default_connection?: string | null;
-  metadata?: Record<string, unknown>;
-  /** Only the installation's own account. */
-  root?: boolean;
-  slug?: string;
-};
-
-async function insertAccount(input: NewAccount): Promise<Account> {
-  const base = input.slug ?? (slugify(input.name, 40) || 'account');
-  for (let n = 1; ; n += 1) {
-    const slug =
-      n === 1
-        ? base
-        : n < 10
-          ? `${base}-${n}`
-          : `${base}-${mintToken(4)
-              .toLowerCase()
-              .replace(/[^a-z0-9]/g, '0')}`;
-    if (!input.slug && RESERVED_SLUGS.has(slug)) continue;
-    try {
-      return await accounts.create(everything, {
-        ...input,
-        slug,
-        token_signature: mintToken(48),
-        revision: 1,
-        key_production: null,
-        key_next: null,
-        keys_published: [],
-        provisioned: false,
-      });
-    } catch (error) {
-      if (!isTaken(error, 'slug') || input.slug || n > 20) throw error;
-    }
-  }
-}
-
-/**
- * Makes an account with what it comes with: keys, its management Api, a database connection and a first machine client.
- * It is served only when all of that is there; one that a crash left half made is removed by `resumeAccounts`.
- */
-export async function createAccount(
-  _root: Root,
-  input: NewAccount,
-): Promise<{ account: Account; managementClient: Client }> {
-  checkMetadata('/metadata', input.metadata);
-  // An account that is not there yet has no connection that could be named.
-  if (input.default_connection) missingReference('default_connection', input.default_connection);
-  const inserted = await insertAccount(input);
-  const tenant = asTenant(viewOf(inserted), '');
-  const [production, next] = await Promise.all([mintSigningKey(inserted.id), mintSigningKey(inserted.id)]);
-  await createManagementApi(tenant);
-  const connection = await createConnection(tenant, {
-    connection_name: 'Username-Password-Authentication',
-    connection_type: 'database',
-    password_policy: { level: 'good' },
-  });
-  const managementClient = await createClient(tenant, {
-    name: 'Management client',
-    description: 'Made with the account; manages it through the management API.',
-    grant_types: ['client_credentials'],
-    response_types: [],
-  });
-  await writeAccount(inserted.id, {
-    key_production: production,
-    key_next: next,
-    keys_published: [production, next],
-    default_connection: connection.id,
-    provisioned: true,
-  });
-  return { account: await accounts.get(everything, inserted.id), managementClient };
-}
-
-/** Stops serving the account first, then empties it, then forgets it; repeating after a crash goes on where it stopped. */
-export async function removeAccount(_root: Root, id: string): Promise<Account> {
-  const account = await accounts.get(everything, id);
-  if (account.root) throw new Fault('protected', "The installation's own account cannot be deleted.");
-  await writeAccount(id, { deleting_at: now() });
-  await purge(id);
-  return account;
-}
-
-async function purge(id: string): Promise<void> {
-  for (const { model, spec } of collections())
-    if (spec !== (accounts.spec as unknown)) await model.deleteMany({ account: { $eq: id } });
-  await removeSigningKeys(id);
-  await removeProtocol(id);
-  await accounts.model.deleteOne({ _id: { $eq: id } });
-  forget(id);
-}
-
-/** Clears a root account that a killed first start never finished. */
-export async function removeHalfMadeRoot(): Promise<void> {
-  for (const { id } of await accounts.all(everything, { root: true, provisioned: false })) await purge(id);
-}
-
-/** Finishes removals and clears half-made accounts that a crash left behind. */
-export async function resumeAccounts(): Promise<void> {
-  const abandoned = await accounts.all(everything, {
-    $or: [{ deleting_at: { $ne: null } }, { provisioned: false, createdAt: { $lt: inSeconds(-10 * MINUTE) } }],
-  });
-  for (const { id } of abandoned) await purge(id);
-}
-
-/* ——— keys ——— */
-
-export type AccountKeys = { production: SigningKey; next: SigningKey; published: SigningKey[] };
-const keyCache = new LRUCache<string, AccountKeys>({ max: 5000 });
-
-/** The account's keys as of its revision; opened once per revision. */
-export async function accountKeys(tenant: Tenant): Promise<AccountKeys> {
-  const cacheKey = `${tenant.id}:${tenant.account.revision}`;
-  const known = keyCache.get(cacheKey);
-  if (known) return known;
-  const [account, held] = await Promise.all([accounts.get(everything, tenant.id), signingKeysOf(tenant.id)]);
-  const published = held.filter(({ kid }) => account.keys_published.includes(kid));
-  const byKid = (kid: string | null) => published.find((key) => key.kid === kid);
-  const production = byKid(account.key_production);
-  const next = byKid(account.key_next);
-  if (!production || !next) throw new Fault('internal', undefined, { detail: `account ${tenant.id} has no keys` });
-  const keys = { production, next, published };
-  // A revision that moved on while this was read must not be remembered under its old number.
-  if (account.revision === tenant.account.revision) keyCache.set(cacheKey, keys);
-  return keys;
-}
-
-export const keysView = (keys: AccountKeys) => ({
-  production_kid: keys.production.kid,
-  next_in_queue_kid: keys.next.kid,
-  kids_active: keys.published.map(({ kid }) => kid),
-});
-
-/** Promotes the queued key. Of several rotations at once exactly one happens; the others are conflicts. */
-export async function rotateKeys(tenant: Tenant) {
-  const account = await accounts.get(everything, tenant.id);
-  const queued = await mintSigningKey(tenant.id);
-  const kids = [...account.keys_published, queued];
-  const promoted = await writeAccount(
-    tenant.id,
-    { key_production: account.key_next, key_next: queued, keys_published: kids },
-    { key_next: { $eq: account.key_next } },
-  );
-  if (!promoted) {
-    await removeSigningKey(queued);
-    throw new Fault('conflict', 'The keys were rotated by somebody else a moment ago.');
-  }
-  return {
-    rotated_at: now().toISOString(),
-    previous_production_kid: account.key_production!,
-    production_kid: account.key_next!,
-    next_in_queue_kid: queued,
-    kids_active: kids,
-  };
 }

@@ -4,7 +4,7 @@
  */
 import { randomUUID, verify } from 'node:crypto';
 import type { AccessToken, AdapterPayload, ClientCredentials, Provider } from 'oidc-provider';
-import { type AccountKeys, accountKeys } from '../domain/account.ts';
+import { type AccountKeys, accountKeys } from '../domain/account-keys.ts';
 import { denyToken, isTokenDead } from '../domain/grant.ts';
 import { DAY, inSeconds, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';

@@ -1,6 +1,6 @@
 /** A tenant's engine configuration, top to bottom like a contract: lifetimes, surfaces, policies, pages. */
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
-import { accountKeys } from '../domain/account.ts';
+import { accountKeys } from '../domain/account-keys.ts';
 import { DEVICE_CODE_SECONDS } from '../domain/device-code.ts';
 import { managementAudience } from '../domain/permission.ts';
 import { DAY, HOUR, MINUTE } from '../kernel/clock.ts';
