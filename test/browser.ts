@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { after } from 'node:test';
@@ -15,11 +15,20 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 const packageDir = join(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium')), '../..');
 const modules = fileURLToPath(new URL('../node_modules', import.meta.url));
 
+/** The package's own configuration looks for its fonts where a cloud function has them; without any, Chromium dies. */
+const fontsConfiguration = (cache: string) => `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>${cache}/fonts</dir>
+  <cachedir>${cache}/fonts-cache</cachedir>
+</fontconfig>
+`;
+
 /** Unpacks beside the final place and renames, so that nobody ever sees half a browser. */
 async function unpacked(): Promise<string> {
   const bin = join(packageDir, 'bin');
   const version = JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8')).version as string;
-  const key = createHash('sha256').update(`${version} ${process.arch}`).digest('hex').slice(0, 12);
+  const key = createHash('sha256').update(`${version} ${process.arch} 2`).digest('hex').slice(0, 12);
   const cache = join(modules, '.cache', `chromium-${key}`);
   if (existsSync(cache)) return cache;
   const making = `${cache}.${process.pid}`;
@@ -37,6 +46,7 @@ async function unpacked(): Promise<string> {
   const libraries = brotliDecompressSync(readFileSync(join(bin, 'al2023.tar.br')));
   mkdirSync(join(making, 'al2023'));
   execFileSync('tar', ['-x', '-C', join(making, 'al2023')], { input: libraries });
+  writeFileSync(join(making, 'fonts/fonts.conf'), fontsConfiguration(cache));
   try {
     renameSync(making, cache);
   } catch (error) {
