@@ -9,33 +9,18 @@ import { type AccountView, asRoot, asTenant, type Root, type Tenant } from '../k
 import { Fault } from '../kernel/fault.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
+import {
+  Branding,
+  defaultSettings,
+  Hostname,
+  NotificationSettings,
+  OAuthSettings,
+  SessionSettings,
+} from './account-settings.ts';
 import { connections } from './connection.ts';
 import { accountOfDomain } from './custom-domain.ts';
 import { checkMetadata, missingReference, Name, nullable, WebUrl } from './fields.ts';
 
-const NotificationSettings = Type.Object(
-  {
-    welcome_email_enabled: Type.Boolean({
-      default: false,
-      description: 'Send the built-in welcome email on user.created',
-    }),
-    verify_email_auto_send: Type.Boolean({
-      default: false,
-      description: 'Send a verification email when a user is created',
-    }),
-  },
-  { additionalProperties: false },
-);
-const Branding = Type.Object(
-  {
-    primary_color: nullable(Type.String({ pattern: '^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$' })),
-    show_badge: Type.Optional(Type.Boolean({ description: '"Secured by Cardea" in the footer' })),
-    tos_uri: nullable(WebUrl()),
-    policy_uri: nullable(WebUrl()),
-  },
-  { additionalProperties: false },
-);
-const Hostname = Type.String({ maxLength: 253, pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$' });
 export const LOCALES = ['en', 'es'] as const;
 
 const settings = {
@@ -69,6 +54,8 @@ export const accounts = defineCollection(
       email_change_verification_mode: EmailChangeMode,
       email_oauth_sync_policy: SyncPolicy,
       branding: Branding,
+      session_settings: SessionSettings,
+      oauth_settings: OAuthSettings,
     }),
     stored: Type.Object({
       root: Type.Optional(Type.Boolean()),
@@ -91,10 +78,9 @@ export const accounts = defineCollection(
       default_connection: null,
       enabled_locales: [...LOCALES],
       team: null,
-      notification_settings: { welcome_email_enabled: false, verify_email_auto_send: false },
       email_change_verification_mode: 'new_only' as const,
       email_oauth_sync_policy: 'preserve_manual' as const,
-      branding: {},
+      ...defaultSettings(),
     }),
     filter: ['name', 'slug', 'team'],
     search: ['name', 'slug'],
@@ -120,6 +106,8 @@ export const accountBodies = {
       email_change_verification_mode: Type.Optional(EmailChangeMode),
       email_oauth_sync_policy: Type.Optional(SyncPolicy),
       branding: Type.Optional(Branding),
+      session_settings: Type.Optional(Type.Partial(SessionSettings, { additionalProperties: false })),
+      oauth_settings: Type.Optional(Type.Partial(OAuthSettings, { additionalProperties: false })),
     },
     { additionalProperties: false },
   ),
@@ -139,6 +127,8 @@ export const viewOf = (account: Account): AccountView => ({
   enabled_locales: account.enabled_locales,
   default_connection: account.default_connection,
   branding: account.branding,
+  sessions: { ...defaultSettings().session_settings, ...account.session_settings },
+  oauth: { ...defaultSettings().oauth_settings, ...account.oauth_settings },
 });
 
 /* ——— lookup ——— */
@@ -202,9 +192,11 @@ export const rootAccount = async (): Promise<AccountView | null> => {
 
 /* ——— settings ——— */
 
-export type AccountPatch = Partial<Omit<Account, 'id' | 'notification_settings'>> & {
-  notification_settings?: Partial<Account['notification_settings']>;
-};
+/** Groups whose settings change one by one: two changes at once both happen. */
+const GROUPS = ['notification_settings', 'session_settings', 'oauth_settings'] as const;
+type Group = (typeof GROUPS)[number];
+
+export type AccountPatch = Partial<Omit<Account, 'id' | Group>> & { [G in Group]?: Partial<Account[G]> };
 
 /** Every change raises the revision, so that nothing built from the old settings is used again. */
 export async function writeAccount(
@@ -224,7 +216,7 @@ export async function updateAccount(_root: Root, id: string, patch: AccountPatch
   const current = served(await accounts.find(everything, id));
   if (!current) throw new Fault('not_found', 'Account not found.');
   checkMetadata('/metadata', patch.metadata);
-  const { notification_settings, name, ...rest } = patch;
+  const { name, ...rest } = patch;
   if (rest.default_connection) {
     const tenant = asTenant(viewOf(current), '');
     if (!(await connections.find(tenant, rest.default_connection)))
@@ -232,12 +224,12 @@ export async function updateAccount(_root: Root, id: string, patch: AccountPatch
   }
   if (rest.default_connection === null)
     throw new Fault('protected', 'An account needs a default connection; name another one instead of none.');
-  // Each setting by its own path: two changes at once both happen.
-  const notifications = Object.entries(notification_settings ?? {}).map(([setting, value]) => [
-    `notification_settings.${setting}`,
-    value,
-  ]);
-  await writeAccount(id, { ...rest, ...Object.fromEntries(notifications) });
+  const set: Record<string, unknown> = { ...rest };
+  for (const group of GROUPS) {
+    delete set[group];
+    for (const [setting, value] of Object.entries(rest[group] ?? {})) set[`${group}.${setting}`] = value;
+  }
+  await writeAccount(id, set);
   // The name is searched for, so it goes through the collection, which keeps the search words.
   if (name !== undefined) await accounts.update(everything, id, { name });
   forgetAccount(id);

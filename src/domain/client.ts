@@ -25,7 +25,8 @@ const DEFAULT_GRANT_TYPES = [
   'urn:ietf:params:oauth:grant-type:token-exchange',
 ] as const;
 export const GRANT_TYPES = [...DEFAULT_GRANT_TYPES, 'password'] as const;
-export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'none'] as const;
+export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
+export const SIGNING_ALGS = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
 const Url = (description?: string) =>
   Type.String({ minLength: 1, maxLength: 2048, ...(description && { description }) });
@@ -45,6 +46,39 @@ const ClientGrant = Type.Object(
     scope: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 1000 }),
   },
   { additionalProperties: false },
+);
+
+const member = Type.Optional(Type.String({ minLength: 1, maxLength: 4096 }));
+/** Public keys only: what a private key has besides is an unknown field. */
+const JwkSet = Type.Object(
+  {
+    keys: Type.Array(
+      Type.Object(
+        {
+          kty: OneOf(['RSA', 'EC', 'OKP']),
+          kid: member,
+          use: Type.Optional(OneOf(['sig', 'enc'])),
+          alg: member,
+          key_ops: Type.Optional(Type.Array(Type.String({ maxLength: 50 }), { maxItems: 10 })),
+          n: member,
+          e: member,
+          crv: member,
+          x: member,
+          y: member,
+          x5u: member,
+          x5c: Type.Optional(Type.Array(Type.String({ maxLength: 8192 }), { maxItems: 10 })),
+          x5t: member,
+          'x5t#S256': member,
+        },
+        { additionalProperties: false },
+      ),
+      { minItems: 1, maxItems: 20 },
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'Public keys of the client (RFC 7517), for `private_key_jwt` and signed requests',
+  },
 );
 
 const writable = {
@@ -67,6 +101,22 @@ const writable = {
   software_version: nullable(Text(undefined, 100)),
   frontchannel_logout_uri: nullable(WebUrl()),
   frontchannel_logout_session_required: Type.Boolean(),
+  backchannel_logout_uri: nullable(WebUrl('Told of the end of a login session by a logout token')),
+  backchannel_logout_session_required: Type.Boolean(),
+  jwks: nullable(JwkSet),
+  jwks_uri: nullable(WebUrl('Where the public keys of the client are, instead of `jwks`')),
+  require_pushed_authorization_requests: Type.Boolean({
+    description: 'Take authorization requests only if pushed first (RFC 9126)',
+  }),
+  dpop_bound_access_tokens: Type.Boolean({ description: 'Take token requests only with a DPoP proof (RFC 9449)' }),
+  require_signed_request_object: Type.Boolean({
+    description: 'Take authorization requests only if signed (RFC 9101)',
+  }),
+  id_token_signed_response_alg: OneOf(SIGNING_ALGS),
+  userinfo_signed_response_alg: nullable(
+    OneOf(SIGNING_ALGS, 'Answer /userinfo as a JWT signed with this algorithm; null: as JSON'),
+  ),
+  default_max_age: nullable(Type.Integer({ minimum: 0, maximum: 315_360_000, description: 'Seconds' })),
   is_first_party: Type.Boolean({ description: 'False: users are asked for consent' }),
   grants: nullable(
     Type.Array(ClientGrant, {
@@ -99,6 +149,11 @@ export const clients = defineCollection({
     token_endpoint_auth_method: 'client_secret_basic' as const,
     application_type: 'web' as const,
     frontchannel_logout_session_required: false,
+    backchannel_logout_session_required: false,
+    require_pushed_authorization_requests: false,
+    dpop_bound_access_tokens: false,
+    require_signed_request_object: false,
+    id_token_signed_response_alg: 'RS256' as const,
     is_first_party: true,
     grants: null,
   }),

@@ -25,6 +25,19 @@ export type AccountView = {
     readonly tos_uri?: string | null;
     readonly policy_uri?: string | null;
   };
+  /** In seconds. */
+  readonly sessions: { readonly idle_lifetime: number; readonly absolute_lifetime: number };
+  readonly oauth: {
+    readonly default_audience: string | null;
+    readonly dynamic_registration: 'open' | 'token' | 'off';
+    readonly client_id_metadata_documents: 'any' | 'listed' | 'off';
+    readonly client_id_metadata_hosts: readonly string[];
+    readonly request_objects: boolean;
+    readonly jwt_response_modes: boolean;
+    readonly authorization_details_types: readonly string[];
+    readonly require_pushed_authorization_requests: boolean;
+    readonly key_rotation_days: number | null;
+  };
 };
 
 export type Tenant = {

@@ -70,7 +70,8 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
 
   const fromStored = (stored: Stored): R1 => {
     const { _id, _q, ...rest } = stored;
-    return { id: _id, ...rest } as unknown as R1;
+    // A row is older than its newest field.
+    return { id: _id, ...spec.defaults(), ...rest } as unknown as R1;
   };
 
   const sealContext = (id: string, field: string) => `${spec.collection}.${field}:${id}`;
