@@ -1,5 +1,5 @@
 /**
- * Fetching an address that a tenant configured, without lending it our place in the network (OWASP SSRF): https, no
+ * Asking an address that a tenant configured, without lending it our place in the network (OWASP SSRF): https, no
  * redirects, little time, little data, and only to addresses of the public internet. The name is resolved once, and the
  * connection goes to what was checked.
  */
@@ -73,11 +73,29 @@ const checkedLookup =
     });
   };
 
+type Request = { method: 'GET' } | { method: 'POST'; form: Record<string, string> };
+type Answer = { status: number; body: Buffer };
+
 /**
  * GETs an address.
  * @throws Error for an address that is refused, and for an answer that is too slow, too large or not a 200.
  */
 export async function safeFetch(address: string, limits: FetchLimits): Promise<Buffer> {
+  const { status, body } = await exchange(address, { method: 'GET' }, limits);
+  if (status !== 200) throw new Error(`answered ${status}`);
+  return body;
+}
+
+/**
+ * POSTs a form to an address.
+ * @returns the status, whatever it is; the rest of the answer is not read.
+ * @throws Error for an address that is refused, and for an answer that is too slow.
+ */
+export async function safePost(address: string, form: Record<string, string>, limits: FetchLimits): Promise<number> {
+  return (await exchange(address, { method: 'POST', form }, limits)).status;
+}
+
+async function exchange(address: string, asked: Request, limits: FetchLimits): Promise<Answer> {
   const { production, timeoutSeconds = 5, maxBytes = 262_144 } = limits;
   const url = URL.parse(address) ?? refuse('not an address');
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && !production)) refuse('not https');
@@ -85,32 +103,42 @@ export async function safeFetch(address: string, limits: FetchLimits): Promise<B
   const literal = url.hostname.replace(/^\[|\]$/g, '');
   // A literal is never looked up.
   if (isIP(literal) && !isAllowed(literal, url, production)) refuse(`the address ${literal}`);
+  const body = asked.method === 'POST' ? Buffer.from(new URLSearchParams(asked.form).toString()) : undefined;
   const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutSeconds * 1000);
     const outgoing = request(
       url,
       {
+        method: asked.method,
         signal,
         agent: false,
         lookup: checkedLookup(url, production),
-        headers: { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'Cardea' },
+        headers: {
+          accept: 'application/json',
+          'accept-encoding': 'identity',
+          'user-agent': 'Cardea',
+          ...(body && { 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length }),
+        },
       },
       (response) => {
-        const fail = (why: string) => response.destroy(new Error(why));
         response.on('error', reject);
-        if (response.statusCode !== 200) return void fail(`answered ${response.statusCode}`);
+        const status = response.statusCode ?? 0;
+        if (asked.method === 'POST') {
+          resolve({ status, body: Buffer.alloc(0) });
+          return void response.destroy();
+        }
         const chunks: Buffer[] = [];
         let size = 0;
         response.on('data', (chunk: Buffer) => {
           size += chunk.length;
-          if (size > maxBytes) fail(`answered more than ${maxBytes} bytes`);
+          if (size > maxBytes) response.destroy(new Error(`answered more than ${maxBytes} bytes`));
           else chunks.push(chunk);
         });
-        response.on('end', () => resolve(Buffer.concat(chunks)));
+        response.on('end', () => resolve({ status, body: Buffer.concat(chunks) }));
       },
     );
     outgoing.on('error', reject);
-    outgoing.end();
+    outgoing.end(body);
   });
 }
