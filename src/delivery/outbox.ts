@@ -3,10 +3,10 @@
  * row in `ref`. Sending, retrying and giving up are the worker's.
  */
 import Type from 'typebox';
-import { DAY, inSeconds } from '../kernel/clock.ts';
+import { DAY, inSeconds, now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { defineCollection } from '../resource/collection.ts';
-import { OneOf, Timestamp } from '../resource/define.ts';
+import { OneOf, type Row, Timestamp } from '../resource/define.ts';
 
 /** How long an intent is kept, sent or not. */
 const RETENTION_SECONDS = 8 * DAY;
@@ -20,28 +20,67 @@ export const outbox = defineCollection({
   collection: 'outbox',
   row: Type.Object({
     type: Type.String({ description: 'Which message: `team_invite`' }),
-    to: Type.String({ description: 'Address of whoever gets it' }),
+    to: Type.String({ description: 'Whoever gets it: an address, or the id of a client' }),
     data: Type.String({ description: 'What the message says, as JSON' }),
-    ref: Type.String({ description: 'Id of the row that has to be there when it is sent' }),
-    state: OneOf(['queued']),
+    ref: Type.String({ description: 'Id of the row that has to be there, or gone, when it is sent' }),
+    origin: Type.Optional(Type.String({ description: 'Where the account was served to whom it concerns' })),
+    /** `failed` is to be tried again when it is due, `abandoned` never. */
+    state: OneOf(['queued', 'sending', 'sent', 'failed', 'abandoned']),
+    /** When it may be taken: for the first time, again after a failure, or because whoever took it never came back. */
     due: Timestamp(),
+    send_count: Type.Integer(),
+    last_error: Type.Optional(Type.String({ description: 'In our words: no secret and nothing that was answered' })),
     expires_at: Timestamp(),
+  }),
+  stored: Type.Object({
+    /** Of the worker that is sending it; who lost it may not settle the row any more. */
+    lease: Type.Optional(Type.String()),
   }),
   // No route shows the rows: links in `data` are as good as the secrets in them.
   sealed: { data: 'never' },
-  defaults: () => ({ state: 'queued' as const }),
+  defaults: () => ({ state: 'queued' as const, send_count: 0 }),
   filter: [],
 });
-outbox.model.schema.index({ state: 1, due: 1 });
+// The one question that is asked across accounts. The type leads: what no channel sends is never looked at.
+outbox.model.schema.index({ type: 1, state: 1, due: 1 });
 outbox.model.schema.index({ expires_at: 1 });
 
-export type Intent = { type: string; to: string; data: Record<string, unknown>; ref: string };
+export type OutboxRow = Row<typeof outbox.spec.row, NonNullable<typeof outbox.spec.stored>>;
 
-export async function add(tenant: Tenant, { data, ...intent }: Intent): Promise<void> {
-  await outbox.create(tenant, {
+export type Intent = {
+  type: string;
+  to: string;
+  data: Record<string, unknown>;
+  ref: string;
+  /** Default: the tenant's. */
+  origin?: string;
+};
+
+/** @returns the id of the row, for `release`. */
+export async function add(tenant: Tenant, { data, ...intent }: Intent): Promise<string> {
+  const { id } = await outbox.create(tenant, {
+    origin: tenant.origin,
     ...intent,
     data: JSON.stringify(data),
     due: inSeconds(LEAD_SECONDS),
     expires_at: inSeconds(RETENTION_SECONDS),
   });
+  return id;
+}
+
+const listeners = new Set<() => void>();
+/** Calls the listener when something in this process may be sent at once. @returns how to stop that. */
+export function onRelease(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/** What the intents speak of is written: nothing has to be waited for. Optional; without it they are sent a moment later. */
+export async function release(tenant: Tenant, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await outbox.model.updateMany(
+    { _id: { $in: [...ids] }, account: { $eq: tenant.id }, state: 'queued' },
+    { $set: { due: now() } },
+  );
+  for (const listener of listeners) listener();
 }
