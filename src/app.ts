@@ -16,8 +16,12 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Logger } from 'pino';
 import Type from 'typebox';
 import type { Config } from './config.ts';
+import { safePost } from './connections/safe-fetch.ts';
+import { backchannelLogout } from './delivery/backchannel-logout.ts';
+import { type Worker, worker } from './delivery/worker.ts';
 import { mountResources } from './domain/index.ts';
 import { append } from './domain/log.ts';
+import { BACKCHANNEL_LOGOUT } from './domain/session-end.ts';
 import { assets, assetUrl, preferredEncoding } from './flows/assets.ts';
 import { consent } from './flows/consent.ts';
 import { faultPage, renderFault } from './flows/context.ts';
@@ -43,10 +47,18 @@ import { bridge, requestOf } from './oidc/bridge.ts';
 import { browser } from './oidc/browser.ts';
 import { PLAYGROUND } from './oidc/client-metadata.ts';
 import { interactions } from './oidc/interactions.ts';
+import { mintLogoutToken } from './oidc/logout-token.ts';
 import { providers } from './oidc/providers.ts';
 import type { AuditEvent } from './resource/request.ts';
 import { isUnavailable, type Store } from './store/connect.ts';
 import { VERSION } from './version.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** What sends the outbox. Started by main.ts, stopped with the app. */
+    outbox: Worker;
+  }
+}
 
 export type AppOptions = {
   config: Config;
@@ -62,6 +74,9 @@ export type AppOptions = {
 const BODY_LIMIT = 1_048_576;
 /** Addresses that answer before any tenant is known. */
 const HOSTLESS = /^\/(healthz|readyz|version|assets\/[^?]*)(\?|$)/;
+
+/** Posted to by pages and by apps. */
+const LOGOUT = /^\/logout(\/confirm)?(\?|$)/;
 
 const wantsPage = (request: FastifyRequest): boolean =>
   request.method === 'GET' && /\btext\/html\b/.test(request.headers.accept ?? '');
@@ -112,7 +127,7 @@ function answerFault(error: unknown, request: FastifyRequest, reply: FastifyRepl
   const page =
     wantsPage(request) ||
     (request.routeOptions.url ?? '').startsWith('/flow/') ||
-    request.routeOptions.url === '/logout/confirm';
+    (LOGOUT.test(request.url) && /\btext\/html\b/.test(request.headers.accept ?? ''));
   return page ? renderFault(request, reply, fault) : sendFault(reply, fault);
 }
 
@@ -239,6 +254,19 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
       ctx.body = { error: 'temporarily_unavailable', error_description: 'try again shortly' };
     },
   );
+  const { production } = config;
+  const outbox = worker(
+    {
+      [BACKCHANNEL_LOGOUT]: backchannelLogout({
+        mintToken: (...about) => mintLogoutToken(providerFor, ...about),
+        post: (address, form) => safePost(address, form, { production, timeoutSeconds: 5 }),
+      }),
+    },
+    (err, what) => log.warn({ err }, what),
+  );
+  app.decorate('outbox', outbox);
+  app.addHook('onClose', () => outbox.stop());
+
   const steps = interactions(providerFor);
   const pages = browser(providerFor);
   bridge(app, {

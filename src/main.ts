@@ -93,6 +93,7 @@ async function start(): Promise<void> {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
 
+  app.outbox.start();
   await app.listen({ port: config.port, host: config.host });
   const address = app.server.address();
   const origin = originOf(config, config.baseDomain, typeof address === 'object' ? address?.port : undefined);

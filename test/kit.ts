@@ -206,6 +206,8 @@ export async function world(options: WorldOptions = {}) {
     machineToken,
     tenant,
     closers,
+    /** Sends what is due in the outbox, and is done when that is settled. */
+    deliver: () => app.outbox.run(),
     clock: {
       /** Moves the process's Date ahead; timers stay real. */
       advance({ seconds }: { seconds: number }) {

@@ -53,6 +53,7 @@ const PUBLIC = [
   'GET /playground',
   'GET /readyz',
   'GET /userinfo',
+  'GET /v2/logout',
   'GET /verify-email',
   'GET /version',
   'POST /logout',

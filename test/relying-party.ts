@@ -8,11 +8,11 @@ export type Login = { tokens: Record<string, string>; claims: Record<string, unk
 
 /**
  * `/login` starts a login (its query goes along as authorization parameters), `/callback` finishes it. A fresh one knows
- * the last login as `last`.
+ * the last login as `last`, and what else was asked for as `opened`; `/hang` is never answered.
  */
 export async function relyingParty(w: World, t: TenantHandle, fields: Record<string, unknown> = {}) {
   const pending = new Map<string, string>();
-  const state: { last?: Login } = {};
+  const state: { last?: Login; opened: string[] } = { opened: [] };
   const server = createServer(async (request, response) => {
     const url = new URL(request.url ?? '/', origin);
     try {
@@ -40,6 +40,8 @@ export async function relyingParty(w: World, t: TenantHandle, fields: Record<str
         state.last = { tokens: tokens as unknown as Record<string, string>, claims: { ...tokens.claims() } };
         response.end(`<h1>Hello ${tokens.claims()?.name}</h1>`);
       } else {
+        state.opened.push(request.url ?? '');
+        if (url.pathname === '/hang') return;
         response.end('<h1>Signed out of the app</h1>');
       }
     } catch (error) {

@@ -45,11 +45,11 @@ export async function decide(
 ): Promise<void> {
   const [id = '', shown = ''] = handle.split('.');
   if (!sameSecret(shown, proof(tenant, id, visitor))) throw new Fault('unknown_device_code');
-  const { user, amr, authTime, from } = visitor;
+  const { user, amr, authTime, session, from } = visitor;
   const decided = await decideDevice(
     tenant,
     id,
-    decision === 'approved' ? { state: decision, user, amr, auth_time: authTime } : { state: decision },
+    decision === 'approved' ? { state: decision, user, amr, auth_time: authTime, session } : { state: decision },
   );
   if (!decided) throw new Fault('unknown_device_code');
   await append(tenant, {

@@ -4,7 +4,6 @@
  */
 import { add } from '../delivery/outbox.ts';
 import { type Connection, connectionsFor } from '../domain/connection.ts';
-import { revokeUser } from '../domain/grant.ts';
 import { append } from '../domain/log.ts';
 import {
   CODE_SECONDS,
@@ -20,6 +19,7 @@ import {
   useCode,
   useLink,
 } from '../domain/passwordless.ts';
+import { revokeUser } from '../domain/session-end.ts';
 import { createUser, markEmailVerified, recordLogin, type User, users } from '../domain/user.ts';
 import { DAY, MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';

@@ -99,7 +99,9 @@ const writable = {
   application_type: OneOf(['web', 'native']),
   software_id: nullable(Text(undefined, 200)),
   software_version: nullable(Text(undefined, 100)),
-  frontchannel_logout_uri: nullable(WebUrl()),
+  frontchannel_logout_uri: nullable(
+    WebUrl('Shown in a hidden frame at the end of a login session; has the origin of one of the callbacks'),
+  ),
   frontchannel_logout_session_required: Type.Boolean(),
   backchannel_logout_uri: nullable(WebUrl('Told of the end of a login session by a logout token')),
   backchannel_logout_session_required: Type.Boolean(),
@@ -194,6 +196,8 @@ async function checkClient(tenant: Tenant, input: ClientInput): Promise<void> {
   checkMetadata('/metadata', input.metadata);
   for (const url of input.callbacks ?? []) checkRedirect('callbacks', url);
   for (const url of input.logout_urls ?? []) checkRedirect('logout_urls', url);
+  for (const field of ['frontchannel_logout_uri', 'backchannel_logout_uri'] as const)
+    if (input[field]) checkRedirect(field, input[field]);
   for (const origin of input.web_origins ?? []) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin || origin.includes('*'))
       throw new Fault(
@@ -207,6 +211,20 @@ async function checkClient(tenant: Tenant, input: ClientInput): Promise<void> {
   const wanted = (input.grants ?? []).map(({ api }) => api);
   const known = await apis.many(tenant, wanted);
   for (const api of wanted) if (!known.has(api)) missingReference('grants', api);
+}
+
+/**
+ * Front-Channel Logout 1.0 §2: the address has scheme, host and port of a redirect URI, since what is shown in a frame of
+ * ours must be the app's. Of several changes at once each is checked against what the client is then.
+ */
+function checkFrontchannel(input: ClientInput, current: Partial<Client> = {}): void {
+  if (input.frontchannel_logout_uri === undefined && input.callbacks === undefined) return;
+  const { frontchannel_logout_uri: uri, callbacks = [] } = { ...current, ...input };
+  const origin = uri && URL.parse(uri)?.origin;
+  if (!origin || callbacks.some((callback) => URL.parse(callback)?.origin === origin)) return;
+  throw new Fault('validation', '"frontchannel_logout_uri" must have the origin of one of the callbacks.', {
+    details: [{ path: '/frontchannel_logout_uri', message: 'must have the origin of one of the callbacks' }],
+  });
 }
 
 const mintSecret = () => mintToken(36);
@@ -230,6 +248,7 @@ function grantTypesOf(input: ClientInput, current: Pick<Client, 'grant_types' | 
 
 export async function createClient(tenant: Tenant, input: ClientInput): Promise<Client> {
   await checkClient(tenant, input);
+  checkFrontchannel(input);
   const id = input.id ?? clients.mintId();
   const grant_types = grantTypesOf(input, clients.spec.defaults() as Client);
   return clients.create(tenant, {
@@ -243,7 +262,9 @@ export async function createClient(tenant: Tenant, input: ClientInput): Promise<
 
 export async function updateClient(tenant: Tenant, id: string, patch: ClientInput): Promise<Client> {
   await checkClient(tenant, patch);
-  const grant_types = grantTypesOf(patch, await clients.get(tenant, id));
+  const current = await clients.get(tenant, id);
+  checkFrontchannel(patch, current);
+  const grant_types = grantTypesOf(patch, current);
   const updated = await clients.update(tenant, id, { ...patch, ...(grant_types && { grant_types }) });
   forget(tenant, id);
   return updated;

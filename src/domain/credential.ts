@@ -14,9 +14,9 @@ import { Metadata, type Row, Timestamp } from '../resource/define.ts';
 import { mountResource, present } from '../resource/routes.ts';
 import { type Connection, connections } from './connection.ts';
 import { checkMetadata, Email, missingReference, Reference } from './fields.ts';
-import { revokeUser } from './grant.ts';
 import { append } from './log.ts';
 import { checkPassword, MAX_PASSWORD_LENGTH } from './password-policy.ts';
+import { revokeUser } from './session-end.ts';
 import { users } from './user.ts';
 
 const Username = Type.String({ minLength: 1, maxLength: 150, pattern: '^[^\\s@]+$' });

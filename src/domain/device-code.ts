@@ -18,6 +18,8 @@ export const POLL_SECONDS = 5;
 const MEMORY_SECONDS = HOUR;
 /** Timers of devices are not exact, and networks neither. */
 const POLL_TOLERANCE_SECONDS = 0.5;
+/** The scope of a refresh token among others (OIDC Core §11). */
+const OFFLINE = /(^| )offline_access( |$)/;
 
 const devices = defineCollection({
   name: 'device_code',
@@ -30,11 +32,14 @@ const devices = defineCollection({
     resource: Type.Optional(Type.String()),
     device_name: Type.Optional(Type.String()),
     ip: Nullable(Type.String({ description: 'Where the device asked from: the person who confirms is told' })),
-    /** `revoked`: approved, but the user was suspended or changed the password before the device came back. */
+    /** `revoked`: approved, but the user was suspended, changed the password or logged out before the device came back. */
     state: OneOf(['pending', 'approved', 'denied', 'redeemed', 'revoked']),
     user: Type.Optional(Type.String()),
     amr: Type.Optional(Type.Array(Type.String())),
     auth_time: Type.Optional(Type.Integer({ description: 'Unix time in seconds of the login that approved it' })),
+    session: Type.Optional(
+      Type.String({ description: 'Of that login; set where its end takes what was granted along' }),
+    ),
     valid_until: Timestamp(),
     expires_at: Timestamp(),
   }),
@@ -48,6 +53,7 @@ const devices = defineCollection({
   filter: ['client', 'user'],
   unique: [['device_code'], ['user_code']],
 });
+devices.model.schema.index({ account: 1, session: 1 }, { partialFilterExpression: { session: { $type: 'string' } } });
 devices.model.schema.index({ expires_at: 1 });
 
 export type DeviceCode = Row<typeof devices.spec.row, NonNullable<typeof devices.spec.stored>>;
@@ -122,7 +128,9 @@ export async function countPoll(tenant: Tenant, { id, interval }: DeviceCode): P
   return false;
 }
 
-type Decision = { state: 'approved'; user: string; amr: string[]; auth_time: number } | { state: 'denied' };
+type Decision =
+  | { state: 'approved'; user: string; amr: string[]; auth_time: number; session: string }
+  | { state: 'denied' };
 
 /** @returns undefined when there is no such row, or it was decided before, or it has expired meanwhile. */
 export const decideDevice = (tenant: Tenant, id: string, decision: Decision): Promise<DeviceCode | undefined> =>
@@ -135,6 +143,12 @@ export const redeemDevice = (tenant: Tenant, id: string): Promise<DeviceCode | u
 export async function revokeDevicesOf(tenant: Tenant, user: string): Promise<void> {
   const approved = { user: { $eq: user }, account: { $eq: tenant.id }, state: 'approved' };
   await devices.model.updateMany(approved, { $set: { state: 'revoked' } });
+}
+
+/** What was approved in a session and not fetched when it ended; offline access outlives the session. */
+export async function revokeDevicesOfSession(tenant: Tenant, session: string): Promise<void> {
+  const approved = { session: { $eq: session }, account: { $eq: tenant.id }, state: 'approved' };
+  await devices.model.updateMany({ ...approved, scope: { $not: OFFLINE } }, { $set: { state: 'revoked' } });
 }
 
 export const removeDevicesOf = (tenant: Tenant, client: string): Promise<number> =>

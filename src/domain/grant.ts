@@ -7,7 +7,7 @@ import mongoose from 'mongoose';
 import { now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { hashToken } from '../kernel/secrets.ts';
-import { removeDevicesOf, revokeDevicesOf } from './device-code.ts';
+import { removeDevicesOf } from './device-code.ts';
 
 export type ProtocolRow = {
   _id: string;
@@ -19,6 +19,8 @@ export type ProtocolRow = {
   uid?: string;
   user?: string;
   client?: string;
+  /** Of a session or a grant: the issuer that its clients know, whatever host a later call comes by. */
+  origin?: string;
   consumed_at?: Date;
   expires_at: Date;
 };
@@ -33,6 +35,7 @@ const schema = new mongoose.Schema<ProtocolRow>(
     uid: String,
     user: String,
     client: String,
+    origin: String,
     consumed_at: Date,
     expires_at: { type: Date, required: true },
   },
@@ -110,10 +113,32 @@ export async function revokeGrant(tenant: Tenant, grant: string): Promise<void> 
   await destroyProtocol(tenant, { kind: 'Grant', token: grant });
 }
 
-/** Ends a user's sessions, grants, codes and refresh tokens in the account. */
-export async function revokeUser(tenant: Tenant, user: string): Promise<void> {
+/** Live rows of a user of these kinds. */
+export const protocolOfUser = (tenant: Tenant, user: string, kinds: readonly string[]): Promise<ProtocolRow[]> =>
+  protocolModel
+    .find({ user: { $eq: user }, kind: { $in: [...kinds] }, ...scope(tenant), expires_at: { $gt: now() } })
+    .lean<ProtocolRow[]>()
+    .exec();
+
+export const protocolRowExists = async (tenant: Tenant, id: string): Promise<boolean> =>
+  (await protocolModel.exists({ _id: { $eq: id }, ...scope(tenant), expires_at: { $gt: now() } })) !== null;
+
+/** Everything that lets a user in; what else that means is session-end.ts's `revokeUser`. */
+export async function removeProtocolOfUser(tenant: Tenant, user: string): Promise<void> {
   await protocolModel.deleteMany({ user: { $eq: user }, ...scope(tenant) });
-  await revokeDevicesOf(tenant, user);
+}
+
+/** Has a grant that was made outside of a session end with it. */
+export async function bindGrant(tenant: Tenant, grant: string, session: string): Promise<void> {
+  await protocolModel.updateOne(
+    { _id: { $eq: keyOf(tenant, { kind: 'Grant', token: grant }) }, ...scope(tenant) },
+    { $set: { uid: session } },
+  );
+}
+
+/** Grants without offline access: nothing but access tokens hangs on them. */
+export async function removeBoundGrants(tenant: Tenant, session: string): Promise<void> {
+  await protocolModel.deleteMany({ uid: { $eq: session }, kind: 'Grant', ...scope(tenant) });
 }
 
 export async function revokeClient(tenant: Tenant, client: string): Promise<void> {

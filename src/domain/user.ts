@@ -12,9 +12,9 @@ import { Metadata, OneOf, type Row } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
 import { removeCredentials } from './credential.ts';
 import { checkMetadata, Email, nullable, Text, WebUrl } from './fields.ts';
-import { revokeUser } from './grant.ts';
 import { removeIdentities } from './identity.ts';
 import { removeRoleMembers } from './role-member.ts';
+import { revokeUser } from './session-end.ts';
 import { removeTeamMembers } from './team-member.ts';
 import { removeTickets } from './ticket.ts';
 

@@ -1,58 +1,94 @@
-/** Logging out: at once when the app proves whom it means, else after asking. */
+/** Logging out: at once when the app proves whom it means, else after asking; and telling the other apps on the way. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { append } from '../domain/log.ts';
-import { endSession, type LogoutRequest, readLogout, SESSION_COOKIE } from '../oidc/logout.ts';
+import {
+  endSession,
+  frontchannelOf,
+  LOGOUT_PARAMETERS,
+  type LogoutParams,
+  type LogoutRequest,
+  logoutParams,
+  readLogout,
+  SESSION_COOKIE,
+} from '../oidc/logout.ts';
 import type { ProviderFor } from '../oidc/providers.ts';
 import { checkForm, csrfToken, pageCommon } from './context.ts';
 import { langQuery, pageUser } from './login.ts';
 import { renderPage } from './render.ts';
 
-const PARAMETERS = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'returnTo', 'state'] as const;
-
-type Query = Record<string, string | undefined>;
-
 const wantsHtml = (request: FastifyRequest): boolean => (request.headers.accept ?? '').includes('text/html');
+
+/** The request once more, for a page of ours to come back with. */
+const carry = (path: string, request: FastifyRequest, params: LogoutParams): string => {
+  const carried = new URLSearchParams();
+  for (const name of LOGOUT_PARAMETERS) if (params[name]) carried.set(name, params[name]);
+  const lang = langQuery(request).slice(1);
+  return `${path}?${[carried.toString(), lang].filter(Boolean).join('&')}`;
+};
 
 export function logout(app: FastifyInstance, providerFor: ProviderFor): void {
   /** Ends the session, if any, and sends the browser on. */
-  async function finish(request: FastifyRequest, reply: FastifyReply, asked: LogoutRequest) {
-    const { session, user, redirectTo } = asked;
+  async function finish(request: FastifyRequest, reply: FastifyReply, asked: LogoutRequest, params: LogoutParams) {
+    const { tenant } = request;
+    const { session, user, redirectTo, client } = asked;
+    const frames = session ? await frontchannelOf(tenant, session) : [];
     if (session) {
-      await endSession(request, session);
-      await append(request.tenant, { type: 'auth.logout', status: 'success', user, data: { ip: request.from.ip } });
+      await endSession(tenant, session);
+      await append(tenant, {
+        type: 'auth.logout',
+        status: 'success',
+        user,
+        client: client?.id,
+        data: { ip: request.from.ip },
+      });
     }
     reply.clearCookie(SESSION_COOKIE, {
       path: '/',
       httpOnly: true,
       sameSite: 'lax',
-      secure: request.tenant.origin.startsWith('https:'),
+      secure: tenant.origin.startsWith('https:'),
     });
-    if (redirectTo) return reply.redirect(redirectTo, 303);
-    if (!wantsHtml(request)) return reply.header('cache-control', 'no-store').send({ status: 'logout' });
-    return renderPage(reply, 'signed-out', pageCommon(request, (request.query as Query).ui_locales));
+    const page = wantsHtml(request);
+    if (redirectTo && !(page && frames.length))
+      return reply.header('cache-control', 'no-store').redirect(redirectTo, 303);
+    if (!page) return reply.header('cache-control', 'no-store').send({ status: 'logout' });
+    const { post_logout_redirect_uri = params.returnTo, state } = params;
+    return renderPage(
+      reply,
+      'signed-out',
+      {
+        ...pageCommon(request, params.ui_locales),
+        appName: redirectTo ? client?.name : undefined,
+        next: client?.uri ? { href: client.uri, labelKey: 'action.back' } : undefined,
+        // By way of this endpoint, which checks the address again and knows schemes that a page may not link to.
+        onward: redirectTo
+          ? { href: carry('/logout', request, { client_id: client?.id, post_logout_redirect_uri, state }) }
+          : undefined,
+        frames: frames.map((href) => ({ href })),
+      },
+      { frameSrc: frames },
+    );
   }
 
-  const start = async (request: FastifyRequest, reply: FastifyReply) => {
-    const params = { ...(request.query as Query), ...((request.body as Query | undefined) ?? {}) };
+  async function startWith(request: FastifyRequest, reply: FastifyReply, params: LogoutParams) {
     const asked = await readLogout(providerFor, request, params);
-    if (asked.confirmed || !asked.session || !asked.user) return finish(request, reply, asked);
-    const carried = new URLSearchParams();
-    for (const name of PARAMETERS) if (params[name]) carried.set(name, params[name]);
-    const lang = langQuery(request).slice(1);
+    if (asked.confirmed || !asked.session || !asked.user) return finish(request, reply, asked, params);
     return renderPage(
       reply,
       'logout',
       {
         ...pageCommon(request, params.ui_locales),
-        appName: asked.clientName,
-        action: `/logout/confirm?${[carried.toString(), lang].filter(Boolean).join('&')}`,
+        appName: asked.client?.name,
+        action: carry('/logout/confirm', request, params),
         csrf: csrfToken(asked.session.uid),
         user: await pageUser(request, asked.user),
         stayHref: '/',
       },
       { formAction: asked.redirectTo ? [asked.redirectTo] : [] },
     );
-  };
+  }
+  const start = (request: FastifyRequest, reply: FastifyReply) =>
+    startWith(request, reply, logoutParams(request.query, request.body));
 
   const describe = { tags: ['session'], summary: 'Log out (OpenID Connect RP-Initiated Logout 1.0)' };
   app.get('/logout', { config: { access: 'public' }, schema: { ...describe, operationId: 'session/logout' } }, start);
@@ -61,12 +97,33 @@ export function logout(app: FastifyInstance, providerFor: ProviderFor): void {
     { config: { access: 'public' }, schema: { ...describe, operationId: 'session/logoutPost' } },
     start,
   );
+
+  app.get(
+    '/v2/logout',
+    {
+      config: { access: 'public' },
+      schema: { tags: ['session'], operationId: 'session/logoutV2', summary: 'Log out, as apps written for Auth0 do' },
+    },
+    (request, reply) => {
+      const params = logoutParams(request.query);
+      // Only an app has logout URLs here: without one there is nowhere to return to.
+      const named = params.client_id !== undefined || params.id_token_hint !== undefined;
+      const known = named ? params : { ...params, returnTo: undefined, post_logout_redirect_uri: undefined };
+      return startWith(request, reply, known);
+    },
+  );
+
+  // The language menu of the last page, and a reload that lost its form.
+  app.get('/logout/confirm', { config: { access: 'session' }, schema: { hide: true } }, (request, reply) =>
+    reply.redirect(carry('/logout', request, logoutParams(request.query)), 303),
+  );
   app.post('/logout/confirm', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
-    const asked = await readLogout(providerFor, request, request.query as Query);
+    const params = logoutParams(request.query);
+    const asked = await readLogout(providerFor, request, params);
     if (asked.session) {
       const { logout: decision } = checkForm(request, asked.session.uid);
       if (decision !== 'yes') return reply.redirect('/', 303);
     }
-    return finish(request, reply, asked);
+    return finish(request, reply, asked, params);
   });
 }

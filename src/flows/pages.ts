@@ -123,6 +123,10 @@ export type PlaygroundData = PageCommon & {
 export type SignedOutData = PageCommon & {
   /** Where to go next, e.g. the app's own address or its start-login address. Absent: "You can close this page." */
   next?: { href: string; labelKey: MessageKey };
+  /** Where the browser goes by itself as soon as the frames are loaded, after three seconds at most. */
+  onward?: { href: string };
+  /** Opened unseen: where other apps end their own sessions. Their origins belong in `frameSrc`. */
+  frames?: { href: string }[];
 };
 
 /**

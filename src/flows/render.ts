@@ -20,6 +20,8 @@ export type PageOptions = {
    * party must be named. `'*'` leaves form-action out, for a chain of redirects that nobody can know.
    */
   formAction?: readonly string[] | '*';
+  /** What the page may open in frames: addresses, of which the origins count. */
+  frameSrc?: readonly string[];
 };
 
 export type RenderedPage = { status: number; headers: Record<string, string>; body: string };
@@ -37,7 +39,7 @@ export function page<N extends PageName>(name: N, data: PageData[N], options: Pa
   const nonce = randomBytes(16).toString('base64');
   return {
     status: options.status ?? ('status' in data ? data.status : 200),
-    headers: headersOf(name, data.locale, nonce, options.formAction ?? []),
+    headers: headersOf(name, data.locale, nonce, options),
     body: views.render(`pages/${name}`, viewOf(name, data, nonce)),
   };
 }
@@ -57,7 +59,7 @@ function headersOf(
   name: PageName,
   locale: string,
   nonce: string,
-  formAction: readonly string[] | '*',
+  { formAction = [], frameSrc = [] }: PageOptions,
 ): Record<string, string> {
   const policy = [
     "default-src 'none'",
@@ -65,6 +67,7 @@ function headersOf(
     "script-src 'self'",
     "img-src 'self' https: data:",
     ...(name === 'playground' ? ["connect-src 'self'"] : []),
+    ...(frameSrc.length ? [['frame-src', ...new Set(frameSrc.flatMap(formSource))].join(' ')] : []),
     ...(formAction === '*' ? [] : [["form-action 'self'", ...new Set(formAction.flatMap(formSource))].join(' ')]),
     "base-uri 'none'",
     "frame-ancestors 'none'",

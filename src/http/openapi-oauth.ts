@@ -114,6 +114,12 @@ export const OAUTH_OPERATIONS: Record<string, Documented> = {
     querystring: logout,
     response: loggedOut,
   },
+  'session/logoutV2': {
+    description:
+      'The same as `/logout`. `federated` changes nothing, and without a client there is nowhere to return to.',
+    querystring: logout,
+    response: loggedOut,
+  },
   'session/logoutPost': {
     body: logout,
     consumes: ['application/x-www-form-urlencoded'],

@@ -59,6 +59,7 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
           uid: kind === 'Session' ? payload.uid : undefined,
           user: payload.accountId ?? undefined,
           client: payload.clientId,
+          origin: kind === 'Session' || kind === 'Grant' ? tenant.origin : undefined,
         },
       );
     },

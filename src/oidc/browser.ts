@@ -10,7 +10,7 @@ import { mintToken } from '../kernel/secrets.ts';
 import { PAGES, PAGES_RETURN } from './client-metadata.ts';
 import { originAllowed } from './client-rules.ts';
 import { SESSION_SECONDS } from './configure.ts';
-import { SESSION_COOKIE, sessionOf } from './logout.ts';
+import { endSession, SESSION_COOKIE, sessionOf } from './logout.ts';
 import type { ProviderFor } from './providers.ts';
 import { describeScopes, skipsConsent } from './resource-server.ts';
 
@@ -82,7 +82,7 @@ export function browser(providerFor: ProviderFor) {
       const previous = await sessionOf(providerFor, request);
       const session = previous?.accountId === login.user ? previous : new provider.Session();
       if (session === previous) session.resetIdentifier();
-      else await previous?.destroy();
+      else if (previous) await endSession(tenant, previous);
       session.loginAccount({ accountId: login.user, amr: login.amr });
       await session.save(SESSION_SECONDS);
       reply.setCookie(SESSION_COOKIE, session.jti, {

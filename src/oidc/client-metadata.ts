@@ -46,7 +46,7 @@ function playground(tenant: Tenant): ClientMetadata {
 function metadataOf(client: Client): ClientMetadata {
   const isPublic = client.token_endpoint_auth_method === 'none';
   const canRedirect = client.callbacks.length > 0 && client.grant_types.includes('authorization_code');
-  const optional = (field: 'client_uri' | 'logo_uri' | 'tos_uri' | 'policy_uri') =>
+  const optional = (field: 'client_uri' | 'logo_uri' | 'tos_uri' | 'policy_uri' | 'backchannel_logout_uri') =>
     client[field] ? { [field]: client[field] } : {};
   return {
     client_id: client.id,
@@ -64,6 +64,8 @@ function metadataOf(client: Client): ClientMetadata {
     ...optional('logo_uri'),
     ...optional('tos_uri'),
     ...optional('policy_uri'),
+    ...optional('backchannel_logout_uri'),
+    backchannel_logout_session_required: client.backchannel_logout_session_required,
     // The engine's rules for native clients are about registration; ours are checked when the client is written.
     application_type: 'web',
     native: client.application_type === 'native',

@@ -82,7 +82,12 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       short: { ...cookie, path: undefined },
       keys: [],
     },
-    discovery: { management_audience: managementAudience(tenant.id), claim_types_supported: ['normal'] },
+    discovery: {
+      management_audience: managementAudience(tenant.id),
+      claim_types_supported: ['normal'],
+      frontchannel_logout_supported: true,
+      frontchannel_logout_session_supported: true,
+    },
 
     ttl: {
       AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? DEFAULT_ACCESS_TOKEN_SECONDS,
@@ -125,6 +130,8 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       },
       // Served by logout.ts; enabled here for client metadata and discovery.
       rpInitiatedLogout: { enabled: true },
+      // For the same; the tokens go through the outbox.
+      backchannelLogout: { enabled: true },
       userinfo: { enabled: true },
       deviceFlow,
       revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },

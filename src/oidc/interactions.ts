@@ -1,9 +1,11 @@
 /** The hosted pages' way into the engine: what a login waits for, and how a step answers it. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errors, type Interaction, type InteractionResults, type Provider } from 'oidc-provider';
+import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import type { ClientExtras } from './client-metadata.ts';
 import { grantConsent, wantedOf } from './consent.ts';
+import { endSession } from './logout.ts';
 import type { ProviderFor } from './providers.ts';
 import { describeScopes } from './resource-server.ts';
 
@@ -65,9 +67,9 @@ export function interactions(providerFor: ProviderFor) {
    * A login by somebody else than the browser's session belongs to: the old session ends, so that no app of the one
    * user goes on with tokens of the other.
    */
-  async function leaveSession(flow: Flow, sessionId: string | undefined): Promise<void> {
+  async function leaveSession(tenant: Tenant, flow: Flow, sessionId: string | undefined): Promise<void> {
     const session = sessionId ? await flow.provider.Session.find(sessionId) : undefined;
-    await session?.destroy();
+    if (session) await endSession(tenant, session);
     flow.interaction.session = undefined;
     await flow.interaction.persist();
   }
@@ -81,7 +83,8 @@ export function interactions(providerFor: ProviderFor) {
       reply: FastifyReply,
       login: { user: string; amr: string[]; sessionId?: string },
     ): Promise<string> {
-      if (flow.sessionUser && flow.sessionUser !== login.user) await leaveSession(flow, login.sessionId);
+      if (flow.sessionUser && flow.sessionUser !== login.user)
+        await leaveSession(request.tenant, flow, login.sessionId);
       return answer(flow, request, reply, {
         login: { accountId: login.user, amr: login.amr, remember: true },
         // Whoever logs in has chosen an account by that.

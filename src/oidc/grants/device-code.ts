@@ -17,11 +17,12 @@ export const deviceCode: GrantType = {
     if (!row || row.client !== ctx.oidc.client.clientId) throw unknown();
     await checkDecided(tenant, row);
     takeRequest(ctx, row);
-    const { user, amr, auth_time } = (await redeemDevice(tenant, row.id)) ?? refuseUsed();
+    const { user, amr, auth_time, session } = (await redeemDevice(tenant, row.id)) ?? refuseUsed();
     await issueUserTokens(ctx, tenant, 'device_code', proofs, {
       user: user!,
       amr: amr ?? [],
       authTime: auth_time!,
+      session,
       // The page where the person allowed it named what is asked for.
       consented: true,
     });

@@ -1,5 +1,6 @@
 /** Tokens for a user who proved who they are to a grant: a row for what is granted, and what the engine makes of it. */
 import { errors, type Grant } from 'oidc-provider';
+import { bindGrant, findProtocolByUid, revokeGrant } from '../../domain/grant.ts';
 import { users } from '../../domain/user.ts';
 import { DAY, MINUTE } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
@@ -23,6 +24,8 @@ export type Proven = {
   amr: string[];
   /** Unix time of the login in seconds. */
   authTime: number;
+  /** Uid of the browser session that the proof was given in: tokens without offline access end with it. */
+  session?: string;
   /** True where a page showed what is asked for, and the user allowed it. */
   consented?: boolean;
 };
@@ -71,8 +74,17 @@ export async function issueUserTokens(
   } as ConstructorParameters<typeof oidc.provider.Grant>[0]);
   widen(grant, { scopes: oidcScopes, claims: [], resources: resource ? { [resource]: resourceScopes } : {} });
   const grantId = await grant.save();
+  if (proven.session && !scopes.has('offline_access')) await endWith(tenant, proven.session, grantId);
   oidc.entity('Grant', grant);
   await issue(ctx, { ...proven, grantId, gty, scope: [...scopes].join(' '), scopes, resource }, grant, proofs);
+}
+
+async function endWith(tenant: Tenant, session: string, grantId: string): Promise<void> {
+  await bindGrant(tenant, grantId, session);
+  // It may have ended a moment ago, before there was anything to take along.
+  if (await findProtocolByUid(tenant, 'Session', session)) return;
+  await revokeGrant(tenant, grantId);
+  throw refusal(400, 'invalid_grant', 'the login is not valid any more');
 }
 
 async function loadAccount(ctx: GrantContext, tenant: Tenant, user: string): Promise<void> {
