@@ -578,6 +578,42 @@ test('userinfo answers GET and POST to the token of a user of this tenant, and t
   assert.equal((await userinfo(t, tokens.access_token)).status, 401, 'suspended');
 });
 
+test('the short way to userinfo answers what the engine answers', async () => {
+  const t = await w.tenant();
+  for (const scope of [
+    'openid',
+    'openid profile',
+    'openid email phone address',
+    'openid email offline_access unknown',
+  ]) {
+    const { tokens } = await signedIn(t, { scope });
+    const [short, whole] = [await userinfo(t, tokens.access_token), await userinfo(t, tokens.access_token, 'POST')];
+    assert.equal(short.status, 200, short.text);
+    assert.deepEqual(short.body, whole.body, scope);
+    // The engine's own are told apart by nothing else than what differs with each answer.
+    const telling = ({ headers }: typeof short) =>
+      [...headers].filter(([name]) => !['date', 'x-request-id', 'content-length'].includes(name));
+    assert.deepEqual(telling(short), telling(whole), scope);
+  }
+});
+
+test('what changes is seen at userinfo at once: claims, revocation, logout of the grant', async () => {
+  const t = await w.tenant();
+  const { user, client, tokens } = await signedIn(t);
+  assert.equal((await userinfo(t, tokens.access_token)).body.name, 'Ada Lovelace');
+  await t.api('POST', `/user/${user.id}`, { name: 'Countess Lovelace' });
+  assert.equal((await userinfo(t, tokens.access_token)).body.name, 'Countess Lovelace');
+  const { client_id, client_secret } = client;
+  const revoke = (token: string) =>
+    w.send(`${t.origin}/oauth/revoke`, { method: 'POST', form: { client_id, client_secret, token } });
+  await revoke(tokens.access_token);
+  assert.equal((await userinfo(t, tokens.access_token)).status, 401, 'the token itself');
+  const { body: next } = await refresh(t, client, tokens.refresh_token);
+  assert.equal((await userinfo(t, next.access_token)).status, 200);
+  await revoke(next.refresh_token);
+  assert.equal((await userinfo(t, next.access_token)).status, 401, 'its grant');
+});
+
 test('an access token expires', async () => {
   const t = await w.tenant();
   const { tokens } = await signedIn(t);

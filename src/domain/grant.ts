@@ -6,6 +6,7 @@
 import mongoose from 'mongoose';
 import { now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { recent } from '../kernel/recent.ts';
 import { hashToken } from '../kernel/secrets.ts';
 import { removeDevicesOf } from './device-code.ts';
 
@@ -54,21 +55,35 @@ const keyOf = (tenant: Tenant, { kind, token }: Keyed): string => hashToken(`${t
 const scope = (tenant: Tenant) => ({ account: { $eq: tenant.id } });
 export type ProtocolFields = Omit<ProtocolRow, '_id' | 'account' | 'kind' | 'consumed_at'>;
 
+/** Grants and denials that a resource asks for again and again. */
+const held = recent<ProtocolRow | null>(20_000);
+
 /** Inserts or replaces; a consumed row stays consumed. */
 export async function putProtocol(tenant: Tenant, key: Keyed, fields: ProtocolFields): Promise<void> {
+  const _id = keyOf(tenant, key);
   await protocolModel.updateOne(
-    { _id: { $eq: keyOf(tenant, key) }, ...scope(tenant) },
+    { _id: { $eq: _id }, ...scope(tenant) },
     { $set: { ...fields }, $setOnInsert: { kind: key.kind } },
     { upsert: true },
   );
+  held.forget(_id);
 }
 
 /** A row that has expired is as absent as one that never was, whether or not the sweeper came by. */
 export const findProtocol = (tenant: Tenant, key: Keyed): Promise<ProtocolRow | null> =>
+  findById(tenant, keyOf(tenant, key));
+
+const findById = (tenant: Tenant, id: string): Promise<ProtocolRow | null> =>
   protocolModel
-    .findOne({ _id: { $eq: keyOf(tenant, key) }, ...scope(tenant), expires_at: { $gt: now() } })
+    .findOne({ _id: { $eq: id }, ...scope(tenant), expires_at: { $gt: now() } })
     .lean<ProtocolRow>()
     .exec();
+
+/** Seconds old at most: to look at, not to change. What ends here is gone at once. */
+export function recentProtocol(tenant: Tenant, key: Keyed): ProtocolRow | null | Promise<ProtocolRow | null> {
+  const id = keyOf(tenant, key);
+  return held.get(id, () => findById(tenant, id));
+}
 
 export const findProtocolByUid = (tenant: Tenant, kind: string, uid: string): Promise<ProtocolRow | null> =>
   protocolModel
@@ -86,7 +101,9 @@ export async function consumeProtocol(tenant: Tenant, key: Keyed): Promise<boole
 }
 
 export async function destroyProtocol(tenant: Tenant, key: Keyed): Promise<void> {
-  await protocolModel.deleteOne({ _id: { $eq: keyOf(tenant, key) }, ...scope(tenant) });
+  const _id = keyOf(tenant, key);
+  await protocolModel.deleteOne({ _id: { $eq: _id }, ...scope(tenant) });
+  held.forget(_id);
 }
 
 const DENIED = 'DeniedAccessToken';
@@ -95,14 +112,14 @@ const DENIED = 'DeniedAccessToken';
 export const denyToken = (tenant: Tenant, jti: string, expires_at: Date): Promise<void> =>
   putProtocol(tenant, { kind: DENIED, token: jti }, { payload: '{}', expires_at });
 
-/** Whether a user's access token that verifies is worth nothing any more: revoked itself, or its grant is gone. */
+/** Whether a user's access token that verifies is worth nothing any more: revoked itself, or its grant is gone; seconds old. */
 export async function isTokenDead(
   tenant: Tenant,
   { jti, grant_id }: { jti: string; grant_id?: string },
 ): Promise<boolean> {
   const [denied, grant] = await Promise.all([
-    findProtocol(tenant, { kind: DENIED, token: jti }),
-    grant_id ? findProtocol(tenant, { kind: 'Grant', token: grant_id }) : null,
+    recentProtocol(tenant, { kind: DENIED, token: jti }),
+    grant_id ? recentProtocol(tenant, { kind: 'Grant', token: grant_id }) : null,
   ]);
   return denied !== null || (grant_id !== undefined && grant === null);
 }
@@ -126,26 +143,29 @@ export const protocolRowExists = async (tenant: Tenant, id: string): Promise<boo
 /** Everything that lets a user in; what else that means is session-end.ts's `revokeUser`. */
 export async function removeProtocolOfUser(tenant: Tenant, user: string): Promise<void> {
   await protocolModel.deleteMany({ user: { $eq: user }, ...scope(tenant) });
+  held.forgetWhere((row) => row?.user === user);
 }
 
 /** Has a grant that was made outside of a session end with it. */
 export async function bindGrant(tenant: Tenant, grant: string, session: string): Promise<void> {
-  await protocolModel.updateOne(
-    { _id: { $eq: keyOf(tenant, { kind: 'Grant', token: grant }) }, ...scope(tenant) },
-    { $set: { uid: session } },
-  );
+  const _id = keyOf(tenant, { kind: 'Grant', token: grant });
+  await protocolModel.updateOne({ _id: { $eq: _id }, ...scope(tenant) }, { $set: { uid: session } });
+  held.forget(_id);
 }
 
 /** Grants without offline access: nothing but access tokens hangs on them. */
 export async function removeBoundGrants(tenant: Tenant, session: string): Promise<void> {
   await protocolModel.deleteMany({ uid: { $eq: session }, kind: 'Grant', ...scope(tenant) });
+  held.forgetWhere((row) => row?.uid === session);
 }
 
 export async function revokeClient(tenant: Tenant, client: string): Promise<void> {
   await protocolModel.deleteMany({ client: { $eq: client }, ...scope(tenant) });
+  held.forgetWhere((row) => row?.client === client);
   await removeDevicesOf(tenant, client);
 }
 
 export async function removeProtocol(account: string): Promise<void> {
   await protocolModel.deleteMany({ account: { $eq: account } });
+  held.forgetWhere((row) => row?.account === account);
 }

@@ -2,7 +2,7 @@
  * Access tokens as RFC 9068 JWTs: made here for every audience, and read back by verifying the signature, so that none
  * is ever stored. Without an audience a token is for the userinfo endpoint.
  */
-import { randomUUID, verify } from 'node:crypto';
+import { type KeyObject, randomUUID, verify } from 'node:crypto';
 import type { AccessToken, AdapterPayload, ClientCredentials, Provider } from 'oidc-provider';
 import { type AccountKeys, accountKeys } from '../domain/account-keys.ts';
 import { denyToken, isTokenDead } from '../domain/grant.ts';
@@ -87,7 +87,7 @@ export type VerifiedToken = Claims & { kid: string };
 /** Checks form, type, algorithm and signature; not issuer, audience or expiry. `undefined` for anything that is not ours. */
 export function openAccessToken(
   token: string,
-  keyOf: (kid: string) => import('node:crypto').KeyObject | undefined,
+  keyOf: (kid: string) => KeyObject | undefined,
 ): VerifiedToken | undefined {
   const parts = token.split('.');
   if (parts.length !== 3 || token.length > 16_384) return undefined;
@@ -102,6 +102,24 @@ export function openAccessToken(
   } catch {
     return undefined;
   }
+}
+
+/** Signatures that were checked a moment ago, with the key that they were checked with. Bounded: the oldest make room. */
+const checked = new Map<string, { key: KeyObject; claims: VerifiedToken }>();
+const MOST_CHECKED = 2000;
+
+/** As `openAccessToken`, for tokens that come again and again: one request in a row checks the signature. */
+function openAgain(token: string, keyOf: (kid: string) => KeyObject | undefined): VerifiedToken | undefined {
+  const known = checked.get(token);
+  // A key that is not published any more verifies nothing, whenever it was that it did.
+  if (known && keyOf(known.claims.kid) === known.key) return known.claims;
+  checked.delete(token);
+  const claims = openAccessToken(token, keyOf);
+  const key = claims && keyOf(claims.kid);
+  if (!key) return undefined;
+  checked.set(token, { key, claims });
+  if (checked.size > MOST_CHECKED) checked.delete(checked.keys().next().value!);
+  return claims;
 }
 
 /** The longest that an access token can live (an Api's upper bound), hence how long a revoked one has to be remembered. */
@@ -123,7 +141,7 @@ export async function verifyAccessToken(
   const token = value.replaceAll('~', '.');
   if (!token.includes('.')) return undefined;
   const { published } = await accountKeys(tenant);
-  const claims = openAccessToken(token, (kid) => published.find((key) => key.kid === kid)?.publicKey);
+  const claims = openAgain(token, (kid) => published.find((key) => key.kid === kid)?.publicKey);
   if (!claims || claims.iss !== tenant.origin || claims.account !== tenant.id || claims.exp <= nowSeconds())
     return undefined;
   const ofUser = claims.sub !== claims.client_id;

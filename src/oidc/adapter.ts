@@ -10,6 +10,7 @@ import {
   findProtocolByUid,
   type ProtocolRow,
   putProtocol,
+  recentProtocol,
   revokeGrant,
 } from '../domain/grant.ts';
 import { append } from '../domain/log.ts';
@@ -46,6 +47,10 @@ function withToken(tenant: Tenant, kind: string, row: ProtocolRow, token?: strin
   return payload;
 }
 
+/** The endpoints that say something about a token and change nothing. */
+const LOOKING = new Set(['userinfo', 'introspection']);
+const isLooking = (): boolean => LOOKING.has(Provider.ctx?.oidc.route ?? '');
+
 function protocolAdapter(tenant: Tenant, kind: string): Adapter {
   return {
     async upsert(token, payload, expiresIn) {
@@ -64,7 +69,8 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
       );
     },
     async find(token) {
-      const row = await findProtocol(tenant, { kind, token });
+      const look = kind === 'Grant' && isLooking() ? recentProtocol : findProtocol;
+      const row = await look(tenant, { kind, token });
       return row ? withToken(tenant, kind, row, token) : undefined;
     },
     async findByUid(uid) {

@@ -9,8 +9,18 @@ import { opaqueForm } from './access-token.ts';
 import { PATHS } from './configure.ts';
 import type { ProviderFor } from './providers.ts';
 import { MISMATCH } from './resource-server.ts';
+import { plainUserinfo } from './userinfo.ts';
 
 const BODY_LIMIT = 56 * 1024;
+
+/** As the engine has them on an answer of its own. */
+const PLAIN_HEADERS = {
+  'cache-control': 'no-store',
+  vary: 'Origin',
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': 'WWW-Authenticate',
+  'content-type': 'application/json; charset=utf-8',
+};
 
 /** Secrets that would end up in logs and histories when sent in a query string. */
 const NEVER_IN_QUERY = [
@@ -288,7 +298,14 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
           url,
           config: { access: 'public' },
           schema: { operationId: operationId + (suffix[`${operationId} ${verb}`] ?? ''), tags: ['oauth'], summary },
-          handler: (request, reply) => handOver(request, reply, prepare),
+          handler:
+            url === PATHS.userinfo && verb === 'GET'
+              ? async (request, reply) => {
+                  const claims = await plainUserinfo(providerFor, request);
+                  if (!claims) return handOver(request, reply);
+                  return reply.headers(PLAIN_HEADERS).send(claims);
+                }
+              : (request, reply) => handOver(request, reply, prepare),
         });
       }
       if (url !== PATHS.authorization && !url.includes(':'))

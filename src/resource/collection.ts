@@ -8,6 +8,7 @@ import { now } from '../kernel/clock.ts';
 import type { Root, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { idFloor, isId, mintId } from '../kernel/id.ts';
+import { recent } from '../kernel/recent.ts';
 import { mac, sameSecret, seal, unseal } from '../kernel/secrets.ts';
 import { foldWords } from '../kernel/text.ts';
 import type { Nothing, ResourceSpec, Row } from './define.ts';
@@ -37,6 +38,8 @@ export type Collection<R extends TObject = TObject, S extends TObject = TObject>
   /** @throws Fault `not_found` for an id that is malformed, absent or another tenant's. */
   get(scope: Scope, id: string): Promise<Row<R, S>>;
   find(scope: Scope, id: string): Promise<Row<R, S> | undefined>;
+  /** As `find`, seconds old at most: to look at, not to change. What this process changes is seen at once. */
+  recent(scope: Tenant, id: string): Row<R, S> | undefined | Promise<Row<R, S> | undefined>;
   findOne(scope: Scope, filter: Filter): Promise<Row<R, S> | undefined>;
   /** Bounded by the caller's filter: for rows that hang on one other row. */
   all(scope: Scope, filter: Filter): Promise<Row<R, S>[]>;
@@ -65,6 +68,8 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
   const model = mongoose.model<Stored>(spec.title, schema as mongoose.Schema<Stored>);
   const sealedFields = Object.keys(spec.sealed ?? {});
   type R1 = Row<R, S>;
+  const held = recent<R1 | undefined>(20_000);
+  const heldKey = (scope: Scope, id: string) => (scopeKind === 'root' ? id : `${(scope as Tenant).id} ${id}`);
 
   const scoped = (scope: Scope): Filter => (scopeKind === 'root' ? {} : { account: { $eq: (scope as Tenant).id } });
 
@@ -228,6 +233,8 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
       return collection.findOne(scope, { _id: { $eq: id } });
     },
 
+    recent: (tenant, id) => held.get(heldKey(tenant, id), () => collection.find(tenant, id)),
+
     async get(scope, id) {
       const row = await collection.find(scope, id);
       if (!row) throw new Fault('not_found', `${spec.title} not found.`);
@@ -306,6 +313,7 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
           const stored = await model
             .findOneAndUpdate({ $and: [base, guard] }, { $set: set, $unset: unset }, { returnDocument: 'after' })
             .lean<Stored>();
+          held.forget(heldKey(scope, id));
           if (stored) return fromStored(stored);
         } catch (error) {
           duplicate(error);
@@ -324,12 +332,14 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
       const stored = isId(kind, id)
         ? await model.findOneAndDelete({ _id: { $eq: id }, ...scoped(scope) }).lean<Stored>()
         : null;
+      held.forget(heldKey(scope, id));
       if (!stored) throw new Fault('not_found', `${spec.title} not found.`);
       return fromStored(stored);
     },
 
     async removeWhere(scope, filter) {
       const { deletedCount } = await model.deleteMany({ ...filter, ...scoped(scope) });
+      held.forgetWhere((row) => row?.account === (scope as Tenant).id);
       return deletedCount;
     },
 

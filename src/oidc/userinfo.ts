@@ -1,0 +1,63 @@
+/**
+ * The short way to the answer of the userinfo endpoint (OIDC Core §5.3) that nearly every request gets: a plain bearer
+ * token from a server, and claims as JSON. It knows no refusals: whatever is not plainly in order is the engine's to
+ * answer, which says the same of what is.
+ */
+import type { FastifyRequest } from 'fastify';
+import type { AdapterPayload } from 'oidc-provider';
+import { type ProtocolRow, recentProtocol } from '../domain/grant.ts';
+import { users } from '../domain/user.ts';
+import { nowSeconds } from '../kernel/clock.ts';
+import type { Tenant } from '../kernel/context.ts';
+import { verifyAccessToken } from './access-token.ts';
+import { CLAIMS, userClaims } from './claims.ts';
+import type { ClientExtras } from './client-metadata.ts';
+import type { ProviderFor } from './providers.ts';
+
+const BEARER = /^bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i;
+const claimsOf: Record<string, string[]> = CLAIMS;
+
+type GrantPayload = AdapterPayload & { openid?: { scope?: string; claims?: string[] } };
+
+const opened = new WeakMap<ProtocolRow, AdapterPayload>();
+function payloadOf(row: ProtocolRow): AdapterPayload {
+  const known = opened.get(row);
+  if (known) return known;
+  const payload = JSON.parse(row.payload) as AdapterPayload;
+  opened.set(row, payload);
+  return payload;
+}
+
+/** Scopes that both the token and its grant hold; nothing where the grant does not plainly stand behind the token. */
+async function grantedScopes(tenant: Tenant, token: AdapterPayload): Promise<string[] | undefined> {
+  const row = token.grantId ? await recentProtocol(tenant, { kind: 'Grant', token: token.grantId }) : null;
+  if (!row) return undefined;
+  const { clientId, accountId, exp, openid, rejected } = payloadOf(row) as GrantPayload;
+  const own = clientId === token.clientId && accountId === token.accountId;
+  if (!own || (exp ?? 0) <= nowSeconds() || rejected || !openid?.scope || openid.claims) return undefined;
+  const granted = openid.scope.split(' ');
+  return (token.scope as string).split(' ').filter((scope) => granted.includes(scope));
+}
+
+/** @returns nothing where the engine has to look. */
+export async function plainUserinfo(providerFor: ProviderFor, request: FastifyRequest): Promise<object | undefined> {
+  const { tenant, headers } = request;
+  const value = BEARER.exec(headers.authorization ?? '')?.[1];
+  if (!value || headers.origin !== undefined || headers.dpop !== undefined || request.raw.url?.includes('?'))
+    return undefined;
+  const token = await verifyAccessToken(tenant, 'AccessToken', value);
+  if (!token || token.aud !== undefined || token.jkt || token.claims || !token.scope) return undefined;
+  const client = await (await providerFor(tenant)).Client.find(token.clientId!);
+  if (!client || (client as unknown as ClientExtras & { userinfoSignedResponseAlg?: string }).userinfoSignedResponseAlg)
+    return undefined;
+  const scopes = await grantedScopes(tenant, token);
+  if (!scopes?.includes('openid')) return undefined;
+  const user = await users.recent(tenant, token.accountId!);
+  if (!user || user.suspended) return undefined;
+  const claims: Record<string, unknown> = userClaims(user);
+  return Object.fromEntries(
+    scopes
+      .flatMap((scope) => claimsOf[scope] ?? [])
+      .flatMap((claim) => (claims[claim] === undefined ? [] : [[claim, claims[claim]]])),
+  );
+}
