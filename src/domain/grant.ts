@@ -61,11 +61,17 @@ const held = recent<ProtocolRow | null>(20_000);
 /** Inserts or replaces; a consumed row stays consumed. */
 export async function putProtocol(tenant: Tenant, key: Keyed, fields: ProtocolFields): Promise<void> {
   const _id = keyOf(tenant, key);
-  await protocolModel.updateOne(
-    { _id: { $eq: _id }, ...scope(tenant) },
-    { $set: { ...fields }, $setOnInsert: { kind: key.kind } },
-    { upsert: true },
-  );
+  const write = () =>
+    protocolModel.updateOne(
+      { _id: { $eq: _id }, ...scope(tenant) },
+      { $set: { ...fields }, $setOnInsert: { kind: key.kind } },
+      { upsert: true },
+    );
+  // Two that insert the same row at once (honest retries of one refresh token): the later one finds it there.
+  await write().catch((error: { code?: unknown }) => {
+    if (error.code !== 11000) throw error;
+    return write();
+  });
   held.forget(_id);
 }
 
