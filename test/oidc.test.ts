@@ -514,6 +514,41 @@ test('offline_access gives a refresh token without prompt=consent; without the s
   assert.equal(without.tokens.refresh_token, undefined);
 });
 
+test('a pushed request gives what was pushed, and nothing that is written beside it', async () => {
+  const t = await w.tenant();
+  const user = await t.user();
+  const client = await t.client();
+  const finish = async (pushed: string, beside: Record<string, string> = {}) => {
+    const { verifier, challenge } = pkce();
+    const par = await w.send(`${t.origin}/oauth/par`, {
+      method: 'POST',
+      form: {
+        client_id: client.client_id,
+        client_secret: client.client_secret,
+        response_type: 'code',
+        redirect_uri: REDIRECT,
+        scope: pushed,
+        code_challenge: challenge,
+        code_challenge_method: 'S256',
+      },
+    });
+    assert.equal(par.status, 201, par.text);
+    const query = new URLSearchParams({
+      client_id: client.client_id,
+      request_uri: par.body.request_uri,
+      ...beside,
+    });
+    const landed = await signIn(agent(), `${t.origin}/authorize?${query}`, user);
+    return (await redeem(t, client, { code: landed.searchParams.get('code') ?? '', verifier })).body;
+  };
+  const offline = await finish('openid offline_access');
+  assert.ok(offline.refresh_token);
+  assert.match(offline.scope, /offline_access/);
+  const online = await finish('openid', { scope: 'openid email offline_access' });
+  assert.equal(online.refresh_token, undefined);
+  assert.equal(online.scope, 'openid');
+});
+
 test('a refresh token is replaced at every use, and using the old one again ends the family (RFC 9700 §4.14.2)', async () => {
   const t = await w.tenant();
   const { client, tokens } = await signedIn(t);

@@ -1,4 +1,5 @@
 /** A tenant's engine configuration, top to bottom like a contract: lifetimes, surfaces, policies, pages. */
+import { decodeJwt } from 'jose';
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { accountKeys } from '../domain/account-keys.ts';
 import { DEVICE_CODE_SECONDS } from '../domain/device-code.ts';
@@ -49,15 +50,24 @@ const extras = (client: unknown): ClientExtras => (client ?? {}) as ClientExtras
 const split = (scope: unknown): string[] => (typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []);
 
 /**
+ * The scope as it was asked for. A pushed request or a request object speaks alone (RFC 9101 §6.3): what stands beside it
+ * in the address was signed or pushed by nobody. The engine has verified it by now.
+ */
+function askedScope({ query, oidc }: KoaContextWithOIDC): string[] {
+  const outside = { ...query, ...(oidc.body as Record<string, unknown> | undefined) };
+  const request = oidc.entities.PushedAuthorizationRequest?.request ?? outside.request;
+  return split(typeof request === 'string' ? decodeJwt(request).scope : outside.scope);
+}
+
+/**
  * Nearly every client asks for `offline_access` without `prompt=consent`, and the engine drops it then (OIDC Core §11
  * allows granting it under other conditions). The request is looked at again after the engine's own check.
  */
 function keepOfflineAccess(ctx: KoaContextWithOIDC): void {
-  const asked = split(ctx.query.scope ?? (ctx.oidc.body as Record<string, unknown> | undefined)?.scope);
   const params = ctx.oidc.params!;
   const scopes = split(params.scope);
   if (
-    asked.includes('offline_access') &&
+    askedScope(ctx).includes('offline_access') &&
     !scopes.includes('offline_access') &&
     ctx.oidc.client?.grantTypeAllowed('refresh_token')
   )
