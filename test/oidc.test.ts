@@ -666,6 +666,47 @@ test('the audience asked for at /authorize holds at the token endpoint', async (
   assert.equal(claims.scope, 'read:orders');
 });
 
+test('a request without a scope gets who the user is, and all that the audience has for them (RFC 6749 §3.3)', async () => {
+  const t = await w.tenant();
+  const [user, client] = [await t.user(), await t.client()];
+  const granted = async (audience?: string) => {
+    const { verifier, challenge } = pkce();
+    const query = new URLSearchParams({
+      response_type: 'code',
+      client_id: client.client_id,
+      redirect_uri: REDIRECT,
+      code_challenge: challenge,
+      code_challenge_method: 'S256',
+      ...(audience && { audience }),
+    });
+    const landed = await signIn(agent(), `${t.origin}/authorize?${query}`, user);
+    const { body, text } = await redeem(t, client, { code: landed.searchParams.get('code') ?? '', verifier });
+    assert.ok(body.access_token, text);
+    assert.equal(decodeJwt(body.id_token).sub, user.id);
+    assert.equal(body.refresh_token, undefined);
+    return body;
+  };
+  assert.equal((await granted()).scope, 'openid');
+
+  await ordersApi(t);
+  const everything = decodeJwt((await granted(ORDERS)).access_token);
+  assert.deepEqual([everything.aud, everything.scope], [ORDERS, 'read:orders create:orders']);
+
+  const careful = await t.api('POST', '/api', {
+    name: 'Careful API',
+    identifier: 'https://careful.example.com',
+    rbac: true,
+    permissions: [{ value: 'read:all' }, { value: 'delete:all' }],
+  });
+  assert.equal(decodeJwt((await granted(careful.identifier)).access_token).scope, undefined);
+  const role = await t.api('POST', '/role', { name: 'Reader', permissions: [{ api: careful.id, value: 'read:all' }] });
+  await t.api('POST', `/role/${role.id}/users`, { users: [user.id] });
+  assert.equal(decodeJwt((await granted(careful.identifier)).access_token).scope, 'read:all');
+
+  const management = decodeJwt((await granted(t.audience)).access_token);
+  assert.equal(management.scope, undefined, 'nothing that nobody gave');
+});
+
 test('an Api without offline access gives no refresh token', async () => {
   const t = await w.tenant();
   await ordersApi(t, { allow_offline_access: false });

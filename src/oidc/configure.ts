@@ -1,5 +1,4 @@
 /** A tenant's engine configuration, top to bottom like a contract: lifetimes, surfaces, policies, pages. */
-import { decodeJwt } from 'jose';
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { accountKeys } from '../domain/account-keys.ts';
 import { DEVICE_CODE_SECONDS } from '../domain/device-code.ts';
@@ -14,6 +13,7 @@ import { existingGrant } from './consent.ts';
 import { deviceFlow } from './device.ts';
 import type { GrantOptions } from './grants/grant-type.ts';
 import { allowsOfflineAccess, resourceServer } from './resource-server.ts';
+import { reviewScope } from './scope.ts';
 import { engineKey } from './signing.ts';
 
 export type ProviderOptions = GrantOptions & {
@@ -47,32 +47,6 @@ export const SESSION_SECONDS = 14 * DAY;
 const DEFAULT_ACCESS_TOKEN_SECONDS = DAY;
 
 const extras = (client: unknown): ClientExtras => (client ?? {}) as ClientExtras;
-const split = (scope: unknown): string[] => (typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []);
-
-/**
- * The scope as it was asked for. A pushed request or a request object speaks alone (RFC 9101 §6.3): what stands beside it
- * in the address was signed or pushed by nobody. The engine has verified it by now.
- */
-function askedScope({ query, oidc }: KoaContextWithOIDC): string[] {
-  const outside = { ...query, ...(oidc.body as Record<string, unknown> | undefined) };
-  const request = oidc.entities.PushedAuthorizationRequest?.request ?? outside.request;
-  return split(typeof request === 'string' ? decodeJwt(request).scope : outside.scope);
-}
-
-/**
- * Nearly every client asks for `offline_access` without `prompt=consent`, and the engine drops it then (OIDC Core §11
- * allows granting it under other conditions). The request is looked at again after the engine's own check.
- */
-function keepOfflineAccess(ctx: KoaContextWithOIDC): void {
-  const params = ctx.oidc.params!;
-  const scopes = split(params.scope);
-  if (
-    askedScope(ctx).includes('offline_access') &&
-    !scopes.includes('offline_access') &&
-    ctx.oidc.client?.grantTypeAllowed('refresh_token')
-  )
-    params.scope = [...scopes, 'offline_access'].join(' ');
-}
 
 export async function configure(tenant: Tenant, options: ProviderOptions): Promise<Configuration> {
   const { published, production } = await accountKeys(tenant);
@@ -122,7 +96,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     clientDefaults: { id_token_signed_response_alg: 'RS256' },
     enabledJWA: { idTokenSigningAlgValues: ['RS256'] },
     extraClientMetadata: { properties: [...CLIENT_EXTRAS] },
-    extraParams: { audience: keepOfflineAccess },
+    extraParams: { audience: (ctx) => reviewScope(tenant, ctx) },
     conformIdTokenClaims: false,
     allowOmittingSingleRegisteredRedirectUri: false,
     clockTolerance: 15,

@@ -49,6 +49,10 @@ async function grantedByRoles(tenant: Tenant, user: string, api: Api): Promise<S
   );
 }
 
+/** Every scope that an audience knows, whoever asks. */
+export const catalogueOf = async (tenant: Tenant, identifier: string): Promise<string[]> =>
+  ((await apiOf(tenant, identifier))?.permissions ?? []).map(({ value }) => value);
+
 /** Scopes that this request may end up with: the Api's, what the client may have of them, what the user's roles grant. */
 async function allowedScopes(tenant: Tenant, ctx: KoaContextWithOIDC, api: Api): Promise<string[]> {
   const requested = split(ctx.oidc.params?.scope);
