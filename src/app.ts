@@ -33,6 +33,8 @@ import { login } from './flows/login.ts';
 import { logout } from './flows/logout.ts';
 import type { ErrorPage } from './flows/pages.ts';
 import { passwordless, passwordlessStart } from './flows/passwordless.ts';
+import type { RenderedPage } from './flows/render.ts';
+import { responsePage } from './flows/response.ts';
 import { returning } from './flows/return.ts';
 import { SURFACES, themeCss } from './flows/theme.ts';
 import { enforce } from './http/actor.ts';
@@ -245,6 +247,7 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
       operatorClientId: operator.id,
       operatorClientSecret: operator.secret,
       renderError: renderEngineError,
+      renderResponse: (ctx, response) => sendPage(ctx, responsePage(requestOf(ctx.req), response)),
     },
     (ctx, error) => {
       log.error({ err: error, reqId: requestOf(ctx.req).id }, 'the OIDC engine failed');
@@ -316,10 +319,13 @@ function renderEngineError(
   const internal = ctx.status >= 500;
   const known =
     ENGINE_PAGES[error.name] ?? (isUnavailable(error) ? 'unavailable' : internal ? 'internal' : 'broken_link');
-  const rendered = faultPage(requestOf(ctx.req), known);
-  ctx.status = rendered.status;
-  ctx.set(rendered.headers);
-  ctx.body = rendered.body;
+  sendPage(ctx, faultPage(requestOf(ctx.req), known));
+}
+
+function sendPage(ctx: KoaContextWithOIDC, { status, headers, body }: RenderedPage): void {
+  ctx.status = status;
+  ctx.set(headers);
+  ctx.body = body;
 }
 
 function system(app: FastifyInstance, store: AppOptions['store']): void {

@@ -192,6 +192,17 @@ export type EmailLinkData = PageCommon & {
   email: string;
 };
 
+/** Posts `fields` to the app, by itself where scripts run. */
+export type FormPostData = PageCommon & {
+  action: string;
+  appName: string;
+  /** Exact: sent as they are, shown nowhere. */
+  fields: Record<string, string>;
+};
+
+/** Hands `message`, which is JSON in ASCII, to the window that opened or framed the page, if it is of the origin `target`. */
+export type WebMessageData = PageCommon & { target: string; message: string };
+
 export type DeviceDoneData = PageCommon & { allowed: boolean };
 
 export type PageData = {
@@ -204,6 +215,8 @@ export type PageData = {
   'device-confirm': DeviceConfirmData;
   'device-done': DeviceDoneData;
   'email-link': EmailLinkData;
+  'form-post': FormPostData;
+  'web-message': WebMessageData;
   'signed-out': SignedOutData;
   logout: LogoutData;
   'signed-in': SignedInData;

@@ -22,6 +22,8 @@ export type PageOptions = {
   formAction?: readonly string[] | '*';
   /** What the page may open in frames: addresses, of which the origins count. */
   frameSrc?: readonly string[];
+  /** Origins that may have the page in a frame; default nobody. */
+  frameAncestors?: readonly string[];
 };
 
 export type RenderedPage = { status: number; headers: Record<string, string>; body: string };
@@ -59,8 +61,9 @@ function headersOf(
   name: PageName,
   locale: string,
   nonce: string,
-  { formAction = [], frameSrc = [] }: PageOptions,
+  { formAction = [], frameSrc = [], frameAncestors = [] }: PageOptions,
 ): Record<string, string> {
+  const ancestors = frameAncestors.flatMap(frameSource);
   const policy = [
     "default-src 'none'",
     `style-src 'self' 'nonce-${nonce}'`,
@@ -70,7 +73,7 @@ function headersOf(
     ...(frameSrc.length ? [['frame-src', ...new Set(frameSrc.flatMap(formSource))].join(' ')] : []),
     ...(formAction === '*' ? [] : [["form-action 'self'", ...new Set(formAction.flatMap(formSource))].join(' ')]),
     "base-uri 'none'",
-    "frame-ancestors 'none'",
+    ancestors.length ? `frame-ancestors ${ancestors.join(' ')}` : "frame-ancestors 'none'",
   ];
   return {
     'content-type': 'text/html; charset=utf-8',
@@ -78,7 +81,8 @@ function headersOf(
     'content-security-policy': policy.join('; '),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    'x-frame-options': 'DENY',
+    // It cannot name an origin, and browsers that know frame-ancestors ignore it.
+    ...(ancestors.length === 0 && { 'x-frame-options': 'DENY' }),
     // Not no-referrer: browsers would then post with `Origin: null`, which the CSRF check has to refuse.
     'referrer-policy': 'same-origin',
     'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
@@ -94,6 +98,12 @@ function formSource(address: string): string[] {
   if (!url) return [];
   const isWeb = url.protocol === 'http:' || url.protocol === 'https:';
   return [isWeb && !url.hostname.startsWith('[') ? url.origin : url.protocol];
+}
+
+/** An origin as CSP spells it; those of IPv6 hosts it cannot, and a whole scheme would be anybody. */
+function frameSource(origin: string): string[] {
+  const url = URL.parse(origin);
+  return url && /^https?:$/.test(url.protocol) && !url.hostname.startsWith('[') ? [url.origin] : [];
 }
 
 /** What the templates see: the data made harmless, the words, and the few things that are computed. */
@@ -162,6 +172,8 @@ function firstLetter(name: string): string {
   return first ? first.segment.toLocaleUpperCase() : '·';
 }
 
+/** Goes back to the app that sent it, to the letter; nobody reads it. */
+const EXACT = 'fields';
 const IMAGE = /^(?:logo|icon|appLogo)$/;
 const ADDRESS = /(?:^action|href|url|uri)$/i;
 
@@ -170,6 +182,7 @@ const ADDRESS = /(?:^action|href|url|uri)$/i;
  * By field name and in one place, so that a template cannot forget it.
  */
 function harmless(value: unknown, field = ''): unknown {
+  if (field === EXACT) return value;
   if (typeof value === 'string') {
     if (IMAGE.test(field)) return isImage(value) ? value : undefined;
     if (ADDRESS.test(field)) return isAddress(value) ? value : undefined;

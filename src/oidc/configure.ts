@@ -13,6 +13,7 @@ import { existingGrant } from './consent.ts';
 import { deviceFlow } from './device.ts';
 import type { GrantOptions } from './grants/grant-type.ts';
 import { allowsOfflineAccess, resourceServer } from './resource-server.ts';
+import type { RenderResponse } from './response-pages.ts';
 import { reviewScope } from './scope.ts';
 import { engineKey } from './signing.ts';
 
@@ -27,6 +28,8 @@ export type ProviderOptions = GrantOptions & {
     out: { error: string; error_description?: string },
     error: Error,
   ): void | Promise<void>;
+  /** Writes an authorization response that is a page. */
+  renderResponse: RenderResponse;
 };
 
 export const PATHS = {
@@ -118,6 +121,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       backchannelLogout: { enabled: true },
       userinfo: { enabled: true },
       deviceFlow,
+      webMessageResponseMode: { enabled: true, ack: 'individual-draft-01' },
       revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },
       introspection: { enabled: true, allowedPolicy: async (_ctx, client, token) => mayIntrospect(client, token) },
     },

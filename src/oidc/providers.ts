@@ -1,6 +1,6 @@
 /** One engine instance per account, origin and revision, in an LRU; making one costs a third of a millisecond. */
 import { LRUCache } from 'lru-cache';
-import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { recordClientRefusal } from '../auth/client-refusal.ts';
 import { append } from '../domain/log.ts';
 import type { Tenant } from '../kernel/context.ts';
@@ -12,6 +12,7 @@ import { keepDeviceCodes } from './device.ts';
 import { registerGrants } from './grants/index.ts';
 import { chainRefreshTokens } from './refresh.ts';
 import { apiClaims } from './resource-server.ts';
+import { withResponsePages } from './response-pages.ts';
 
 export type ProviderFor = (tenant: Tenant) => Promise<Provider>;
 
@@ -22,8 +23,10 @@ export function providers(
 ): ProviderFor {
   const cache = new LRUCache<string, Promise<Provider>>({ max: 1000 });
 
+  const Engine = withResponsePages(options.renderResponse);
+
   async function make(tenant: Tenant): Promise<Provider> {
-    const provider = new Provider(tenant.origin, await configure(tenant, options));
+    const provider = new Engine(tenant.origin, await configure(tenant, options));
     // The bridge has resolved host and scheme already and hands them over in these headers.
     provider.proxy = true;
     // Revocation answers with nothing at all; several clients parse whatever has a content type.
