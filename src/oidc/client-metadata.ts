@@ -66,6 +66,7 @@ function metadataOf(client: Client): ClientMetadata {
     ...optional('policy_uri'),
     ...optional('backchannel_logout_uri'),
     backchannel_logout_session_required: client.backchannel_logout_session_required,
+    ...(typeof client.default_max_age === 'number' && { default_max_age: client.default_max_age }),
     // The engine's rules for native clients are about registration; ours are checked when the client is written.
     application_type: 'web',
     native: client.application_type === 'native',

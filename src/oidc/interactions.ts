@@ -92,11 +92,10 @@ export function interactions(providerFor: ProviderFor) {
       } as InteractionResults);
     },
 
-    /** The user stays who they are (prompt=select_account). */
+    /** The user stays who they are (prompt=select_account); that is no login, since nobody has proved anything. */
     continueAs: (flow: Flow, request: FastifyRequest, reply: FastifyReply) =>
       answer(flow, request, reply, {
         select_account: {},
-        login: { accountId: flow.sessionUser! },
       } as InteractionResults),
 
     async allow(flow: Flow, request: FastifyRequest, reply: FastifyReply): Promise<string> {
