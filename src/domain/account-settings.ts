@@ -1,6 +1,7 @@
 /** What a tenant's administrator decides about the account as a whole: the groups of settings, and what they start as. */
 import Type, { type Static } from 'typebox';
 import { DAY } from '../kernel/clock.ts';
+import { Fault } from '../kernel/fault.ts';
 import { OneOf } from '../resource/define.ts';
 import { nullable, WebUrl } from './fields.ts';
 
@@ -36,11 +37,21 @@ const Seconds = (description: string) => Type.Integer({ minimum: 60, maximum: 36
 
 export const SessionSettings = Type.Object(
   {
-    idle_lifetime: Seconds('Seconds after its last use at which a login session ends'),
+    idle_lifetime: Seconds(
+      'Seconds after its last use at which a login session ends; a use is a login, or an app that asks at /authorize. Written down at intervals of a twentieth of it',
+    ),
     absolute_lifetime: Seconds('Seconds after the login at which its session ends, however busy'),
   },
   closed,
 );
+
+/** @throws Fault `validation` for a session that would be over before it could be idle for long enough. */
+export function checkLifetimes({ idle_lifetime, absolute_lifetime }: Static<typeof SessionSettings>): void {
+  if (idle_lifetime <= absolute_lifetime) return;
+  throw new Fault('validation', 'idle_lifetime must not be longer than absolute_lifetime.', {
+    details: [{ path: '/session_settings/idle_lifetime', message: `must be <= ${absolute_lifetime}` }],
+  });
+}
 
 export const OAuthSettings = Type.Object(
   {

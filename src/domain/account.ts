@@ -11,6 +11,7 @@ import { defineCollection } from '../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
 import {
   Branding,
+  checkLifetimes,
   defaultSettings,
   Hostname,
   NotificationSettings,
@@ -216,6 +217,7 @@ export async function updateAccount(_root: Root, id: string, patch: AccountPatch
   const current = served(await accounts.find(everything, id));
   if (!current) throw new Fault('not_found', 'Account not found.');
   checkMetadata('/metadata', patch.metadata);
+  if (patch.session_settings) checkLifetimes({ ...viewOf(current).sessions, ...patch.session_settings });
   const { name, ...rest } = patch;
   if (rest.default_connection) {
     const tenant = asTenant(viewOf(current), '');

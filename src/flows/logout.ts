@@ -10,6 +10,7 @@ import {
   logoutParams,
   readLogout,
   SESSION_COOKIE,
+  sessionCookie,
 } from '../oidc/logout.ts';
 import type { ProviderFor } from '../oidc/providers.ts';
 import { checkForm, csrfToken, pageCommon } from './context.ts';
@@ -42,12 +43,7 @@ export function logout(app: FastifyInstance, providerFor: ProviderFor): void {
         data: { ip: request.from.ip },
       });
     }
-    reply.clearCookie(SESSION_COOKIE, {
-      path: '/',
-      httpOnly: true,
-      sameSite: 'lax',
-      secure: tenant.origin.startsWith('https:'),
-    });
+    reply.clearCookie(SESSION_COOKIE, sessionCookie(tenant));
     const page = wantsHtml(request);
     if (redirectTo && !(page && frames.length))
       return reply.header('cache-control', 'no-store').redirect(redirectTo, 303);

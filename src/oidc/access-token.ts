@@ -123,7 +123,7 @@ function openAgain(token: string, keyOf: (kid: string) => KeyObject | undefined)
 }
 
 /** The longest that an access token can live (an Api's upper bound), hence how long a revoked one has to be remembered. */
-const LONGEST_SECONDS = 30 * DAY;
+export const LONGEST_SECONDS = 30 * DAY;
 
 /** RFC 7009: the token stops working here at once; whoever verifies signatures alone sees it expire. */
 export const denyAccessToken = (tenant: Tenant, jti: string): Promise<void> =>

@@ -18,6 +18,7 @@ import { inSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { denyAccessToken, verifyAccessToken } from './access-token.ts';
 import { type BuiltIn, clientMetadata, ENDLESS_SECONDS } from './client-metadata.ts';
+import { sessionsWithLifetimes } from './session.ts';
 
 /**
  * For how long the use of a replaced refresh token is taken for a retry: two tabs, a lost answer, a request that was
@@ -130,5 +131,6 @@ export const adapterFor =
         ...readOnly((token) => verifyAccessToken(tenant, kind, token) as never),
         destroy: (jti) => denyAccessToken(tenant, jti),
       };
-    return protocolAdapter(tenant, kind);
+    const rows = protocolAdapter(tenant, kind);
+    return kind === 'Session' ? sessionsWithLifetimes(tenant, rows) : rows;
   };

@@ -9,10 +9,10 @@ import type { Tenant } from '../kernel/context.ts';
 import { mintToken } from '../kernel/secrets.ts';
 import { PAGES, PAGES_RETURN } from './client-metadata.ts';
 import { originAllowed } from './client-rules.ts';
-import { SESSION_SECONDS } from './configure.ts';
-import { endSession, SESSION_COOKIE, sessionOf } from './logout.ts';
+import { endSession } from './logout.ts';
 import type { ProviderFor } from './providers.ts';
 import { describeScopes, skipsConsent } from './resource-server.ts';
+import { SESSION_COOKIE, secondsLeft, sessionCookie, sessionOf } from './session.ts';
 
 export type Browser = ReturnType<typeof browser>;
 
@@ -84,14 +84,9 @@ export function browser(providerFor: ProviderFor) {
       if (session === previous) session.resetIdentifier();
       else if (previous) await endSession(tenant, previous);
       session.loginAccount({ accountId: login.user, amr: login.amr });
-      await session.save(SESSION_SECONDS);
-      reply.setCookie(SESSION_COOKIE, session.jti, {
-        path: '/',
-        httpOnly: true,
-        sameSite: 'lax',
-        secure: tenant.origin.startsWith('https:'),
-        expires: inSeconds(SESSION_SECONDS),
-      });
+      const seconds = secondsLeft(tenant, session);
+      await session.save(seconds);
+      reply.setCookie(SESSION_COOKIE, session.jti, { ...sessionCookie(tenant), expires: inSeconds(seconds) });
     },
   };
 }

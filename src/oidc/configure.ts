@@ -5,6 +5,7 @@ import { DEVICE_CODE_SECONDS } from '../domain/device-code.ts';
 import { managementAudience } from '../domain/permission.ts';
 import { DAY, HOUR, MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { LONGEST_SECONDS } from './access-token.ts';
 import { adapterFor } from './adapter.ts';
 import { CLAIMS, findAccount } from './claims.ts';
 import { CLIENT_EXTRAS, type ClientExtras, ENDLESS_SECONDS } from './client-metadata.ts';
@@ -15,6 +16,7 @@ import type { GrantOptions } from './grants/grant-type.ts';
 import { allowsOfflineAccess, resourceServer } from './resource-server.ts';
 import type { RenderResponse } from './response-pages.ts';
 import { reviewScope } from './scope.ts';
+import { SESSION_COOKIE, secondsLeft, sessionCookie } from './session.ts';
 import { engineKey } from './signing.ts';
 
 export type ProviderOptions = GrantOptions & {
@@ -46,7 +48,6 @@ export const PATHS = {
   pushed_authorization_request: '/oauth/par',
 };
 
-export const SESSION_SECONDS = 14 * DAY;
 const DEFAULT_ACCESS_TOKEN_SECONDS = DAY;
 
 const extras = (client: unknown): ClientExtras => (client ?? {}) as ClientExtras;
@@ -54,7 +55,7 @@ const extras = (client: unknown): ClientExtras => (client ?? {}) as ClientExtras
 export async function configure(tenant: Tenant, options: ProviderOptions): Promise<Configuration> {
   const { published, production } = await accountKeys(tenant);
   const secure = tenant.origin.startsWith('https:');
-  const cookie = { httpOnly: true, sameSite: 'lax', secure, path: '/' } as const;
+  const flowCookie = { httpOnly: true, sameSite: 'lax', secure } as const;
   const policy = interactionPolicy.base();
   policy.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0);
 
@@ -64,9 +65,9 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     jwks: { keys: [production, ...published.filter((key) => key !== production)].map(engineKey) } as never,
     routes: PATHS,
     cookies: {
-      names: { session: 'cardea_sess', interaction: 'cardea_flow', resume: 'cardea_resume' },
-      long: cookie,
-      short: { ...cookie, path: undefined },
+      names: { session: SESSION_COOKIE, interaction: 'cardea_flow', resume: 'cardea_resume' },
+      long: sessionCookie(tenant),
+      short: flowCookie,
       keys: [],
     },
     discovery: {
@@ -83,11 +84,15 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       DeviceCode: DEVICE_CODE_SECONDS,
       IdToken: HOUR,
       Interaction: HOUR,
-      Session: SESSION_SECONDS,
+      Session: (_ctx, session) => secondsLeft(tenant, session),
       RefreshToken: (_ctx, _token, client) => extras(client).refresh_lifetime ?? 30 * DAY,
-      // A grant outlives every token under it.
+      // A grant outlives every token under it, and the session may get tokens to its last second.
       Grant: (ctx) =>
-        Math.min(ENDLESS_SECONDS, (extras(ctx?.oidc?.client).refresh_lifetime ?? 30 * DAY) + SESSION_SECONDS),
+        Math.min(
+          ENDLESS_SECONDS,
+          Math.max(extras(ctx?.oidc?.client).refresh_lifetime ?? 0, LONGEST_SECONDS) +
+            tenant.account.sessions.absolute_lifetime,
+        ),
     },
 
     responseTypes: ['code'],

@@ -9,8 +9,9 @@ import { users } from '../domain/user.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import type { ProviderFor } from './providers.ts';
+import { sessionOf } from './session.ts';
 
-export const SESSION_COOKIE = 'cardea_sess';
+export { SESSION_COOKIE, sessionCookie } from './session.ts';
 
 export const LOGOUT_PARAMETERS = [
   'id_token_hint',
@@ -32,13 +33,6 @@ export type LogoutRequest = {
   /** True when the hint proves that the client means this very session, so that nobody has to be asked (§2). */
   confirmed: boolean;
 };
-
-/** The browser's session, if it has a live one. */
-export async function sessionOf(providerFor: ProviderFor, request: FastifyRequest): Promise<Session | undefined> {
-  const id = request.cookies[SESSION_COOKIE];
-  if (!id) return undefined;
-  return (await providerFor(request.tenant)).Session.find(id);
-}
 
 /** @throws Fault `invalid_request` for a parameter that comes twice or is not text (RFC 6749 §3.1). */
 export function logoutParams(...sources: unknown[]): LogoutParams {
