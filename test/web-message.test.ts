@@ -258,3 +258,18 @@ test('discovery names the response modes that work', async () => {
   for (const mode of ['query', 'fragment', 'form_post', 'web_message'])
     assert.ok(body.response_modes_supported.includes(mode), mode);
 });
+
+test('an app whose callback goes on to another of its origins is reached from the login page', async () => {
+  const t = await w.tenant();
+  const user = await t.user();
+  const { port, received } = await appServer();
+  const { port: other } = await appServer();
+  const home = `http://127.0.0.1:${other}/home`;
+  const callback = `http://localhost:${port}/onward?onward=${encodeURIComponent(home)}`;
+  const client = await t.client({ callbacks: [callback] });
+  await visit({}, async (page) => {
+    await logIn(page, authorizeUrl(t, client.client_id, { redirect_uri: callback }), user);
+    await page.waitForURL(home);
+  });
+  assert.equal(received.posts.length, 0);
+});

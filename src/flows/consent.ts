@@ -4,7 +4,7 @@ import { append } from '../domain/log.ts';
 import type { Flow, Interactions } from '../oidc/interactions.ts';
 import { checkForm, csrfToken, pageCommon } from './context.ts';
 import { scopePermission } from './locale.ts';
-import { formTargets, langQuery, pageUser } from './login.ts';
+import { FLOW_PAGE, langQuery, pageUser } from './login.ts';
 import { renderPage } from './render.ts';
 
 export async function showConsent(
@@ -16,7 +16,7 @@ export async function showConsent(
   const { scopes, permissions } = await interactions.wanted(flow, request);
   const common = pageCommon(request, flow.params.ui_locales);
   const standard = scopes.flatMap((scope) => scopePermission(scope, common.locale) ?? []);
-  const uri = flow.client.uri ?? formTargets(flow)[0];
+  const uri = flow.client.uri ?? (flow.params.redirect_uri as string | undefined);
   return renderPage(
     reply,
     'consent',
@@ -40,7 +40,7 @@ export async function showConsent(
         ...permissions.map(({ scope, api, description }) => ({ title: description ?? scope, api })),
       ],
     },
-    { formAction: formTargets(flow) },
+    FLOW_PAGE,
   );
 }
 

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Flow, Interactions } from '../oidc/interactions.ts';
 import { showConsent } from './consent.ts';
 import { csrfToken, pageCommon } from './context.ts';
-import { formTargets, langQuery, pageUser, showLogin } from './login.ts';
+import { FLOW_PAGE, langQuery, pageUser, showLogin } from './login.ts';
 import { renderPage } from './render.ts';
 
 async function showAccount(request: FastifyRequest, reply: FastifyReply, flow: Flow) {
@@ -18,7 +18,7 @@ async function showAccount(request: FastifyRequest, reply: FastifyReply, flow: F
       csrf: csrfToken(flow.uid),
       user: await pageUser(request, flow.sessionUser),
     },
-    { formAction: formTargets(flow) },
+    FLOW_PAGE,
   );
 }
 

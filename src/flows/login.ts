@@ -13,9 +13,11 @@ import { renderPage } from './render.ts';
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
 
-/** Where the browser ends up when the flow is over, for the page's form-action. */
-export const formTargets = (flow: Flow): string[] =>
-  [flow.params.redirect_uri].filter((uri): uri is string => typeof uri === 'string');
+/**
+ * The form of a flow's page ends at the app, and Chromium holds form-action against every redirect that follows it. An
+ * app whose callback goes on to another of its origins would be stopped there, so the policy does not say.
+ */
+export const FLOW_PAGE = { formAction: '*' } as const;
 
 export const pageUser = async (request: FastifyRequest, id: string) => {
   const user = await users.find(request.tenant, id);
@@ -48,7 +50,7 @@ export async function showLogin(request: FastifyRequest, reply: FastifyReply, fl
       connection: connection?.id,
       connections: [],
     },
-    { status: attempt.status, formAction: formTargets(flow) },
+    { ...FLOW_PAGE, status: attempt.status },
   );
 }
 

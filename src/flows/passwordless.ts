@@ -9,7 +9,7 @@ import { Fault } from '../kernel/fault.ts';
 import { hashToken, mintToken, sameSecret } from '../kernel/secrets.ts';
 import type { Browser, StartingClient } from '../oidc/browser.ts';
 import { checkForm, csrfToken, pageCommon } from './context.ts';
-import { langQuery } from './login.ts';
+import { FLOW_PAGE, langQuery } from './login.ts';
 import { ERROR_PAGES } from './pages.ts';
 import { renderPage } from './render.ts';
 
@@ -208,7 +208,6 @@ export function passwordless(app: FastifyInstance, browser: Browser): void {
           return complete(request, reply, token);
         const client = await browser.client(request.tenant, link.client);
         if (!client) throw new Fault('link_unknown');
-        const target = JSON.parse(link.params ?? '{}').redirect_uri;
         return renderPage(
           reply,
           'email-link',
@@ -220,7 +219,7 @@ export function passwordless(app: FastifyInstance, browser: Browser): void {
             token,
             email: link.email,
           },
-          { formAction: [target] },
+          FLOW_PAGE,
         );
       }),
   );
