@@ -31,6 +31,7 @@ import { dispatch } from './flows/dispatch.ts';
 import { landing } from './flows/landing.ts';
 import { login } from './flows/login.ts';
 import { logout } from './flows/logout.ts';
+import { me } from './flows/me.ts';
 import type { ErrorPage } from './flows/pages.ts';
 import { passwordless, passwordlessStart } from './flows/passwordless.ts';
 import type { RenderedPage } from './flows/render.ts';
@@ -282,6 +283,7 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
     mountResources(scope, { root: asRoot(), baseDomain: config.baseDomain });
     system(scope, store);
     deviceJson(scope, pages, toFault);
+    me(scope, pages);
     passwordlessStart(scope, pages, { development: !config.production });
   });
   app.register(async (scope) => {

@@ -7,7 +7,7 @@ import Type from 'typebox';
 import { now } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { normalizeEmail } from '../kernel/text.ts';
-import { defineCollection } from '../resource/collection.ts';
+import { defineCollection, toWire } from '../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
 import { removeCredentials } from './credential.ts';
@@ -207,6 +207,10 @@ export async function recordLogin(tenant: Tenant, id: string, from: Origin): Pro
     { $inc: { logins_count: 1 }, $set: { last_login: now().toISOString(), last_ip: from.ip } },
   );
 }
+
+/** A user as the user's own apps see it, and its schema. */
+export const UserView = Type.Ref(users.spec.title);
+export const viewOfUser = (user: User): Record<string, unknown> => toWire(users, user, () => false);
 
 export function mount(app: FastifyInstance): void {
   mountResource(app, users, {

@@ -7,6 +7,7 @@ import { users } from '../domain/user.ts';
 import { inSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { mintToken } from '../kernel/secrets.ts';
+import { bearerUser } from './bearer.ts';
 import { PAGES, PAGES_RETURN } from './client-metadata.ts';
 import { originAllowed } from './client-rules.ts';
 import { endSession } from './logout.ts';
@@ -25,6 +26,22 @@ export type StartingClient = {
   mayCallFrom(origin: string | undefined): boolean;
 };
 
+/** Where the browser logs in, to come back to `path`: by way of the built-in client of our pages. */
+export function loginHref(tenant: Tenant, path: string, extra: Record<string, string> = {}): string {
+  const query = new URLSearchParams({
+    client_id: PAGES,
+    response_type: 'code',
+    redirect_uri: `${tenant.origin}${PAGES_RETURN}`,
+    scope: 'openid',
+    state: path,
+    // Of a verifier that nobody knows: the code that comes back is worth nothing.
+    code_challenge: createHash('sha256').update(mintToken()).digest('base64url'),
+    code_challenge_method: 'S256',
+    ...extra,
+  });
+  return `/authorize?${query}`;
+}
+
 export function browser(providerFor: ProviderFor) {
   return {
     /** The path that `loginHref` comes back to first, with the page's own in `state`. */
@@ -39,21 +56,10 @@ export function browser(providerFor: ProviderFor) {
       return { user: user.id, session: uid, amr, authTime: session.authTime() ?? 0, from: request.from };
     },
 
-    /** Where the browser logs in, to come back to `path`: by way of the built-in client of our pages. */
-    loginHref(tenant: Tenant, path: string, extra: Record<string, string> = {}): string {
-      const query = new URLSearchParams({
-        client_id: PAGES,
-        response_type: 'code',
-        redirect_uri: `${tenant.origin}${PAGES_RETURN}`,
-        scope: 'openid',
-        state: path,
-        // Of a verifier that nobody knows: the code that comes back is worth nothing.
-        code_challenge: createHash('sha256').update(mintToken()).digest('base64url'),
-        code_challenge_method: 'S256',
-        ...extra,
-      });
-      return `/authorize?${query}`;
-    },
+    /** The user of the request's bearer token, if it carries one. */
+    bearer: (request: FastifyRequest) => bearerUser(providerFor, request),
+
+    loginHref,
 
     /** A client as those see it who start something for it without its secret. */
     async client(tenant: Tenant, id: string): Promise<StartingClient | undefined> {
