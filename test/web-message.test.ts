@@ -273,3 +273,27 @@ test('an app whose callback goes on to another of its origins is reached from th
   });
   assert.equal(received.posts.length, 0);
 });
+
+test('an app of another site renews by the cookie as it is set over TLS', async () => {
+  const t = await w.tenant();
+  const user = await t.user();
+  const { port } = await appServer();
+  const app = `http://127.0.0.1:${port}`;
+  const client = await t.client({ callbacks: [`${app}/`], token_endpoint_auth_method: 'none' });
+  const silent = authorizeUrl(t, client.client_id, {
+    redirect_uri: `${app}/`,
+    response_mode: 'web_message',
+    prompt: 'none',
+  });
+  await visit({}, async (page) => {
+    await logIn(page, authorizeUrl(t, client.client_id, { redirect_uri: `${app}/` }), user);
+    await page.waitForURL(/code=/);
+    const lax = await inFrame(page, silent, t.origin);
+    assert.equal(lax!.response.error, 'login_required', 'without TLS the cookie stays on its site');
+    // Chromium takes Secure cookies on *.localhost, so that the other kind can be tried here.
+    const [cookie] = (await page.context().cookies(t.origin)).filter(({ name }) => name === 'cardea_sess');
+    assert.deepEqual([cookie!.sameSite, cookie!.secure, cookie!.httpOnly], ['Lax', false, true]);
+    await page.context().addCookies([{ ...cookie!, sameSite: 'None', secure: true }]);
+    assert.ok((await inFrame(page, silent, t.origin))!.response.code);
+  });
+});
