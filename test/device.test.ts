@@ -372,15 +372,17 @@ test('another person can be chosen, and the page is not for whoever is logged ou
   assert.equal(decodeJwt((await poll(t, client, device_code)).body.access_token).sub, second.id);
 });
 
-test('a login comes back to our own pages only', async () => {
+test('a login comes back to this origin only', async () => {
   const { t, user } = await ready();
-  for (const state of ['https://evil.example/', '//evil.example', '/playground', '/flow/device-code/../x', '']) {
+  for (const state of ['https://evil.example/', '//evil.example', '/\\evil.example', 'javascript:alert(1)', '']) {
     const answer = await agent()(`${t.origin}/flow/return?state=${encodeURIComponent(state)}`);
     assert.deepEqual([answer.status, answer.location], [400, null], state);
   }
   const visit = await loggedIn(t, user);
   const back = await visit(`${t.origin}/flow/return?state=${encodeURIComponent('/flow/device-code/activate?lang=es')}`);
   assert.equal(back.location, `${t.origin}/flow/device-code/activate?lang=es`);
+  const sly = await visit(`${t.origin}/flow/return?state=${encodeURIComponent(`${t.origin}//evil.example/x`)}`);
+  assert.equal(new URL(sly.location!).origin, t.origin, 'a path that spells a host stays a path');
 });
 
 test('a form that did not come from the page decides nothing', async () => {

@@ -56,6 +56,7 @@ const PUBLIC = [
   'GET /v2/logout',
   'GET /verify-email',
   'GET /version',
+  'POST /authorize',
   'POST /logout',
   'POST /oauth/device/code',
   'POST /oauth/introspect',

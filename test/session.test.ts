@@ -347,7 +347,7 @@ test('prompt=consent asks each time; none goes with nothing else; an unknown pro
 });
 
 test('id_token_hint: another user’s means login_required, one of another tenant or client is refused', async () => {
-  const { t, user, client, visit, landed } = await loggedIn();
+  const { t, client, visit, landed } = await loggedIn();
   const hint = (await idToken(t, client, landed)).tokens.id_token as string;
   assert.ok((await silently(t, client, visit, { id_token_hint: hint })).code);
   const other = agent();
@@ -359,7 +359,6 @@ test('id_token_hint: another user’s means login_required, one of another tenan
   assert.equal((await silently(t, client, visit, { id_token_hint: foreign })).error, 'invalid_request');
   w.clock.advance({ seconds: 2 * HOUR });
   assert.ok((await silently(t, client, visit, { id_token_hint: hint })).code, 'an expired id token is still a hint');
-  void user;
 });
 
 test('login_hint fills the form, ui_locales speaks the language, nonce comes back, acr_values is let be', async () => {
@@ -371,4 +370,104 @@ test('login_hint fills the form, ui_locales speaks the language, nonce comes bac
   assert.match(page.text, new RegExp(`value="${user.email}"`));
   const landed = await signIn(visit, ask(t, client, parameters), user);
   assert.equal((await idToken(t, client, landed)).claims.nonce, 'the nonce');
+});
+
+/* ——— connections, pages of our own, and forms ——— */
+
+test('connection_id goes straight to a connection of the client; any other is refused by name', async () => {
+  const [t, other] = [await w.tenant(), await w.tenant()];
+  const [user, client] = [await t.user(), await t.client()];
+  const make = async (fields: Record<string, unknown>): Promise<string> =>
+    (await t.api('POST', '/connection', { connection_type: 'database', ...fields })).id;
+  const staff = await make({ connection_name: 'staff' });
+  const mail = await make({ connection_name: 'mail', connection_type: 'passwordless_email' });
+  const off = await make({ connection_name: 'off', enabled: false });
+  const reserved = await make({ connection_name: 'reserved', enabled_clients: [] });
+  const person = await t.api('POST', '/user', { email: 'grace@example.com' });
+  const password = 'Correct-horse-2';
+  await t.api('POST', '/credentials', { user: person.id, connection: staff, email: 'grace@example.com', password });
+
+  const wanted: Record<string, string>[] = [{ connection_id: staff }, { connection: 'staff' }, { connection: staff }];
+  for (const parameters of wanted) {
+    const landed = await signIn(agent(), ask(t, client, parameters), { email: 'grace@example.com', password });
+    assert.ok(landed.searchParams.get('code'));
+  }
+  const at = ask(t, client, { connection_id: staff });
+  await assert.rejects(signIn(agent(), at, user), /did not end|no form/, 'and there alone');
+  const visit = agent();
+  const byMail = await follow(visit, await visit(ask(t, client, { connection_id: mail })), REDIRECT);
+  assert.doesNotMatch(byMail.text, /type="password"/, 'no password for a connection without one');
+
+  const refusals: Record<string, string>[] = [
+    { connection_id: 'connection_000000000000000000000000' },
+    { connection_id: other.connection },
+    { connection_id: off },
+    { connection_id: reserved },
+    { connection_id: 'staff' },
+    { connection: 'off' },
+  ];
+  const heard = new Set<string>();
+  for (const parameters of refusals) {
+    const { location } = await agent()(ask(t, client, parameters));
+    const answer = Object.fromEntries(new URL(location!).searchParams);
+    assert.deepEqual([answer.error, answer.state, answer.iss], ['invalid_request', 'the state', t.origin]);
+    assert.match(answer.error_description!, new RegExp(`^${Object.keys(parameters)[0]} `));
+    heard.add(answer.error_description!);
+  }
+  assert.equal(heard.size, 2, 'foreign, disabled and missing ones are answered alike');
+  const pushed = await w.send(`${t.origin}/oauth/par`, {
+    method: 'POST',
+    form: {
+      ...Object.fromEntries(new URL(ask(t, client, { connection_id: off })).searchParams),
+      client_secret: client.client_secret,
+    },
+  });
+  assert.deepEqual([pushed.status, pushed.body.error], [400, 'invalid_request']);
+});
+
+test('redirect_to leads to a page of this origin after the login, and no client hears of it', async () => {
+  const t = await w.tenant();
+  const [user, client, visit] = [await t.user(), await t.client(), agent()];
+  const start = (redirect_to: string, fields: Record<string, string> = {}) =>
+    `${t.origin}/authorize?${new URLSearchParams({ client_id: client.client_id, redirect_to, ...fields })}`;
+  const page = '/flow/device-code/activate?lang=es';
+  const first = await signIn(visit, start(page, { login_hint: user.email }), user, `${t.origin}/flow/device-code`);
+  assert.equal(first.href, `${t.origin}${page}`);
+  const again = await follow(
+    visit,
+    await visit(start(`${t.origin}${page}`, { prompt: 'none' })),
+    `${t.origin}/flow/device-code`,
+  );
+  assert.equal(again.location, `${t.origin}${page}`, 'nobody is asked twice');
+
+  for (const elsewhere of ['https://evil.example/x', '//evil.example/x', '/\\evil.example', 'javascript:alert(1)']) {
+    const { location } = await visit(`${ask(t, client)}&${new URLSearchParams({ redirect_to: elsewhere })}`);
+    const landed = new URL(location!);
+    assert.equal(`${landed.origin}${landed.pathname}`, REDIRECT, `${elsewhere} is ignored`);
+    assert.ok(landed.searchParams.get('code'));
+  }
+  const nobody = await visit(`${t.origin}/authorize?client_id=client_x&redirect_to=%2F`);
+  assert.equal(nobody.status, 400, 'a client that does not exist');
+});
+
+test('a request that comes as a form sees the session and goes on as a GET', async () => {
+  const { t, client, visit } = await loggedIn();
+  const form = Object.fromEntries(new URL(ask(t, client)).searchParams);
+  const posted = await visit(`${t.origin}/authorize`, { form });
+  assert.equal(posted.status, 303);
+  const { location } = await follow(visit, posted, REDIRECT);
+  assert.ok(new URL(location!).searchParams.get('code'));
+  const json = await w.send(`${t.origin}/authorize`, { method: 'POST', json: form });
+  assert.equal(json.status, 415);
+  assert.equal((await visit(`${t.origin}/authorize`, { form: { ...form, state: 'x'.repeat(9000) } })).status, 413);
+});
+
+test('discovery says which prompts and languages there are', async () => {
+  const t = await w.tenant();
+  const read = async () => (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  assert.deepEqual((await read()).prompt_values_supported, ['none', 'login', 'consent', 'select_account']);
+  assert.deepEqual((await read()).ui_locales_supported, ['en', 'es']);
+  await t.api('POST', `/account/${t.id}`, { enabled_locales: ['es'] });
+  w.clock.advance({ seconds: 6 });
+  assert.deepEqual((await read()).ui_locales_supported, ['es']);
 });

@@ -1,7 +1,7 @@
 /** The login page of a flow: choose who you are, type a password, or go on as who you are. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { authenticate } from '../auth/authenticate.ts';
-import { connectionsFor } from '../domain/connection.ts';
+import { type Connection, connectionsFor } from '../domain/connection.ts';
 import { users } from '../domain/user.ts';
 import { Fault } from '../kernel/fault.ts';
 import type { PasswordAlgorithm } from '../kernel/secrets.ts';
@@ -27,8 +27,8 @@ export const pageUser = async (request: FastifyRequest, id: string) => {
 async function passwordConnection(request: FastifyRequest, flow: Flow) {
   const usable = await connectionsFor(request.tenant, flow.client.id);
   const wanted = flow.params.connection_id ?? flow.params.connection;
-  const databases = usable.filter(({ connection_type }) => connection_type === 'database');
-  return databases.find(({ id, connection_name }) => id === wanted || connection_name === wanted) ?? databases[0];
+  const isWanted = ({ id, connection_name }: Connection) => !wanted || id === wanted || connection_name === wanted;
+  return usable.find((connection) => connection.connection_type === 'database' && isWanted(connection));
 }
 
 type Attempt = { email?: string; error?: LoginError; status?: number };

@@ -1,18 +1,14 @@
-/** Where a login for a page of ours comes back to: on to that page, and to no other address. */
+/** Where a login for a page of ours comes back to: on to that page, and to no other origin. */
 import type { FastifyInstance } from 'fastify';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import type { Browser } from '../oidc/browser.ts';
 
-/** Pages that a login may return to. */
-const DESTINATIONS = ['/flow/device-code/'];
-
-/** The path in `state`, on this origin and among the destinations. */
+/** The path in `state` as an address of this origin; whole, because a path alone may spell another host (`//host`). */
 function destination(tenant: Tenant, state: unknown): string {
-  const url = typeof state === 'string' ? URL.parse(state, tenant.origin) : null;
-  const known = url?.origin === tenant.origin && DESTINATIONS.some((prefix) => url.pathname.startsWith(prefix));
-  if (!url || !known) throw new Fault('invalid_request');
-  return `${url.pathname}${url.search}`;
+  const url = typeof state === 'string' && state ? URL.parse(state, tenant.origin) : null;
+  if (url?.origin !== tenant.origin) throw new Fault('invalid_request');
+  return `${tenant.origin}${url.pathname}${url.search}${url.hash}`;
 }
 
 export function returning(app: FastifyInstance, browser: Browser): void {

@@ -53,10 +53,16 @@ export const authorization = {
   connection: Type.Optional(
     Type.String({ deprecated: true, description: 'Name of the connection. Use `connection_id`.' }),
   ),
-  redirect_to: text('Same-origin path to return to instead of the client; anything else is ignored.'),
+  redirect_to: text(
+    'Same-origin path to return to after the login, in place of the client, which gets no code; anything else is ignored.',
+  ),
+  id_token_hint: text('An ID token of the user who is meant; with `prompt=none` another one is `login_required`.'),
   login_hint: text("The user's email, to fill in the form (OpenID Connect Core §3.1.2.1)."),
   ui_locales: text('Languages of the hosted pages, by preference, separated by spaces.'),
-  response_mode: oneOf(['query', 'fragment', 'form_post'], 'How the answer travels.'),
+  response_mode: oneOf(
+    ['query', 'fragment', 'form_post', 'web_message'],
+    'How the answer travels; `web_message` to the page that framed or opened this one.',
+  ),
   ...target,
 };
 

@@ -41,6 +41,12 @@ export const OAUTH_OPERATIONS: Record<string, Documented> = {
     querystring: Type.Object(authorization),
     response: { 303: toTheApp },
   },
+  authorizePost: {
+    description: 'The same as a form. Goes on as a GET.',
+    body: Type.Object(authorization),
+    consumes: ['application/x-www-form-urlencoded'],
+    response: { 303: empty('To the same request as a GET', 'Where to go next') },
+  },
   authorizeResume: { response: { 303: toTheApp } },
   'oauth/token': {
     description:

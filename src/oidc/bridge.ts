@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Provider } from 'oidc-provider';
 import { Fault } from '../kernel/fault.ts';
 import { opaqueForm } from './access-token.ts';
+import { loginOnly } from './authorize-request.ts';
 import { PATHS } from './configure.ts';
 import type { ProviderFor } from './providers.ts';
 import { MISMATCH } from './resource-server.ts';
@@ -160,7 +161,7 @@ async function formRequest(request: FastifyRequest, adjust: (form: URLSearchPara
   return asFormPost(request, form);
 }
 
-/** `redirect_to` and `connection` are ours; `audience` becomes `resource`. */
+/** `audience` becomes `resource`. */
 function authorizeRequest(request: FastifyRequest): unknown {
   const [path, search = ''] = (request.raw.url ?? '').split('?', 2);
   const params = new URLSearchParams(search);
@@ -169,6 +170,22 @@ function authorizeRequest(request: FastifyRequest): unknown {
     request.raw.url = `${path}?${params}`;
   }
   return request.raw;
+}
+
+/** Longer, and browsers and proxies no longer carry it in an address. */
+const LONGEST_QUERY = 8000;
+
+/**
+ * The parameters of a request that came as a form. It goes on as a GET: browsers keep the session's cookie from a post of
+ * another site where it is SameSite=Lax, and a reload of the login page posts nothing again.
+ */
+async function formParams(request: FastifyRequest): Promise<URLSearchParams> {
+  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(request.headers['content-type'] ?? ''))
+    throw new Fault('unsupported_media_type', 'send application/x-www-form-urlencoded');
+  const body = (await readBody(request)).toString('utf8');
+  if (body.length > LONGEST_QUERY)
+    throw new Fault('payload_too_large', `push what is this long to ${PATHS.pushed_authorization_request} first`);
+  return new URLSearchParams(body);
 }
 
 export type BridgeOptions = {
@@ -222,13 +239,6 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
       prepare?: (request: FastifyRequest) => unknown;
     };
     const routes: Route[] = [
-      {
-        method: ['GET'],
-        url: PATHS.authorization,
-        operationId: 'authorize',
-        summary: 'Start a login (RFC 6749 §3.1)',
-        prepare: authorizeRequest,
-      },
       {
         method: ['GET'],
         url: `${PATHS.authorization}/:uid`,
@@ -291,6 +301,28 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
       },
     ];
     const suffix: Record<string, string> = { 'oauth/token GET': 'Get', 'oauth/userinfo POST': 'Post' };
+    const route = {
+      url: PATHS.authorization,
+      config: { access: 'public' as const },
+    };
+    const describe = (operationId: string, summary: string) => ({ operationId, tags: ['oauth'], summary });
+    scope.route({
+      ...route,
+      method: 'GET',
+      schema: describe('authorize', 'Start a login (RFC 6749 §3.1)'),
+      handler: async (request, reply) => {
+        const params = new URLSearchParams(request.raw.url?.split('?', 2)[1]);
+        const page = params.has('redirect_to') && (await loginOnly(providerFor, request.tenant, params));
+        return page ? reply.redirect(page, 303) : handOver(request, reply, authorizeRequest);
+      },
+    });
+    scope.route({
+      ...route,
+      method: 'POST',
+      schema: describe('authorizePost', 'Start a login by a form (OpenID Connect Core §3.1.2.1)'),
+      handler: async (request, reply) => reply.redirect(`${PATHS.authorization}?${await formParams(request)}`, 303),
+    });
+
     for (const { method, url, operationId, summary, prepare } of routes) {
       for (const verb of method) {
         scope.route({
@@ -308,7 +340,7 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
               : (request, reply) => handOver(request, reply, prepare),
         });
       }
-      if (url !== PATHS.authorization && !url.includes(':'))
+      if (!url.includes(':'))
         scope.route({
           method: 'OPTIONS',
           url,

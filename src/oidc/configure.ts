@@ -10,6 +10,7 @@ import { adapterFor } from './adapter.ts';
 import { CLAIMS, findAccount } from './claims.ts';
 import { CLIENT_EXTRAS, type ClientExtras, ENDLESS_SECONDS } from './client-metadata.ts';
 import { originAllowed } from './client-rules.ts';
+import { checkConnection } from './connection-hint.ts';
 import { existingGrant } from './consent.ts';
 import { deviceFlow } from './device.ts';
 import type { GrantOptions } from './grants/grant-type.ts';
@@ -75,6 +76,8 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       claim_types_supported: ['normal'],
       frontchannel_logout_supported: true,
       frontchannel_logout_session_supported: true,
+      prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
+      ui_locales_supported: tenant.account.enabled_locales,
     },
 
     ttl: {
@@ -104,7 +107,11 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     clientDefaults: { id_token_signed_response_alg: 'RS256' },
     enabledJWA: { idTokenSigningAlgValues: ['RS256'] },
     extraClientMetadata: { properties: [...CLIENT_EXTRAS] },
-    extraParams: { audience: (ctx) => reviewScope(tenant, ctx) },
+    extraParams: {
+      audience: (ctx) => reviewScope(tenant, ctx),
+      connection_id: (_ctx, id, client) => checkConnection(tenant, client, { id }),
+      connection: (_ctx, name, client) => checkConnection(tenant, client, { name }),
+    },
     conformIdTokenClaims: false,
     allowOmittingSingleRegisteredRedirectUri: false,
     clockTolerance: 15,
