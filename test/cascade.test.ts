@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import mongoose from 'mongoose';
 import { connections } from '../src/domain/connection.ts';
+import { addConsent, consents } from '../src/domain/consent.ts';
 import { credentials } from '../src/domain/credential.ts';
 import { identities } from '../src/domain/identity.ts';
 import { roles } from '../src/domain/role.ts';
@@ -11,6 +12,7 @@ import { teams } from '../src/domain/team.ts';
 import { teamMembers } from '../src/domain/team-member.ts';
 import { tickets } from '../src/domain/ticket.ts';
 import { users } from '../src/domain/user.ts';
+import { asTenant } from '../src/kernel/context.ts';
 import { assertRefused, type TenantHandle, world } from './kit.ts';
 import { lastLink } from './mailbox.ts';
 
@@ -27,6 +29,7 @@ async function everything(t: TenantHandle = acme) {
   const role = await t.api('POST', '/role', { name: unique('role') });
   const team = await t.api('POST', '/team', { name: unique('team') });
   const github = await connection({}, t);
+  const partner = await t.client({ is_first_party: false });
   const people = [];
   for (const name of ['gone', 'stays']) {
     const user = await t.user({ email: `${unique(name)}@example.com` });
@@ -40,10 +43,12 @@ async function everything(t: TenantHandle = acme) {
       profile_data: {},
     });
     await t.api('POST', `/user/${user.id}/verify-email/start`, {});
+    const app = { user: user.id, client: partner.client_id };
+    await addConsent(asTenant({ id: t.id } as never, ''), app, { scopes: ['openid'], claims: [], resources: {} });
     people.push(user);
   }
   await t.api('POST', `/team/${team.id}/invite`, { email: `${unique('guest')}@example.com` });
-  return { role, team, github, gone: people[0]!, stays: people[1]! };
+  return { role, team, github, partner, gone: people[0]!, stays: people[1]! };
 }
 
 /** Where an id still stands in the tenant's rows; the log keeps what happened. */
@@ -118,6 +123,15 @@ test('a deleted client leaves the connections it was allowed at, which are not o
     [await enabled(only.id), await enabled(shared.id), await enabled(open.id)],
     [[], [stays.client_id], null],
   );
+});
+
+test('a deleted client takes along what users allowed it', async () => {
+  const { partner, stays } = await everything();
+  const kept = await everything();
+  await acme.api('DELETE', `/client/${partner.client_id}`);
+  assert.deepEqual(await traces(partner.client_id), []);
+  assert.deepEqual((await acme.api('GET', `/grant?query=user:${stays.id}`)).results, []);
+  assert.equal((await acme.api('GET', `/grant?query=client:${kept.partner.client_id}`)).results.length, 2);
 });
 
 test('a deleted API leaves roles and grants, which do not grow by that', async () => {
@@ -214,6 +228,7 @@ test('deleting a user can be killed at any step and repeated', async () => {
       id: gone.id,
       steps: [
         [credentials, 'deleteMany'],
+        [consents, 'deleteMany'],
         [roleMembers, 'deleteMany'],
         [teamMembers, 'deleteMany'],
         [identities, 'deleteMany'],

@@ -8,6 +8,7 @@ import { defineCollection } from '../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
 import { removeApiFromClients } from './client.ts';
+import { removeApiFromConsents } from './consent.ts';
 import { checkMetadata, isTaken, Name, Text } from './fields.ts';
 import { isReservedIdentifier, MANAGEMENT_PERMISSIONS, managementAudiences } from './permission.ts';
 import { removeApiFromRoles } from './role.ts';
@@ -137,6 +138,7 @@ async function removeApi(tenant: Tenant, id: string): Promise<Api> {
   if (api.system) throw new Fault('protected', 'The management API belongs to the system and cannot be deleted.');
   await removeApiFromRoles(tenant, id);
   await removeApiFromClients(tenant, id);
+  await removeApiFromConsents(tenant, api.identifier);
   const removed = await apis.remove(tenant, id);
   changed(tenant);
   return removed;

@@ -9,6 +9,7 @@ import { Metadata, OneOf, type Row } from '../resource/define.ts';
 import { mountResource, present } from '../resource/routes.ts';
 import { apis } from './api.ts';
 import { removeClientFromConnections } from './connection.ts';
+import { removeConsents } from './consent.ts';
 import { checkMetadata, missingReference, Name, nullable, Text, WebUrl } from './fields.ts';
 import { revokeClient } from './grant.ts';
 
@@ -279,6 +280,7 @@ async function rotateSecret(tenant: Tenant, id: string): Promise<Client> {
 
 async function removeClient(tenant: Tenant, id: string): Promise<Client> {
   await clients.get(tenant, id);
+  await removeConsents(tenant, { client: id });
   await revokeClient(tenant, id);
   await removeClientFromConnections(tenant, id);
   const removed = await clients.remove(tenant, id);

@@ -118,6 +118,9 @@ export const findPending = (tenant: Tenant, userCode: string): Promise<DeviceCod
     valid_until: { $gt: now() },
   });
 
+export const findPendingById = (tenant: Tenant, id: string): Promise<DeviceCode | undefined> =>
+  devices.findOne(tenant, { _id: { $eq: id }, state: 'pending', valid_until: { $gt: now() } });
+
 /** Counts one poll. @returns false when it came too early; the next has to wait five seconds more (RFC 8628 §3.5). */
 export async function countPoll(tenant: Tenant, { id, interval }: DeviceCode): Promise<boolean> {
   const after = (seconds: number) => inSeconds(seconds - POLL_TOLERANCE_SECONDS);
@@ -140,8 +143,14 @@ export const decideDevice = (tenant: Tenant, id: string, decision: Decision): Pr
 export const redeemDevice = (tenant: Tenant, id: string): Promise<DeviceCode | undefined> =>
   devices.updateWhere(tenant, id, { state: 'redeemed' }, { state: 'approved', valid_until: { $gt: now() } });
 
-export async function revokeDevicesOf(tenant: Tenant, user: string): Promise<void> {
-  const approved = { user: { $eq: user }, account: { $eq: tenant.id }, state: 'approved' };
+/** @param client all of the user's without it. */
+export async function revokeDevicesOf(tenant: Tenant, user: string, client?: string): Promise<void> {
+  const approved = {
+    user: { $eq: user },
+    ...(client !== undefined && { client: { $eq: client } }),
+    account: { $eq: tenant.id },
+    state: 'approved',
+  };
   await devices.model.updateMany(approved, { $set: { state: 'revoked' } });
 }
 

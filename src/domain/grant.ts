@@ -8,7 +8,7 @@ import { now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { recent } from '../kernel/recent.ts';
 import { hashToken } from '../kernel/secrets.ts';
-import { removeDevicesOf } from './device-code.ts';
+import { removeDevicesOf, revokeDevicesOf } from './device-code.ts';
 
 export type ProtocolRow = {
   _id: string;
@@ -163,6 +163,16 @@ export async function bindGrant(tenant: Tenant, grant: string, session: string):
 export async function removeBoundGrants(tenant: Tenant, session: string): Promise<void> {
   await protocolModel.deleteMany({ uid: { $eq: session }, kind: 'Grant', ...scope(tenant) });
   held.forgetWhere((row) => row?.uid === session);
+}
+
+/** Ends what one client has of one user; the user stays logged in. */
+export async function revokeClientOf(
+  tenant: Tenant,
+  { user, client }: { user: string; client: string },
+): Promise<void> {
+  await protocolModel.deleteMany({ user: { $eq: user }, client: { $eq: client }, ...scope(tenant) });
+  held.forgetWhere((row) => row?.user === user && row.client === client);
+  await revokeDevicesOf(tenant, user, client);
 }
 
 export async function revokeClient(tenant: Tenant, client: string): Promise<void> {

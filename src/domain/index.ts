@@ -6,6 +6,7 @@ import { mount as action } from './action.ts';
 import { mount as api } from './api.ts';
 import { mount as client } from './client.ts';
 import { mount as connection } from './connection.ts';
+import { mount as consent } from './consent.ts';
 import { mount as credential } from './credential.ts';
 import { mount as customDomain } from './custom-domain.ts';
 import { mount as emailChange } from './email-change.ts';
@@ -28,6 +29,7 @@ const RESOURCES = [
   emailChange,
   connection,
   client,
+  consent,
   identity,
   credential,
   role,

@@ -17,6 +17,7 @@ export const MANAGEMENT_PERMISSIONS: readonly { value: string; description: stri
   ...describe('users', 'users'),
   { value: 'read:password_hashes', description: "Export users' password hashes" },
   ...describe('credentials', 'login identifiers and passwords'),
+  ...describe('grants', 'what users allowed apps to do', ['read', 'delete']),
   ...describe('roles', 'roles'),
   ...describe('rolemembers', 'role members', ['read', 'create', 'delete']),
   ...describe('teams', 'teams'),

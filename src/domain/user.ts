@@ -10,6 +10,7 @@ import { normalizeEmail } from '../kernel/text.ts';
 import { defineCollection, toWire } from '../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
+import { removeConsents } from './consent.ts';
 import { removeCredentials } from './credential.ts';
 import { checkMetadata, Email, nullable, Text, WebUrl } from './fields.ts';
 import { removeIdentities } from './identity.ts';
@@ -192,6 +193,7 @@ export async function updateUser(tenant: Tenant, id: string, input: UserInput): 
 export async function removeUser(tenant: Tenant, id: string): Promise<User> {
   await users.get(tenant, id);
   await removeCredentials(tenant, { user: id });
+  await removeConsents(tenant, { user: id });
   await revokeUser(tenant, id);
   await removeRoleMembers(tenant, { user: id });
   await removeTeamMembers(tenant, { user: id });

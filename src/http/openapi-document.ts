@@ -27,6 +27,11 @@ export const TAGS = [
   },
   { name: 'client', title: 'Clients', description: 'The applications that users log in to, and machines.' },
   { name: 'user', title: 'Users', description: 'People: profile, verification, suspension.' },
+  {
+    name: 'grant',
+    title: 'Grants',
+    description: 'What users allowed apps to do: remembered until it is revoked.',
+  },
   { name: 'identity', title: 'Identities', description: 'Links between a user and an account at a provider.' },
   {
     name: 'credentials',
