@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { collections } from '../src/resource/collection.ts';
-import { type TenantHandle, world } from './kit.ts';
+import { type TenantHandle, tokensOf, world } from './kit.ts';
 import { fill, missingId, operations } from './operations.ts';
 
 const w = await world();
@@ -44,6 +44,10 @@ async function furnish(t: TenantHandle): Promise<Record<string, string>> {
       config: { recipients: ['a@example.com'] },
     }),
     customdomain_id: await idOf('/customdomain', { domain: `login-${t.slug}.example.com` }),
+    grant_id: await (async () => {
+      await tokensOf(t, (await t.client({ is_first_party: false })) as never, user);
+      return (await t.api('GET', '/grant')).results[0].id;
+    })(),
     log_id: (await t.api('GET', '/log')).results[0].id,
   };
 }
@@ -162,6 +166,7 @@ test('lists, searches, cursors and expansions never show another tenant’s rows
     ['/teammember', 'user,team'],
     ['/credentials', 'user,connection'],
     ['/identity', 'user,connection'],
+    ['/grant', 'user,client'],
   ] as const) {
     const answer = await a.call('GET', `${path}?expand=${expand}`);
     assert.equal(answer.status, 200, answer.text);

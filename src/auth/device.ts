@@ -1,5 +1,5 @@
 /** A person and their device: finding by the code they typed, with a limit on guessing, and saying yes or no to it. */
-import { type DeviceCode, decideDevice, findPending, readUserCode } from '../domain/device-code.ts';
+import { type DeviceCode, decideDevice, findPending, findPendingById, readUserCode } from '../domain/device-code.ts';
 import { append } from '../domain/log.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
@@ -36,16 +36,25 @@ const proof = (tenant: Tenant, id: string, { session }: Visitor) => mac('device'
 export const handleOf = (tenant: Tenant, { id }: DeviceCode, visitor: Visitor): string =>
   `${id}.${proof(tenant, id, visitor)}`;
 
-/** @throws Fault `unknown_device_code` for a handle of another session, and when it was decided before or expired. */
+/**
+ * @param remember keeps what the page showed and the user allows, before the device can have tokens of it.
+ * @throws Fault `unknown_device_code` for a handle of another session, and when it was decided before or expired.
+ */
 export async function decide(
   tenant: Tenant,
   visitor: Visitor,
   handle: string,
   decision: 'approved' | 'denied',
+  remember: (device: DeviceCode) => Promise<void>,
 ): Promise<void> {
   const [id = '', shown = ''] = handle.split('.');
   if (!sameSecret(shown, proof(tenant, id, visitor))) throw new Fault('unknown_device_code');
   const { user, amr, authTime, session, from } = visitor;
+  if (decision === 'approved') {
+    const pending = await findPendingById(tenant, id);
+    if (!pending) throw new Fault('unknown_device_code');
+    await remember(pending);
+  }
   const decided = await decideDevice(
     tenant,
     id,

@@ -1,9 +1,9 @@
-/** The consent page: names the app, who publishes it and what it may do; "Cancel" is as easy as "Allow". */
+/** The consent page: names the app, where it leads and what it may do; "Cancel" is as easy as "Allow". */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { append } from '../domain/log.ts';
 import type { Flow, Interactions } from '../oidc/interactions.ts';
+import { appsAddress, hostOf, noticeOf, sentences } from './app-words.ts';
 import { checkForm, csrfToken, pageCommon } from './context.ts';
-import { scopePermission } from './locale.ts';
 import { FLOW_PAGE, langQuery, pageUser } from './login.ts';
 import { renderPage } from './render.ts';
 
@@ -13,32 +13,31 @@ export async function showConsent(
   flow: Flow,
   interactions: Interactions,
 ) {
-  const { scopes, permissions } = await interactions.wanted(flow, request);
+  const { client } = flow;
+  const { asked, held, again } = await interactions.question(flow, request);
   const common = pageCommon(request, flow.params.ui_locales);
-  const standard = scopes.flatMap((scope) => scopePermission(scope, common.locale) ?? []);
-  const uri = flow.client.uri ?? (flow.params.redirect_uri as string | undefined);
   return renderPage(
     reply,
     'consent',
     {
       ...common,
-      appName: flow.client.name,
+      appName: client.name,
       action: `/flow/${flow.uid}/consent${langQuery(request)}`,
+      switchAccountHref: `/flow/${flow.uid}/account${langQuery(request)}`,
       csrf: csrfToken(flow.uid),
-      publisher: flow.client.firstParty
-        ? request.tenant.account.name
-        : uri && URL.canParse(uri)
-          ? new URL(uri).host
-          : flow.client.name,
-      appLogo: flow.client.logo,
-      clientUri: flow.client.uri,
-      policyUri: flow.client.policy,
-      tosUri: flow.client.tos,
+      ours: client.firstParty,
+      notice: noticeOf(request.tenant, client),
+      destination: hostOf(client.destination),
+      // A picture and a website that nobody has looked at are no help in telling who this is.
+      appLogo: client.unverified ? undefined : client.logo,
+      clientUri: client.unverified ? undefined : client.uri,
+      policyUri: client.policy,
+      tosUri: client.tos,
       user: await pageUser(request, flow.sessionUser!),
-      permissions: [
-        ...standard.map((title) => ({ title })),
-        ...permissions.map(({ scope, api, description }) => ({ title: description ?? scope, api })),
-      ],
+      permissions: sentences(asked, common.locale),
+      held: held && sentences(held, common.locale),
+      again,
+      appsAddress: appsAddress(request.tenant),
     },
     FLOW_PAGE,
   );

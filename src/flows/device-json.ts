@@ -100,7 +100,9 @@ export function deviceJson(app: FastifyInstance, browser: Browser, toFault: (err
       async (request, reply) => {
         const who = await visitor(request);
         const { device_code, deny } = request.body as { device_code: string; deny?: boolean };
-        await decide(request.tenant, who, device_code, deny ? 'denied' : 'approved');
+        await decide(request.tenant, who, device_code, deny ? 'denied' : 'approved', (row) =>
+          browser.apps.remember(request.tenant, who.user, row),
+        );
         reply.header('cache-control', 'no-store');
         return { success: true };
       },

@@ -7,8 +7,8 @@ import { decide, handleOf, lookUpDevice, type Visitor } from '../auth/device.ts'
 import { type DeviceCode, readUserCode } from '../domain/device-code.ts';
 import { Fault } from '../kernel/fault.ts';
 import type { Browser } from '../oidc/browser.ts';
+import { appsAddress, noticeOf, sentences } from './app-words.ts';
 import { checkForm, csrfToken, pageCommon } from './context.ts';
-import { scopePermission } from './locale.ts';
 import { langQuery, pageUser } from './login.ts';
 import { renderPage } from './render.ts';
 
@@ -50,14 +50,11 @@ async function showConfirm(
 ) {
   const { tenant } = request;
   const common = pageCommon(request);
-  const scopes = (row.scope ?? '').split(' ').filter(Boolean);
-  const standard = scopes.flatMap((one) => scopePermission(one, common.locale) ?? []);
-  const rest = scopes.filter((one) => scopePermission(one, common.locale) === undefined);
-  const { client, consent, described } = await browser.asked(tenant, row.client, row.resource, rest);
+  const { app, permissions } = await browser.apps.asked(tenant, row);
   return renderPage(reply, 'device-confirm', {
     ...common,
-    appName: client.name,
-    appLogo: client.logo_uri ?? undefined,
+    appName: app.name,
+    appLogo: app.logo,
     action: `${CONFIRM}${langQuery(request)}`,
     csrf: csrfToken(visitor.session),
     device: handleOf(tenant, row, visitor),
@@ -67,12 +64,9 @@ async function showConfirm(
     sameNetwork: row.ip === request.ip,
     user: await pageUser(request, visitor.user),
     // Where the user has to be asked this page is the consent page.
-    permissions: consent
-      ? [
-          ...standard.map((title) => ({ title })),
-          ...described.map(({ scope, api, description }) => ({ title: description ?? scope, api })),
-        ]
-      : [],
+    permissions: permissions ? sentences(permissions, common.locale) : [],
+    notice: permissions ? noticeOf(tenant, app) : undefined,
+    appsAddress: permissions ? appsAddress(tenant) : undefined,
     switchAccountHref: browser.loginHref(tenant, request.url, { prompt: 'login' }),
   });
 }
@@ -110,7 +104,9 @@ export function device(app: FastifyInstance, browser: Browser): void {
     const { device_code: handle = '', decision } = checkForm(request, visitor.session);
     const allowed = decision === 'allow';
     try {
-      await decide(request.tenant, visitor, handle, allowed ? 'approved' : 'denied');
+      await decide(request.tenant, visitor, handle, allowed ? 'approved' : 'denied', (row) =>
+        browser.apps.remember(request.tenant, visitor.user, row),
+      );
     } catch (error) {
       return showActivate(request, reply, errorOf(error));
     }

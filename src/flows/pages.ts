@@ -75,22 +75,65 @@ export type LoginData = PageCommon & {
 /** `name` may be empty; `email` may be empty for a user without one. */
 export type PageUser = { name: string; email: string };
 
-/** Posts `decision` = `allow` | `deny` and `csrf`. */
+/** Shown as it is: translate the built-in ones with `scopePermission`. */
+export type Permission = { title: string; api?: string };
+
+/** `unverified`: nobody at the tenant has seen the app. `lookalike`: its name could be taken for the tenant's. */
+export type AppNotice = 'unverified' | 'lookalike';
+
+/** Posts `decision` = `allow` | `deny` and `csrf`; `decision` = `switch` to `switchAccountHref`. */
 export type ConsentData = PageCommon & {
   action: string;
   appName: string;
   csrf: string;
-  /** Who publishes the app: a name, or the host of its website. */
-  publisher: string;
+  /** True for an app of the tenant itself. */
+  ours: boolean;
+  notice?: AppNotice;
+  /** The host that the browser goes to afterwards, which the app cannot choose freely. Absent: this very device. */
+  destination?: string;
   appLogo?: string;
   clientUri?: string;
   policyUri?: string;
   tosUri?: string;
   user: PageUser;
-  /** Titles and descriptions are shown as they are: translate the built-in ones with `scopePermission`. */
-  permissions: { title: string; description?: string; api?: string }[];
-  switchAccountHref?: string;
+  permissions: Permission[];
+  /** What the app may do already. */
+  held?: Permission[];
+  /** True when the user has allowed all of it before. */
+  again: boolean;
+  /** Where access is removed. */
+  appsAddress: string;
+  switchAccountHref: string;
 };
+
+export type ListedApp = {
+  /** Absent when the app is gone. */
+  appName?: string;
+  appLogo?: string;
+  /** True for an app of the tenant itself. */
+  ours: boolean;
+  hosts: string[];
+  clientUri?: string;
+  /** Days in words. */
+  since: string;
+  lastLogin?: string;
+  permissions: Permission[];
+  removeHref: string;
+};
+
+/** The apps that a user has let in. */
+export type AppsData = PageCommon & {
+  user: PageUser;
+  /** True right after one was put out. */
+  removed: boolean;
+  apps: ListedApp[];
+  nextHref?: string;
+  switchAccountHref: string;
+  logoutHref: string;
+};
+
+/** Posts `csrf`. */
+export type AppRemoveData = PageCommon & { action: string; csrf: string; keepHref: string };
 
 /** Without `tenant` (unknown host) the page carries Cardea's own name. */
 export type ErrorData = Omit<PageCommon, 'tenant'> & {
@@ -153,6 +196,8 @@ export type SignedInData = PageCommon & {
   /** A link in place of the `switch` button. */
   switchAccountHref?: string;
   logoutHref?: string;
+  /** To the apps with access to the account. */
+  appsHref?: string;
 };
 
 /** A GET form: sends `user_code`, and `lang` when given. */
@@ -179,7 +224,10 @@ export type DeviceConfirmData = PageCommon & {
   address: string;
   sameNetwork: boolean;
   user: PageUser;
-  permissions: { title: string; api?: string }[];
+  permissions: Permission[];
+  notice?: AppNotice;
+  /** Where access is removed, when it is remembered. */
+  appsAddress?: string;
   switchAccountHref: string;
 };
 
@@ -207,6 +255,8 @@ export type DeviceDoneData = PageCommon & { allowed: boolean };
 
 export type PageData = {
   login: LoginData;
+  apps: AppsData;
+  'app-remove': AppRemoveData;
   consent: ConsentData;
   error: ErrorData;
   landing: LandingData;

@@ -121,6 +121,7 @@ function viewOf<N extends PageName>(name: N, data: PageData[N], nonce: string): 
     asset: assetUrl,
     owner: safe.appName || tenant?.name || 'Cardea',
     initial: firstLetter,
+    hostIn,
     iconHref: iconOf(tenant),
     themeCss: themeCss(tenant?.primaryColor),
     surfaces: SURFACES,
@@ -147,10 +148,13 @@ function loginView(data: LoginData, t: Translate) {
   };
 }
 
-/** The app's website is named by its host, which is what tells a real one from a copy; once, if it publishes itself. */
+/** Websites in lists are named by their host too. */
+const hostIn = (address: string | undefined): string | undefined => URL.parse(address ?? '')?.host;
+
+/** The app's website is named by its host, which is what tells a real one from a copy; once, if it leads there anyway. */
 function consentView(data: ConsentData) {
-  const host = URL.parse(data.clientUri ?? '')?.host;
-  return { clientHost: host === data.publisher ? undefined : host };
+  const host = hostIn(data.clientUri);
+  return { clientHost: host === data.destination ? undefined : host };
 }
 
 function iconOf(tenant: PageTenant | undefined): string {
@@ -186,7 +190,7 @@ function harmless(value: unknown, field = ''): unknown {
   if (typeof value === 'string') {
     if (IMAGE.test(field)) return isImage(value) ? value : undefined;
     if (ADDRESS.test(field)) return isAddress(value) ? value : undefined;
-    return withoutControls(value);
+    return field === 'appName' ? shortened(withoutControls(value)) : withoutControls(value);
   }
   if (Array.isArray(value)) return value.map((item) => harmless(item, field));
   if (typeof value !== 'object' || value === null) return value;
@@ -204,8 +208,25 @@ function isImage(value: string): boolean {
   return url?.protocol === 'https:' || /^data:image\/(?:png|jpeg|gif|webp|avif|svg\+xml)[;,]/i.test(value);
 }
 
-/** Drops control characters and the marks that reverse text: a name must not be able to rewrite its sentence. */
+/**
+ * Drops control characters, the marks that reverse text and those that cannot be seen, and piles of accents: a name must
+ * not be able to rewrite its sentence, to look like another, or to draw over its neighbours.
+ */
 function withoutControls(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, ' ');
+  return (
+    text
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+      .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, ' ')
+      .replace(/[\u00ad\u061c\u200b\u200e\u200f\u2060-\u2064\ufeff]/g, '')
+      .replace(/(\p{M}{4})\p{M}+/gu, '$1')
+  );
+}
+
+const NAME_LENGTH = 60;
+
+/** An app's name as far as it names: the rest of a long one would push away what the page is there to say. */
+function shortened(name: string): string {
+  const letters = Array.from(graphemes.segment(name), ({ segment }) => segment);
+  if (letters.length <= NAME_LENGTH) return name;
+  return `${letters.slice(0, NAME_LENGTH).join('').trimEnd()}…`;
 }

@@ -2,17 +2,16 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Visitor } from '../auth/device.ts';
-import { clients } from '../domain/client.ts';
 import { users } from '../domain/user.ts';
 import { inSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { mintToken } from '../kernel/secrets.ts';
+import { apps } from './apps.ts';
 import { bearerUser } from './bearer.ts';
 import { PAGES, PAGES_RETURN } from './client-metadata.ts';
 import { originAllowed } from './client-rules.ts';
 import { endSession } from './logout.ts';
 import type { ProviderFor } from './providers.ts';
-import { describeScopes, skipsConsent } from './resource-server.ts';
 import { SESSION_COOKIE, secondsLeft, sessionCookie, sessionOf } from './session.ts';
 
 export type Browser = ReturnType<typeof browser>;
@@ -47,6 +46,8 @@ export function browser(providerFor: ProviderFor) {
     /** The path that `loginHref` comes back to first, with the page's own in `state`. */
     returnPath: PAGES_RETURN,
 
+    apps: apps(providerFor),
+
     /** Nobody when their account is gone or suspended. */
     async visitor(request: FastifyRequest): Promise<Visitor | undefined> {
       const session = await sessionOf(providerFor, request);
@@ -72,13 +73,6 @@ export function browser(providerFor: ProviderFor) {
         mayRedirectTo: (uri) => client.redirectUriAllowed(uri),
         mayCallFrom: (origin) => origin !== undefined && originAllowed(client, origin),
       };
-    },
-
-    /** Whether the user has to be asked before a client gets these scopes, and what the ones of an Api mean. */
-    async asked(tenant: Tenant, clientId: string, resource: string | undefined, scopes: readonly string[]) {
-      const client = await clients.get(tenant, clientId);
-      const consent = !client.is_first_party || (resource !== undefined && !(await skipsConsent(tenant, resource)));
-      return { client, consent, described: resource ? await describeScopes(tenant, resource, scopes) : [] };
     },
 
     /** Logs the browser in, under a session id that nobody has seen before. */

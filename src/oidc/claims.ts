@@ -26,6 +26,9 @@ export const CLAIMS = {
   address: ['address'],
 };
 
+/** The scopes of OpenID Connect, as against those of an Api. */
+export const isStandardScope = (scope: string): boolean => scope === 'offline_access' || Object.hasOwn(CLAIMS, scope);
+
 /** Empty values are left out: a claim that says nothing is worse than none (OIDC Core §5.3.2). */
 export function userClaims(user: User): { sub: string; [claim: string]: unknown } {
   const address = Object.fromEntries(Object.entries(user.address ?? {}).filter(([, value]) => value));

@@ -122,12 +122,25 @@ export async function clientMetadata(
 }
 
 /** Our own metadata that the engine carries along (`extraClientMetadata`). */
-export const CLIENT_EXTRAS = ['native', 'first_party', 'web_origins', 'refresh_lifetime', 'api_grants'] as const;
+export const CLIENT_EXTRAS = [
+  'native',
+  'first_party',
+  'unverified',
+  'web_origins',
+  'refresh_lifetime',
+  'api_grants',
+] as const;
 
 export type ClientExtras = {
   native?: boolean;
   first_party?: boolean;
+  /** Nobody at the tenant has seen it: it registered itself. */
+  unverified?: boolean;
   web_origins?: string[];
   refresh_lifetime?: number;
   api_grants?: { api: string; scope: string[] }[];
 };
+
+/** A client whose id is an address describes itself there; nobody at the tenant has seen it either. */
+export const isUnverified = (client: { clientId: string }): boolean =>
+  (client as ClientExtras).unverified ?? /^https?:/.test(client.clientId);

@@ -3,11 +3,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errors, type Interaction, type InteractionResults, type Provider } from 'oidc-provider';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-import type { ClientExtras } from './client-metadata.ts';
-import { grantConsent, wantedOf } from './consent.ts';
-import { endSession } from './logout.ts';
+import { type ClientExtras, isUnverified } from './client-metadata.ts';
+import { destinationOf, rememberConsent, wantedOf } from './consent.ts';
+import { endSession, SESSION_COOKIE } from './logout.ts';
+import { type ConsentQuestion, questionOf } from './permissions.ts';
 import type { ProviderFor } from './providers.ts';
-import { describeScopes } from './resource-server.ts';
 
 export type Flow = {
   provider: Provider;
@@ -15,7 +15,19 @@ export type Flow = {
   uid: string;
   prompt: string;
   params: Record<string, unknown>;
-  client: { id: string; name: string; logo?: string; uri?: string; policy?: string; tos?: string; firstParty: boolean };
+  client: {
+    id: string;
+    name: string;
+    logo?: string;
+    uri?: string;
+    policy?: string;
+    tos?: string;
+    firstParty: boolean;
+    /** True when nobody at the tenant has seen it: it registered itself. */
+    unverified: boolean;
+    /** Where it has the browser sent back to: a host, `localhost`, or the scheme of a native app. */
+    destination?: string;
+  };
   /** The user whom the browser's session belongs to, if any. */
   sessionUser?: string;
 };
@@ -48,6 +60,8 @@ export function interactions(providerFor: ProviderFor) {
         policy: client.policyUri,
         tos: client.tosUri,
         firstParty: (client as unknown as ClientExtras).first_party ?? false,
+        unverified: isUnverified(client),
+        destination: destinationOf(interaction.params.redirect_uri),
       },
       sessionUser: interaction.session?.accountId,
     };
@@ -87,6 +101,8 @@ export function interactions(providerFor: ProviderFor) {
         await leaveSession(request.tenant, flow, login.sessionId);
       return answer(flow, request, reply, {
         login: { accountId: login.user, amr: login.amr, remember: true },
+        // Somebody else may have allowed something a step before.
+        consent: undefined,
         // Whoever logs in has chosen an account by that.
         ...(flow.prompt === 'select_account' && { select_account: {} }),
       } as InteractionResults);
@@ -99,9 +115,11 @@ export function interactions(providerFor: ProviderFor) {
       } as InteractionResults),
 
     async allow(flow: Flow, request: FastifyRequest, reply: FastifyReply): Promise<string> {
-      return answer(flow, request, reply, {
-        consent: { grantId: await grantConsent(flow.provider, flow.interaction) },
-      });
+      // The page may be of somebody who has logged out since.
+      const session = await flow.provider.Session.find(request.cookies[SESSION_COOKIE] ?? '');
+      if (!session || session.uid !== flow.interaction.session?.uid) throw new Fault('flow_expired');
+      await rememberConsent(request.tenant, flow.interaction);
+      return answer(flow, request, reply, { consent: {} });
     },
 
     /** RFC 6749 §4.1.2.1: the relying party is told that the user said no. */
@@ -111,12 +129,9 @@ export function interactions(providerFor: ProviderFor) {
         error_description: 'the user did not allow the request',
       }),
 
-    async wanted(flow: Flow, request: FastifyRequest) {
-      const { scopes, resources } = wantedOf(flow.interaction);
-      const described = await Promise.all(
-        Object.entries(resources).map(([identifier, wanted]) => describeScopes(request.tenant, identifier, wanted)),
-      );
-      return { scopes: [...scopes], permissions: described.flat() };
+    async question(flow: Flow, { tenant }: FastifyRequest): Promise<ConsentQuestion> {
+      const parties = { user: flow.sessionUser!, client: flow.client.id };
+      return questionOf(tenant, parties, await wantedOf(tenant, flow.interaction));
     },
   };
 }

@@ -6,6 +6,7 @@ import { PLATFORM_AUDIENCE, PLATFORM_PERMISSIONS } from '../domain/permission.ts
 import { type Role, roles } from '../domain/role.ts';
 import { rolesOf } from '../domain/role-member.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { isStandardScope } from './claims.ts';
 import type { ClientExtras } from './client-metadata.ts';
 
 const CACHE_SECONDS = 5;
@@ -115,6 +116,16 @@ export async function apiClaims(
 
 const roleNames = async (tenant: Tenant, user: string): Promise<string[]> =>
   (await heldRoles(tenant, user)).map(({ name }) => name);
+
+/**
+ * Of some scopes those that are the Api's. One that takes whatever it is asked for also takes those of OpenID Connect,
+ * which say nothing about it.
+ */
+export async function ownScopes(tenant: Tenant, identifier: string, scopes: readonly string[]): Promise<string[]> {
+  const api = await apiOf(tenant, identifier);
+  const listed = new Set(api?.permissions.map(({ value }) => value));
+  return scopes.filter((scope) => listed.has(scope) || (api?.enforce_policies === false && !isStandardScope(scope)));
+}
 
 /** The scopes' and Api's names for people: what a consent page shows. */
 export async function describeScopes(tenant: Tenant, identifier: string, scopes: readonly string[]) {

@@ -23,8 +23,6 @@ export const deviceCode: GrantType = {
       amr: amr ?? [],
       authTime: auth_time!,
       session,
-      // The page where the person allowed it named what is asked for.
-      consented: true,
     });
   },
 };

@@ -5,7 +5,7 @@ import { users } from '../../domain/user.ts';
 import { DAY, MINUTE } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { findAccount } from '../claims.ts';
-import { isConsentDue, widen } from '../consent.ts';
+import { confirmConsent, requireConsent, widen } from '../consent.ts';
 import {
   applyRefreshTokenBindings,
   bindToProofs,
@@ -26,8 +26,6 @@ export type Proven = {
   authTime: number;
   /** Uid of the browser session that the proof was given in: tokens without offline access end with it. */
   session?: string;
-  /** True where a page showed what is asked for, and the user allowed it. */
-  consented?: boolean;
 };
 
 /** What tokens are made from; a refresh token remembers it. */
@@ -57,8 +55,7 @@ export async function issueUserTokens(
   await resolveRequestedResources(oidc.provider, ctx);
   const servers = Object.entries(oidc.resourceServers);
   if (servers.length > 1) throw new errors.InvalidTarget('only one audience may be asked for');
-  if (!proven.consented && (await isConsentDue(tenant, ctx)))
-    throw new errors.ConsentRequired('the user has to allow this in a browser');
+  const consent = await requireConsent(tenant, ctx);
 
   const [[resource, server] = []] = servers;
   const asked = words(oidc.params.scope);
@@ -75,6 +72,7 @@ export async function issueUserTokens(
   widen(grant, { scopes: oidcScopes, claims: [], resources: resource ? { [resource]: resourceScopes } : {} });
   const grantId = await grant.save();
   if (proven.session && !scopes.has('offline_access')) await endWith(tenant, proven.session, grantId);
+  await confirmConsent(tenant, consent, grant);
   oidc.entity('Grant', grant);
   await issue(ctx, { ...proven, grantId, gty, scope: [...scopes].join(' '), scopes, resource }, grant, proofs);
 }
