@@ -22,6 +22,7 @@ import { type Worker, worker } from './delivery/worker.ts';
 import { mountResources } from './domain/index.ts';
 import { append } from './domain/log.ts';
 import { BACKCHANNEL_LOGOUT } from './domain/session-end.ts';
+import { apps } from './flows/apps.ts';
 import { assets, assetUrl, preferredEncoding } from './flows/assets.ts';
 import { consent } from './flows/consent.ts';
 import { faultPage, renderFault } from './flows/context.ts';
@@ -292,6 +293,7 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
     dispatch(scope, steps);
     login(scope, steps, { passwordHash: config.passwordHash });
     consent(scope, steps);
+    apps(scope, pages);
     device(scope, pages);
     returning(scope, pages);
     passwordless(scope, pages);

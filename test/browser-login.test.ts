@@ -82,7 +82,7 @@ test('the playground logs in with one click and shows decoded tokens', async () 
   });
 });
 
-test('a third-party app asks for consent; "Cancel" tells the app, "Allow" is remembered within the session', async () => {
+test('a third-party app asks for consent; "Cancel" tells the app, "Allow" is remembered', async () => {
   const t = await w.tenant('Acme');
   const user = await t.user();
   const api = await t.api('POST', '/api', {
@@ -111,6 +111,38 @@ test('a third-party app asks for consent; "Cancel" tells the app, "Allow" is rem
     assert.match(rp.state.last!.tokens.scope!, /read:orders/);
     await page.goto(start);
     assert.equal(await heading(page), 'Hello Ada Lovelace', 'not asked again');
+  });
+  await visit({}, async (page) => {
+    await page.goto(start);
+    await type(page, user.email, user.password);
+    await settled(page, /Hello Ada Lovelace/);
+  });
+});
+
+test('a user takes back what an app was allowed, without JavaScript', async () => {
+  const t = await w.tenant('Acme');
+  const user = await t.user();
+  const rp = await relyingParty(w, t, { name: 'Partner App', is_first_party: false });
+  await visit({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(rp.loginUrl);
+    await type(page, user.email, user.password);
+    await page.getByRole('button', { name: 'Allow' }).click();
+    await settled(page, /Hello/);
+    await page.goto(`${t.origin}/flow/apps`);
+    await page.getByRole('link', { name: 'Remove access Partner App' }).click();
+    await settled(page, /Remove the access of Partner App/);
+    await page.getByRole('link', { name: 'Keep it' }).click();
+    await page.getByRole('link', { name: 'Remove access Partner App' }).click();
+    await page.getByRole('button', { name: 'Remove access' }).click();
+    await page.getByRole('status').getByText('The access was removed.').waitFor();
+    await page.getByText('No app has access to your account at Acme.').waitFor();
+    await assert.rejects(oidc.refreshTokenGrant(rp.config, rp.state.last!.tokens.refresh_token!), {
+      error: 'invalid_grant',
+    });
+    await page.goto(rp.loginUrl);
+    await settled(page, /Allow Partner App/);
+    await page.getByRole('button', { name: 'Use another account' }).click();
+    await settled(page, /Log in to Partner App/);
   });
 });
 

@@ -315,7 +315,7 @@ describe('in a browser', () => {
 
   test('controls are 44 px high, and inputs are not smaller than 16 px', async () => {
     await visit({ viewport: { width: 390, height: 780 } }, async (tab) => {
-      for (const label of ['login', 'consent', 'logout', 'signed-in', 'error']) {
+      for (const label of ['login', 'consent', 'apps', 'app-remove', 'logout', 'signed-in', 'error']) {
         await tab.goto(`${origin}/sample/en/short/${label}`);
         for (const control of await tab.locator('input:not([type=hidden]), .button').all())
           assert.ok((await control.boundingBox())!.height >= 44, `${label}: ${await control.textContent()}`);
@@ -506,10 +506,11 @@ function samples(locale: string, twist: Twist = {}): Sample[] {
       twist,
     );
   const permissions = ['profile', 'email', 'offline_access'].map((scope) => ({
-    title: text ?? scopePermission(scope, locale)!,
-    description: text ?? (long ? 'Bestellungsverwaltungsberechtigungsbeschreibung '.repeat(3) : undefined),
+    title:
+      text ?? (long ? 'Bestellungsverwaltungsberechtigungsbeschreibung '.repeat(3) : scopePermission(scope, locale)!),
     api: text ?? (long ? 'https://api.bestellungsverwaltungssystem.example/v1/orders' : 'Orders API'),
   }));
+  const listing = { ...shared, user, switchAccountHref: address ?? '/switch', logoutHref: address ?? '/logout' };
   return [
     { label: 'login', name: 'login', data: login(locale, { connections: connections.slice(0, 2) }, twist) },
     { label: 'login-wrong', name: 'login', data: wrong('login.error.wrong_credentials') },
@@ -523,16 +524,65 @@ function samples(locale: string, twist: Twist = {}): Sample[] {
       name: 'consent',
       data: {
         ...form,
-        publisher: text ?? shared.tenant.name,
+        ours: false,
+        notice: 'lookalike',
+        destination: text ?? (long ? `${'orders.'.repeat(8)}example` : 'orders.example'),
         appLogo: address,
         clientUri: address ?? 'https://orders.example',
         policyUri: address ?? 'https://orders.example/privacy',
         tosUri: address ?? 'https://orders.example/terms',
         user,
         permissions,
+        held: permissions,
+        again: false,
+        appsAddress: text ?? 'https://acme.example/flow/apps',
         switchAccountHref: address ?? '/switch',
       },
     },
+    {
+      label: 'consent-again',
+      name: 'consent',
+      data: {
+        ...form,
+        ours: true,
+        user,
+        permissions: [],
+        again: true,
+        appsAddress: 'https://acme.example/flow/apps',
+        switchAccountHref: '/switch',
+      },
+    },
+    { label: 'apps-none', name: 'apps', data: { ...listing, removed: true, apps: [] } },
+    {
+      label: 'apps',
+      name: 'apps',
+      data: {
+        ...listing,
+        removed: false,
+        nextHref: address ?? '/flow/apps?next=x',
+        apps: [
+          {
+            appName: form.appName,
+            appLogo: address,
+            ours: false,
+            hosts: [text ?? (long ? `${'orders.'.repeat(8)}example` : 'orders.example')],
+            clientUri: address ?? 'https://orders.example',
+            since: text ?? '3 March 2026',
+            lastLogin: text ?? '4 March 2026',
+            permissions,
+            removeHref: address ?? '/flow/apps/grant_1',
+          },
+          {
+            ours: true,
+            hosts: [],
+            since: '3 March 2026',
+            permissions: [],
+            removeHref: address ?? '/flow/apps/grant_2',
+          },
+        ],
+      },
+    },
+    { label: 'app-remove', name: 'app-remove', data: { ...form, keepHref: address ?? '/flow/apps' } },
     ...Object.entries(ERROR_PAGES).map(
       ([label, content]): Sample => ({
         label: label === 'flow_expired' ? 'error' : `error-${label}`,

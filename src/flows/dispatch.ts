@@ -1,6 +1,7 @@
 /** Which step a flow is at, decided from its stored state alone; a step answers the flow and comes back here. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Flow, Interactions } from '../oidc/interactions.ts';
+import { APPS } from './app-words.ts';
 import { showConsent } from './consent.ts';
 import { csrfToken, pageCommon } from './context.ts';
 import { FLOW_PAGE, langQuery, pageUser, showLogin } from './login.ts';
@@ -17,6 +18,7 @@ async function showAccount(request: FastifyRequest, reply: FastifyReply, flow: F
       action: `/flow/${flow.uid}/account${langQuery(request)}`,
       csrf: csrfToken(flow.uid),
       user: await pageUser(request, flow.sessionUser),
+      appsHref: APPS,
     },
     FLOW_PAGE,
   );
