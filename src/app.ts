@@ -16,6 +16,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Logger } from 'pino';
 import Type from 'typebox';
 import type { Config } from './config.ts';
+import { publishedFetch } from './connections/published-fetch.ts';
 import { safePost } from './connections/safe-fetch.ts';
 import { backchannelLogout } from './delivery/backchannel-logout.ts';
 import { type Worker, worker } from './delivery/worker.ts';
@@ -248,6 +249,7 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
       passwordHash: config.passwordHash,
       operatorClientId: operator.id,
       operatorClientSecret: operator.secret,
+      fetch: publishedFetch({ production: config.production }),
       renderError: renderEngineError,
       renderResponse: (ctx, response) => sendPage(ctx, responsePage(requestOf(ctx.req), response)),
     },

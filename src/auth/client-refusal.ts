@@ -1,5 +1,5 @@
 /** A client that failed to prove who it is leaves an audit row; a flood of them leaves a few. */
-import { clients } from '../domain/client.ts';
+import { type Client, clients } from '../domain/client.ts';
 import { append } from '../domain/log.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
@@ -15,6 +15,11 @@ export async function recordClientRefusal(tenant: Tenant, client: unknown, ip: s
     type: 'oauth.client.auth_failed',
     status: 'failed',
     client: known?.id,
-    data: { reason: known ? 'wrong_secret' : 'unknown_client', ip },
+    data: { reason: reasonOf(known), ip },
   });
+}
+
+function reasonOf(client: Client | undefined): string {
+  if (!client) return 'unknown_client';
+  return client.token_endpoint_auth_method === 'private_key_jwt' ? 'wrong_assertion' : 'wrong_secret';
 }

@@ -4,7 +4,7 @@
  * connection goes to what was checked.
  */
 import { lookup } from 'node:dns';
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
@@ -74,16 +74,24 @@ const checkedLookup =
   };
 
 type Request = { method: 'GET' } | { method: 'POST'; form: Record<string, string> };
-type Answer = { status: number; body: Buffer };
+type Answer = { status: number; body: Buffer; headers: IncomingHttpHeaders };
 
 /**
  * GETs an address.
  * @throws Error for an address that is refused, and for an answer that is too slow, too large or not a 200.
  */
-export async function safeFetch(address: string, limits: FetchLimits): Promise<Buffer> {
-  const { status, body } = await exchange(address, { method: 'GET' }, limits);
-  if (status !== 200) throw new Error(`answered ${status}`);
-  return body;
+export const safeFetch = async (address: string, limits: FetchLimits): Promise<Buffer> =>
+  (await safeAnswer(address, limits)).body;
+
+/**
+ * The same with the answer's headers, for callers that keep it.
+ * @throws Error as `safeFetch` does; its `status` tells which answer it was.
+ */
+export async function safeAnswer(address: string, limits: FetchLimits): Promise<Answer> {
+  const answer = await exchange(address, { method: 'GET' }, limits);
+  const { status } = answer;
+  if (status !== 200) throw Object.assign(new Error(`answered ${status}`), { status });
+  return answer;
 }
 
 /**
@@ -125,7 +133,7 @@ async function exchange(address: string, asked: Request, limits: FetchLimits): P
         response.on('error', reject);
         const status = response.statusCode ?? 0;
         if (asked.method === 'POST') {
-          resolve({ status, body: Buffer.alloc(0) });
+          resolve({ status, body: Buffer.alloc(0), headers: response.headers });
           return void response.destroy();
         }
         const chunks: Buffer[] = [];
@@ -135,7 +143,7 @@ async function exchange(address: string, asked: Request, limits: FetchLimits): P
           if (size > maxBytes) response.destroy(new Error(`answered more than ${maxBytes} bytes`));
           else chunks.push(chunk);
         });
-        response.on('end', () => resolve({ status, body: Buffer.concat(chunks) }));
+        response.on('end', () => resolve({ status, body: Buffer.concat(chunks), headers: response.headers }));
       },
     );
     outgoing.on('error', reject);

@@ -8,6 +8,7 @@ import { defineCollection } from '../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../resource/define.ts';
 import { mountResource, present } from '../resource/routes.ts';
 import { apis } from './api.ts';
+import { checkClientKeys, JwkSet, type KeyFields } from './client-keys.ts';
 import { removeClientFromConnections } from './connection.ts';
 import { removeConsents } from './consent.ts';
 import { checkMetadata, missingReference, Name, nullable, Text, WebUrl } from './fields.ts';
@@ -47,39 +48,6 @@ const ClientGrant = Type.Object(
     scope: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 1000 }),
   },
   { additionalProperties: false },
-);
-
-const member = Type.Optional(Type.String({ minLength: 1, maxLength: 4096 }));
-/** Public keys only: what a private key has besides is an unknown field. */
-const JwkSet = Type.Object(
-  {
-    keys: Type.Array(
-      Type.Object(
-        {
-          kty: OneOf(['RSA', 'EC', 'OKP']),
-          kid: member,
-          use: Type.Optional(OneOf(['sig', 'enc'])),
-          alg: member,
-          key_ops: Type.Optional(Type.Array(Type.String({ maxLength: 50 }), { maxItems: 10 })),
-          n: member,
-          e: member,
-          crv: member,
-          x: member,
-          y: member,
-          x5u: member,
-          x5c: Type.Optional(Type.Array(Type.String({ maxLength: 8192 }), { maxItems: 10 })),
-          x5t: member,
-          'x5t#S256': member,
-        },
-        { additionalProperties: false },
-      ),
-      { minItems: 1, maxItems: 20 },
-    ),
-  },
-  {
-    additionalProperties: false,
-    description: 'Public keys of the client (RFC 7517), for `private_key_jwt` and signed requests',
-  },
 );
 
 const writable = {
@@ -193,8 +161,10 @@ function checkRedirect(field: string, value: string): void {
     refuse(`may not use the scheme ${url.protocol}`);
 }
 
-async function checkClient(tenant: Tenant, input: ClientInput): Promise<void> {
+/** @param current what the patch is laid over. */
+async function checkClient(tenant: Tenant, input: ClientInput, current: KeyFields): Promise<void> {
   checkMetadata('/metadata', input.metadata);
+  checkClientKeys(tenant, input, current);
   for (const url of input.callbacks ?? []) checkRedirect('callbacks', url);
   for (const url of input.logout_urls ?? []) checkRedirect('logout_urls', url);
   for (const field of ['frontchannel_logout_uri', 'backchannel_logout_uri'] as const)
@@ -248,10 +218,11 @@ function grantTypesOf(input: ClientInput, current: Pick<Client, 'grant_types' | 
 }
 
 export async function createClient(tenant: Tenant, input: ClientInput): Promise<Client> {
-  await checkClient(tenant, input);
+  const defaults = clients.spec.defaults() as Client;
+  await checkClient(tenant, input, defaults);
   checkFrontchannel(input);
   const id = input.id ?? clients.mintId();
-  const grant_types = grantTypesOf(input, clients.spec.defaults() as Client);
+  const grant_types = grantTypesOf(input, defaults);
   return clients.create(tenant, {
     ...input,
     ...(grant_types && { grant_types }),
@@ -262,8 +233,8 @@ export async function createClient(tenant: Tenant, input: ClientInput): Promise<
 }
 
 export async function updateClient(tenant: Tenant, id: string, patch: ClientInput): Promise<Client> {
-  await checkClient(tenant, patch);
   const current = await clients.get(tenant, id);
+  await checkClient(tenant, patch, current);
   checkFrontchannel(patch, current);
   const grant_types = grantTypesOf(patch, current);
   const updated = await clients.update(tenant, id, { ...patch, ...(grant_types && { grant_types }) });

@@ -112,6 +112,25 @@ export async function destroyProtocol(tenant: Tenant, key: Keyed): Promise<void>
   held.forget(_id);
 }
 
+/**
+ * Claims a value for one use until it expires: of N callers with the same key exactly one gets true, on whatever
+ * instance. Afterwards the key is free again.
+ */
+export async function claimOnce(tenant: Tenant, key: Keyed, expires_at: Date): Promise<boolean> {
+  try {
+    await protocolModel.updateOne(
+      { _id: { $eq: keyOf(tenant, key) }, ...scope(tenant), expires_at: { $lte: now() } },
+      { $set: { expires_at, payload: '{}' }, $setOnInsert: { kind: key.kind } },
+      { upsert: true },
+    );
+    return true;
+  } catch (error) {
+    // A row that is still good does not match, and inserting beside it fails: it was claimed.
+    if ((error as { code?: number }).code === 11000) return false;
+    throw error;
+  }
+}
+
 const DENIED = 'DeniedAccessToken';
 
 /** Remembers by its `jti` that an access token was revoked (RFC 7009); the tokens themselves are nowhere. */

@@ -44,15 +44,19 @@ function playground(tenant: Tenant): ClientMetadata {
 }
 
 function metadataOf(client: Client): ClientMetadata {
-  const isPublic = client.token_endpoint_auth_method === 'none';
+  const method = client.token_endpoint_auth_method;
+  const isPublic = method === 'none';
   const canRedirect = client.callbacks.length > 0 && client.grant_types.includes('authorization_code');
   const optional = (field: 'client_uri' | 'logo_uri' | 'tos_uri' | 'policy_uri' | 'backchannel_logout_uri') =>
     client[field] ? { [field]: client[field] } : {};
   return {
     client_id: client.id,
     client_name: client.name,
-    token_endpoint_auth_method: client.token_endpoint_auth_method,
-    ...(!isPublic && { client_secret: clients.reveal(client, 'client_secret') ?? undefined }),
+    token_endpoint_auth_method: method,
+    // A client that signs has a secret in its row, which is of no use to anybody.
+    ...(method.startsWith('client_secret') && { client_secret: clients.reveal(client, 'client_secret') ?? undefined }),
+    ...(client.jwks && { jwks: client.jwks }),
+    ...(client.jwks_uri && !client.jwks && { jwks_uri: client.jwks_uri }),
     redirect_uris: canRedirect ? client.callbacks : [],
     post_logout_redirect_uris: client.logout_urls,
     response_types: canRedirect ? ['code'] : [],

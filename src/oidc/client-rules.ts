@@ -1,5 +1,6 @@
 /** Where our clients differ from the engine's: which redirect one may use, and that every id token names its session. */
 import { errors, Provider } from 'oidc-provider';
+import { refreshKeys } from './client-assertion.ts';
 import type { ClientExtras } from './client-metadata.ts';
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -36,10 +37,11 @@ export function rememberClients(provider: Provider, metadataOf: (id: string) => 
     async value(id: unknown) {
       const metadata = typeof id === 'string' && id ? await metadataOf(id) : undefined;
       if (!metadata) return undefined;
-      const remembered = known.get(metadata);
-      if (remembered) return remembered;
-      const client = await find(id as string);
-      if (client) known.set(metadata, client);
+      const client = known.get(metadata) ?? (await find(id as string));
+      if (client) {
+        known.set(metadata, client);
+        await refreshKeys(client);
+      }
       return client;
     },
   });

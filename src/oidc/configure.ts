@@ -1,6 +1,7 @@
 /** A tenant's engine configuration, top to bottom like a contract: lifetimes, surfaces, policies, pages. */
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { accountKeys } from '../domain/account-keys.ts';
+import { AUTH_METHODS, SIGNING_ALGS } from '../domain/client.ts';
 import { DEVICE_CODE_SECONDS } from '../domain/device-code.ts';
 import { managementAudience } from '../domain/permission.ts';
 import { DAY, HOUR, MINUTE } from '../kernel/clock.ts';
@@ -8,6 +9,7 @@ import type { Tenant } from '../kernel/context.ts';
 import { LONGEST_SECONDS } from './access-token.ts';
 import { adapterFor } from './adapter.ts';
 import { CLAIMS, findAccount } from './claims.ts';
+import { checkAssertion } from './client-assertion.ts';
 import { CLIENT_EXTRAS, type ClientExtras, ENDLESS_SECONDS } from './client-metadata.ts';
 import { originAllowed } from './client-rules.ts';
 import { checkConnection } from './connection-hint.ts';
@@ -25,6 +27,8 @@ export type ProviderOptions = GrantOptions & {
   playground: boolean;
   operatorClientId: string;
   operatorClientSecret: string;
+  /** GETs what a client published: addresses that strangers wrote. */
+  fetch: NonNullable<Configuration['fetch']>;
   /** Writes the answer to a request that cannot be sent back to a relying party. */
   renderError(
     ctx: KoaContextWithOIDC,
@@ -103,9 +107,11 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     scopes: ['openid', 'offline_access'],
     claims: CLAIMS,
     subjectTypes: ['public'],
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
+    clientAuthMethods: [...AUTH_METHODS],
+    assertJwtClientAuthClaimsAndHeader: checkAssertion,
     clientDefaults: { id_token_signed_response_alg: 'RS256' },
-    enabledJWA: { idTokenSigningAlgValues: ['RS256'] },
+    enabledJWA: { idTokenSigningAlgValues: ['RS256'], clientAuthSigningAlgValues: [...SIGNING_ALGS] },
+    fetch: options.fetch,
     extraClientMetadata: { properties: [...CLIENT_EXTRAS] },
     extraParams: {
       audience: (ctx) => reviewScope(tenant, ctx),

@@ -5,6 +5,7 @@ import { recordClientRefusal } from '../auth/client-refusal.ts';
 import { append } from '../domain/log.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { issueJwtAccessTokens } from './access-token.ts';
+import { detectReplays } from './client-assertion.ts';
 import { clientMetadata } from './client-metadata.ts';
 import { applyClientRules, rememberClients } from './client-rules.ts';
 import { configure, PATHS, type ProviderOptions } from './configure.ts';
@@ -39,6 +40,7 @@ export function providers(
     issueJwtAccessTokens(provider, tenant, (token) => apiClaims(tenant, token));
     applyClientRules(provider);
     rememberClients(provider, (id) => clientMetadata(tenant, id, options));
+    detectReplays(provider, tenant);
     chainRefreshTokens(provider, tenant);
     keepDeviceCodes(provider, tenant);
     registerGrants(provider, tenant, options);
@@ -51,6 +53,8 @@ export function providers(
     provider.on('grant.error', refused);
     provider.on('revocation.error', refused);
     provider.on('introspection.error', refused);
+    provider.on('pushed_authorization_request.error', refused);
+    provider.on('device_authorization.error', refused);
     provider.on('grant.revoked', (ctx) => {
       const { RefreshToken: reused } = ctx.oidc.entities;
       if (ctx.oidc.route !== 'token' || !reused) return;
