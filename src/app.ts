@@ -54,6 +54,7 @@ import { PLAYGROUND } from './oidc/client-metadata.ts';
 import { interactions } from './oidc/interactions.ts';
 import { mintLogoutToken } from './oidc/logout-token.ts';
 import { providers } from './oidc/providers.ts';
+import { registration } from './oidc/registration.ts';
 import type { AuditEvent } from './resource/request.ts';
 import { isUnavailable, type Store } from './store/connect.ts';
 import { VERSION } from './version.ts';
@@ -281,6 +282,8 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
     toFault,
     renderPageFault: (request, reply, error) => renderFault(request, reply, toFault(error)),
   });
+
+  registration(app, { toFault });
 
   app.register(async (scope) => {
     mountResources(scope, { root: asRoot(), baseDomain: config.baseDomain });

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { resumeAccounts } from './domain/account-provisioning.ts';
+import { reapUnusedClients } from './domain/client-registration.ts';
 import { installedOperator, type Operator } from './domain/installation.ts';
 import { originOf } from './http/tenant.ts';
 import { asRoot } from './kernel/context.ts';
@@ -13,6 +14,11 @@ import { migrate } from './store/migrate.ts';
 import { startSweeper } from './store/sweep.ts';
 
 const SWEEP_SECONDS = 60;
+async function cleanUp(): Promise<void> {
+  await resumeAccounts();
+  await reapUnusedClients();
+}
+
 /** How long requests in flight may take to finish once the process is asked to stop. */
 const DRAIN_SECONDS = 8;
 
@@ -66,7 +72,7 @@ async function start(): Promise<void> {
     kept ? (JSON.parse(kept) as Demo) : undefined,
   );
   const app = await buildApp({ config, store, operator, log, demo: () => demo !== undefined });
-  const stopSweeping = startSweeper(SWEEP_SECONDS, resumeAccounts, (err) => log.warn({ err }, 'sweeping failed'));
+  const stopSweeping = startSweeper(SWEEP_SECONDS, cleanUp, (err) => log.warn({ err }, 'sweeping failed'));
 
   let stopping: Promise<void> | undefined;
   const stop = (signal: string) => {

@@ -32,6 +32,7 @@ const served = () => routes.flatMap((route) => verbsOf(route).map((verb) => ({ n
  * has to look at.
  */
 const PUBLIC = [
+  'DELETE /oidc/register/:client_id',
   'GET /',
   'GET /.well-known/jwks.json',
   'GET /.well-known/oauth-authorization-server',
@@ -49,6 +50,7 @@ const PUBLIC = [
   'GET /invite-verify',
   'GET /logout',
   'GET /oauth/token',
+  'GET /oidc/register/:client_id',
   'GET /passwordless/verify_redirect',
   'GET /playground',
   'GET /readyz',
@@ -63,9 +65,11 @@ const PUBLIC = [
   'POST /oauth/par',
   'POST /oauth/revoke',
   'POST /oauth/token',
+  'POST /oidc/register',
   'POST /passwordless/start',
   'POST /passwordless/verify_redirect',
   'POST /userinfo',
+  'PUT /oidc/register/:client_id',
 ];
 
 describe('routes', () => {

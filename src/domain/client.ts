@@ -5,7 +5,7 @@ import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { mintToken } from '../kernel/secrets.ts';
 import { defineCollection } from '../resource/collection.ts';
-import { Metadata, OneOf, type Row } from '../resource/define.ts';
+import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
 import { mountResource, present } from '../resource/routes.ts';
 import { apis } from './api.ts';
 import { checkClientKeys, JwkSet, type KeyFields } from './client-keys.ts';
@@ -97,6 +97,14 @@ const writable = {
   ),
 };
 
+const Registration = Type.Object(
+  {
+    source: OneOf(['dynamic']),
+    expires_at: Nullable(Timestamp('When a client that is never used is removed; null once it was used')),
+  },
+  { description: 'Present on a client that registered itself (RFC 7591)' },
+);
+
 export const clients = defineCollection({
   name: 'client',
   title: 'Client',
@@ -106,6 +114,13 @@ export const clients = defineCollection({
     client_id: Type.String(),
     client_secret: Type.String({ description: 'Masked without the permission read:client_keys' }),
     ...writable,
+    registration: Type.Optional(Registration),
+  }),
+  stored: Type.Object({
+    /** Hash of the token that lets a client that registered itself manage its own row (RFC 7592). */
+    registration_token: Type.Optional(Type.String()),
+    /** What it registered that has no field of its own, as it came. */
+    registration_metadata: Type.Optional(Metadata),
   }),
   sealed: { client_secret: 'read:client_keys' },
   defaults: () => ({
@@ -132,8 +147,13 @@ export const clients = defineCollection({
   search: ['name', 'description', 'client_id'],
 });
 
-export type Client = Row<typeof clients.spec.row>;
-type ClientInput = Partial<Omit<Client, 'account'>>;
+clients.model.schema.index(
+  { 'registration.expires_at': 1 },
+  { partialFilterExpression: { 'registration.expires_at': { $type: 'date' } } },
+);
+
+export type Client = Row<typeof clients.spec.row, NonNullable<typeof clients.spec.stored>>;
+export type ClientInput = Partial<Omit<Client, 'account'>>;
 
 const partial = <T extends Record<string, ReturnType<typeof Type.Any>>>(schemas: T) =>
   Object.fromEntries(Object.entries(schemas).map(([field, schema]) => [field, Type.Optional(schema)]));
@@ -145,7 +165,7 @@ const ClientWrite = (required: 'name' | null) =>
   );
 
 /** RFC 6749 §3.1.2 and RFC 9700 §2.1: absolute, without fragment; scripts and local files are no redirect targets. */
-function checkRedirect(field: string, value: string): void {
+export function checkRedirect(field: string, value: string): void {
   const refuse = (message: string): never => {
     throw new Fault('validation', `"${field}" ${message}: ${JSON.stringify(value)}.`, {
       details: [{ path: `/${field}`, message }],
@@ -238,24 +258,24 @@ export async function updateClient(tenant: Tenant, id: string, patch: ClientInpu
   checkFrontchannel(patch, current);
   const grant_types = grantTypesOf(patch, current);
   const updated = await clients.update(tenant, id, { ...patch, ...(grant_types && { grant_types }) });
-  forget(tenant, id);
+  forgetClient(tenant, id);
   return updated;
 }
 
 /** The old secret stops working with this call. */
 async function rotateSecret(tenant: Tenant, id: string): Promise<Client> {
   const updated = await clients.update(tenant, id, { client_secret: mintSecret() });
-  forget(tenant, id);
+  forgetClient(tenant, id);
   return updated;
 }
 
-async function removeClient(tenant: Tenant, id: string): Promise<Client> {
+export async function removeClient(tenant: Tenant, id: string): Promise<Client> {
   await clients.get(tenant, id);
   await removeConsents(tenant, { client: id });
   await revokeClient(tenant, id);
   await removeClientFromConnections(tenant, id);
   const removed = await clients.remove(tenant, id);
-  forget(tenant, id);
+  forgetClient(tenant, id);
   return removed;
 }
 
@@ -264,14 +284,14 @@ export async function removeApiFromClients(tenant: Tenant, api: string): Promise
   const match = { 'grants.api': api };
   const affected = await clients.all(tenant, match);
   await clients.model.updateMany({ account: { $eq: tenant.id }, ...match }, { $pull: { grants: { api } } });
-  for (const { id } of affected) forget(tenant, id);
+  for (const { id } of affected) forgetClient(tenant, id);
 }
 
 const listeners: ((account: string, client: string) => void)[] = [];
 /** Tells caches that a client changed, in this process at once; others find out by the age of what they hold. */
 export const onClientChange = (listener: (account: string, client: string) => void): void =>
   void listeners.push(listener);
-const forget = (tenant: Tenant, id: string) => {
+export const forgetClient = (tenant: Tenant, id: string): void => {
   for (const listener of listeners) listener(tenant.id, id);
 };
 

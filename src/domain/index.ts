@@ -12,6 +12,7 @@ import { mount as customDomain } from './custom-domain.ts';
 import { mount as emailChange } from './email-change.ts';
 import { mount as emailVerification } from './email-verification.ts';
 import { mount as identity } from './identity.ts';
+import { mount as initialAccessToken } from './initial-access-token.ts';
 import { mount as log } from './log.ts';
 import { mount as notificationSubscription } from './notification-subscription.ts';
 import { mount as role } from './role.ts';
@@ -30,6 +31,7 @@ const RESOURCES = [
   connection,
   client,
   consent,
+  initialAccessToken,
   identity,
   credential,
   role,

@@ -222,3 +222,16 @@ export const deviceAnswer = Type.Object(
   },
   { description: 'The codes' },
 );
+
+/** What a client is told when it registers (RFC 7591 §3.2.1, RFC 7592 §3). */
+export const registered = Type.Object(
+  {
+    client_id: Type.String(),
+    client_secret: text('Of a client that authenticates with one.'),
+    client_id_issued_at: Type.Integer({ description: 'Unix time in seconds' }),
+    client_secret_expires_at: Type.Integer({ description: '0: it does not' }),
+    registration_client_uri: Type.String({ description: 'Where the client manages itself (RFC 7592)' }),
+    registration_access_token: Type.String({ description: 'The bearer token that it does so with' }),
+  },
+  { additionalProperties: true, description: 'And everything that was registered, under the names of the request.' },
+);

@@ -3,6 +3,7 @@
  * Keyed by operationId; a route's own words win over these.
  */
 import Type, { type TObject, type TSchema } from 'typebox';
+import { ClientMembers } from '../domain/client-members.ts';
 import {
   authorization,
   claims,
@@ -13,6 +14,7 @@ import {
   keySet,
   loggedOut,
   logout,
+  registered,
   text,
   tokenFields,
   tokenQuery,
@@ -114,6 +116,25 @@ export const OAUTH_OPERATIONS: Record<string, Documented> = {
     response: { 200: discovery },
   },
   'oauth/authorizationServer': { response: { 200: discovery } },
+  'oauth/register': {
+    description:
+      "Open to everybody unless the account's `dynamic_registration` says otherwise. Such a client is a third party: users are asked for consent, and it may not act for itself. One that nobody uses within 30 days is removed.",
+    body: ClientMembers,
+    security: [{ bearerAuth: [] }, {}],
+    response: { 201: registered },
+  },
+  'oauth/readRegistration': { security: [{ bearerAuth: [] }], response: { 200: registered } },
+  'oauth/updateRegistration': {
+    description: 'What is said replaces everything; `client_id` has to be part of it.',
+    body: ClientMembers,
+    security: [{ bearerAuth: [] }],
+    response: { 200: registered },
+  },
+  'oauth/deleteRegistration': {
+    description: 'With it go all tokens and consents of the client.',
+    security: [{ bearerAuth: [] }],
+    response: { 204: empty('The client is gone') },
+  },
   'session/logout': {
     description:
       'Ends the browser session and returns to the client. With an `id_token_hint` at once; without one the page asks first.',

@@ -17,6 +17,16 @@ type Row = {
 export const FAULTS = {
   invalid_request: { status: 400, message: 'The request is malformed.', oauth: 'invalid_request' },
   validation: { status: 400, message: 'The request does not match the schema.', oauth: 'invalid_request' },
+  invalid_client_metadata: {
+    status: 400,
+    message: "The client's metadata cannot be accepted.",
+    oauth: 'invalid_client_metadata',
+  },
+  invalid_redirect_uri: {
+    status: 400,
+    message: 'A redirect URI cannot be accepted.',
+    oauth: 'invalid_redirect_uri',
+  },
   invalid_query: { status: 400, message: 'The query is malformed.' },
   invalid_cursor: { status: 400, message: 'The cursor is not one that this list gave out.' },
   same_as_current_email: { status: 400, message: 'This is the current email address already.' },

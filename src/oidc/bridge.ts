@@ -39,7 +39,6 @@ const requests = new WeakMap<object, FastifyRequest>();
 /** The request that an engine context came from: what its error pages need to know. */
 export const requestOf = (raw: object): FastifyRequest => requests.get(raw)!;
 
-/** RFC 6749 §5.2: a description is printable ASCII without quote and backslash. */
 type Callback = ReturnType<Provider['callback']>;
 const callbacks = new WeakMap<Provider, Callback>();
 /** The engine composes its middleware anew at each `callback()`; once is enough. */
@@ -51,7 +50,8 @@ function callbackOf(provider: Provider): Callback {
   return made;
 }
 
-const oauthError = (error: string, description: string) => ({
+/** RFC 6749 §5.2: a description is printable ASCII without quote and backslash. */
+export const oauthError = (error: string, description: string) => ({
   error,
   error_description: description.replace(/["\\]/g, "'").replace(/[^\x20-\x7e]/g, '?'),
 });

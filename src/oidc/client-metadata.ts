@@ -5,6 +5,8 @@
 import { LRUCache } from 'lru-cache';
 import type { ClientMetadata } from 'oidc-provider';
 import { type Client, clients, onClientChange } from '../domain/client.ts';
+import { engineMembers } from '../domain/client-members.ts';
+import { isExpired } from '../domain/client-registration.ts';
 import type { Tenant } from '../kernel/context.ts';
 
 const CACHE_SECONDS = 5;
@@ -78,6 +80,8 @@ function metadataOf(client: Client): ClientMetadata {
     web_origins: client.web_origins,
     refresh_lifetime: refreshLifetime(client),
     api_grants: client.grants ?? undefined,
+    unused: client.registration?.expires_at ? true : undefined,
+    ...engineMembers(client.registration_metadata),
   };
 }
 
@@ -94,7 +98,7 @@ async function entryOf(tenant: Tenant, id: string): Promise<Entry> {
   const known = cache.get(key);
   if (known && known.staleAt > Date.now()) return known;
   const client = (await clients.find(tenant, id)) ?? null;
-  const metadata = client ? metadataOf(client) : undefined;
+  const metadata = client && !isExpired(client) ? metadataOf(client) : undefined;
   const entry: Entry = { client, metadata, staleAt: Date.now() + CACHE_SECONDS * 1000 };
   cache.set(key, entry);
   return entry;
@@ -133,6 +137,7 @@ export const CLIENT_EXTRAS = [
   'web_origins',
   'refresh_lifetime',
   'api_grants',
+  'unused',
 ] as const;
 
 export type ClientExtras = {
@@ -143,6 +148,8 @@ export type ClientExtras = {
   web_origins?: string[];
   refresh_lifetime?: number;
   api_grants?: { api: string; scope: string[] }[];
+  /** Registered itself, and nobody has logged in through it yet. */
+  unused?: boolean;
 };
 
 /** A client whose id is an address describes itself there; nobody at the tenant has seen it either. */

@@ -48,6 +48,10 @@ export function rememberClients(provider: Provider, metadataOf: (id: string) => 
 }
 
 export function applyClientRules(provider: Provider): void {
+  // Redirects are checked when a client is written (domain/client.ts). The engine checks again at every look-up, and knows
+  // private-use schemes (RFC 8252 §7.1) for `native` clients only, which agents and editors do not say they are.
+  const { Schema } = provider.Client as unknown as { Schema: { prototype: object } };
+  Object.defineProperty(Schema.prototype, 'redirectUris', { value: () => {} });
   Object.defineProperties(provider.Client.prototype, {
     redirectUriAllowed: {
       value(this: { redirectUris?: string[] } & ClientExtras, requested: string) {

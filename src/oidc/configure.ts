@@ -82,6 +82,10 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       frontchannel_logout_session_supported: true,
       prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
       ui_locales_supported: tenant.account.enabled_locales,
+      // Served by registration.ts.
+      ...(tenant.account.oauth.dynamic_registration !== 'off' && {
+        registration_endpoint: `${tenant.origin}${PATHS.registration}`,
+      }),
     },
 
     ttl: {

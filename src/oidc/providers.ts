@@ -2,11 +2,12 @@
 import { LRUCache } from 'lru-cache';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { recordClientRefusal } from '../auth/client-refusal.ts';
+import { markClientUsed } from '../domain/client-registration.ts';
 import { append } from '../domain/log.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { issueJwtAccessTokens } from './access-token.ts';
 import { detectReplays } from './client-assertion.ts';
-import { clientMetadata } from './client-metadata.ts';
+import { type ClientExtras, clientMetadata } from './client-metadata.ts';
 import { applyClientRules, rememberClients } from './client-rules.ts';
 import { configure, PATHS, type ProviderOptions } from './configure.ts';
 import { keepDeviceCodes } from './device.ts';
@@ -55,6 +56,13 @@ export function providers(
     provider.on('introspection.error', refused);
     provider.on('pushed_authorization_request.error', refused);
     provider.on('device_authorization.error', refused);
+    const used = (ctx: KoaContextWithOIDC) => {
+      const { client } = ctx.oidc;
+      if (client && (client as ClientExtras).unused)
+        markClientUsed(tenant, client.clientId).catch((failure) => onServerError(ctx, failure));
+    };
+    provider.on('authorization.success', used);
+    provider.on('grant.success', used);
     provider.on('grant.revoked', (ctx) => {
       const { RefreshToken: reused } = ctx.oidc.entities;
       if (ctx.oidc.route !== 'token' || !reused) return;

@@ -13,6 +13,7 @@ const EXPIRING: readonly [collection: string, field: string][] = [
   ['passwordless', 'forget_at'],
   ['tickets', 'forget_at'],
   ['outbox', 'expires_at'],
+  ['initial_access_tokens', 'expires_at'],
   [LIMITER_COLLECTION, 'expire'],
 ];
 
