@@ -4,7 +4,17 @@ import { beforeEach, test } from 'node:test';
 import mongoose from 'mongoose';
 import * as oidc from 'openid-client';
 import { reapUnusedClients } from '../src/domain/client-registration.ts';
-import { agent, assertRefused, type Client, REDIRECT, signIn, type TenantHandle, world } from './kit.ts';
+import {
+  agent,
+  assertRefused,
+  type Client,
+  follow,
+  formOf,
+  REDIRECT,
+  signIn,
+  type TenantHandle,
+  world,
+} from './kit.ts';
 
 const w = await world();
 const ORDERS = 'https://orders.example.com';
@@ -107,6 +117,29 @@ test('openid-client registers by discovery and logs a user in, who is asked for 
   assert.equal(tokens.scope?.split(' ').includes('read:orders'), true);
   const [consent] = await logged(t, 'auth.consent.granted');
   assert.equal(consent.client, config.clientMetadata().client_id);
+});
+
+test('a stranger’s word about its home is not what users are told', async () => {
+  const user = await t.user();
+  const asked = async (redirect: string) => {
+    const client = await registered(t, { client_uri: 'https://bank.example.com/', redirect_uris: [redirect] });
+    const query = new URLSearchParams({
+      client_id: client.client_id,
+      redirect_uri: redirect,
+      response_type: 'code',
+      scope: 'openid',
+    });
+    const visit = agent();
+    const login = await follow(visit, await visit(`${t.origin}/authorize?${query}`), redirect);
+    const { action, csrf } = formOf(login);
+    const form = { csrf, email: user.email, password: user.password };
+    const headers = { origin: t.origin };
+    return (await follow(visit, await visit(action, { form, headers }), redirect)).text;
+  };
+  assert.match(await asked('https://bank.example.com/callback'), /bank\.example\.com/);
+  const told = await asked('https://agent.example.com/callback');
+  assert.match(told, /agent\.example\.com/);
+  assert.doesNotMatch(told, /bank\.example/);
 });
 
 test('the redirects of agents and native apps are taken, whatever application type they say', async () => {

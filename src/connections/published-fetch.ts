@@ -1,5 +1,5 @@
 /**
- * The engine's way to what clients publish about themselves (their keys): the safe fetch as a `fetch`. What comes back
+ * The engine's way to what clients publish about themselves (their keys, their metadata): the safe fetch as a `fetch`. What comes back
  * may be kept for as long as it says, within bounds; an address that failed is left alone for a while.
  */
 import { LRUCache } from 'lru-cache';
@@ -30,7 +30,9 @@ export function publishedFetch({ production }: { production: boolean }) {
     try {
       const { body, headers } = await safeAnswer(address, { production, timeoutSeconds: 3, maxBytes: MAX_BYTES });
       const seconds = Math.min(freshSeconds(headers), LONGEST_SECONDS);
-      return new Response(new Uint8Array(body), { headers: { 'cache-control': `max-age=${seconds}` } });
+      return new Response(new Uint8Array(body), {
+        headers: { 'cache-control': `max-age=${seconds}`, 'content-type': headers['content-type'] ?? '' },
+      });
     } catch (error) {
       failedUntil.set(address, Date.now() + COOLDOWN_SECONDS * 1000);
       throw error;

@@ -78,7 +78,8 @@ type Answer = { status: number; body: Buffer; headers: IncomingHttpHeaders };
 
 /**
  * GETs an address.
- * @throws Error for an address that is refused, and for an answer that is too slow, too large or not a 200.
+ * @throws Error for an address that is refused, and for an answer that is too slow, too large or not a 200 (the error's
+ *   `status` tells which).
  */
 export const safeFetch = async (address: string, limits: FetchLimits): Promise<Buffer> =>
   (await safeAnswer(address, limits)).body;

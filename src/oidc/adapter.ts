@@ -17,7 +17,7 @@ import { append } from '../domain/log.ts';
 import { inSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { denyAccessToken, verifyAccessToken } from './access-token.ts';
-import { type BuiltIn, clientMetadata, ENDLESS_SECONDS } from './client-metadata.ts';
+import { type ClientSources, clientMetadata, ENDLESS_SECONDS } from './client-metadata.ts';
 import { sessionsWithLifetimes } from './session.ts';
 
 /**
@@ -122,7 +122,7 @@ const readOnly = (find: Adapter['find']): Adapter => ({
 });
 
 export const adapterFor =
-  (tenant: Tenant, options: BuiltIn) =>
+  (tenant: Tenant, options: ClientSources) =>
   (kind: string): Adapter => {
     if (kind === 'Client') return readOnly((id) => clientMetadata(tenant, id, options) as never);
     // Access tokens are signed, not stored: finding one is verifying it.

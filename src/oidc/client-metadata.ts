@@ -3,11 +3,13 @@
  * change made on another instance is seen soon.
  */
 import { LRUCache } from 'lru-cache';
-import type { ClientMetadata } from 'oidc-provider';
+import { type ClientMetadata, errors, Provider } from 'oidc-provider';
+import { clientOfDocument, type DocumentFetch } from '../auth/client-document.ts';
 import { type Client, clients, onClientChange } from '../domain/client.ts';
 import { engineMembers } from '../domain/client-members.ts';
 import { isExpired } from '../domain/client-registration.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { Fault } from '../kernel/fault.ts';
 
 const CACHE_SECONDS = 5;
 type Entry = { client: Client | null; metadata: ClientMetadata | undefined; staleAt: number };
@@ -66,7 +68,7 @@ function metadataOf(client: Client): ClientMetadata {
     grant_types: client.grant_types.filter((type) =>
       type === 'authorization_code' ? canRedirect : type === 'client_credentials' ? !isPublic : true,
     ),
-    ...optional('client_uri'),
+    ...(mayNameHome(client) && optional('client_uri')),
     ...optional('logo_uri'),
     ...optional('tos_uri'),
     ...optional('policy_uri'),
@@ -83,6 +85,12 @@ function metadataOf(client: Client): ClientMetadata {
     unused: client.registration?.expires_at ? true : undefined,
     ...engineMembers(client.registration_metadata),
   };
+}
+
+/** The consent page tells by it who is behind a client; of one that registered itself, only a host that logins go to counts. */
+function mayNameHome({ registration, client_uri, callbacks }: Client): boolean {
+  const host = (uri: string | null | undefined) => URL.parse(uri ?? '')?.host;
+  return !registration || callbacks.some((uri) => host(uri) === host(client_uri));
 }
 
 /** As long as a refresh token that does not expire lives: ten years, so that its row still has an end. */
@@ -104,7 +112,9 @@ async function entryOf(tenant: Tenant, id: string): Promise<Entry> {
   return entry;
 }
 
-export type BuiltIn = { playground: boolean; operatorClientId: string; operatorClientSecret: string };
+type BuiltIn = { playground: boolean; operatorClientId: string; operatorClientSecret: string };
+/** Where clients come from besides the database: the configuration, and documents that they publish. */
+export type ClientSources = BuiltIn & { fetch: DocumentFetch; production: boolean };
 
 /** The clients that the configuration makes, not the database: the playground, and the operator on the root account. */
 function builtIn(tenant: Tenant, id: string, options: BuiltIn): ClientMetadata | undefined {
@@ -124,9 +134,33 @@ function builtIn(tenant: Tenant, id: string, options: BuiltIn): ClientMetadata |
 export async function clientMetadata(
   tenant: Tenant,
   id: string,
-  options: BuiltIn,
+  options: ClientSources,
 ): Promise<ClientMetadata | undefined> {
-  return builtIn(tenant, id, options) ?? (await entryOf(tenant, id)).metadata;
+  const made = builtIn(tenant, id, options);
+  if (made) return made;
+  return /^https?:/.test(id) ? documentMetadata(tenant, id, options) : (await entryOf(tenant, id)).metadata;
+}
+
+const ofDocuments = new WeakMap<Client, ClientMetadata>();
+
+/** @throws InvalidClient for a document that cannot be used. */
+async function documentMetadata(
+  tenant: Tenant,
+  id: string,
+  { fetch, production }: ClientSources,
+): Promise<ClientMetadata | undefined> {
+  const client = await clientOfDocument(tenant, id, { fetch, production, ip: Provider.ctx?.ip ?? '' }).catch(
+    (error: unknown) => {
+      if (error instanceof Fault && error.row.status < 500) throw new errors.InvalidClient(error.message);
+      throw error;
+    },
+  );
+  if (!client) return undefined;
+  const known = ofDocuments.get(client);
+  if (known) return known;
+  const made = metadataOf(client);
+  ofDocuments.set(client, made);
+  return made;
 }
 
 /** Our own metadata that the engine carries along (`extraClientMetadata`). */

@@ -28,7 +28,7 @@ export type ProviderOptions = GrantOptions & {
   operatorClientId: string;
   operatorClientSecret: string;
   /** GETs what a client published: addresses that strangers wrote. */
-  fetch: NonNullable<Configuration['fetch']>;
+  fetch(address: string | URL | Request, init?: RequestInit): Promise<Response>;
   /** Writes the answer to a request that cannot be sent back to a relying party. */
   renderError(
     ctx: KoaContextWithOIDC,
@@ -85,6 +85,9 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       // Served by registration.ts.
       ...(tenant.account.oauth.dynamic_registration !== 'off' && {
         registration_endpoint: `${tenant.origin}${PATHS.registration}`,
+      }),
+      ...(tenant.account.oauth.client_id_metadata_documents !== 'off' && {
+        client_id_metadata_document_supported: true,
       }),
     },
 
