@@ -43,6 +43,7 @@ import { SURFACES, themeCss } from './flows/theme.ts';
 import { enforce } from './http/actor.ts';
 import { logFault, sendFault, toFault } from './http/errors.ts';
 import { openapi } from './http/openapi.ts';
+import { protectedResource } from './http/protected-resource.ts';
 import { reference } from './http/reference.ts';
 import { tenantOf } from './http/tenant.ts';
 import { asRoot } from './kernel/context.ts';
@@ -288,6 +289,7 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
   app.register(async (scope) => {
     mountResources(scope, { root: asRoot(), baseDomain: config.baseDomain });
     system(scope, store);
+    protectedResource(scope);
     deviceJson(scope, pages, toFault);
     me(scope, pages);
     passwordlessStart(scope, pages, { development: !config.production });

@@ -18,12 +18,15 @@ const as = (
   headers?: Record<string, string>,
 ) => w.call(acme.origin, token, method, path, json, headers);
 
+/** RFC 9728 §5.1 */
+const about = `resource_metadata="${acme.origin}/.well-known/oauth-protected-resource"`;
+
 /* ——— tokens ——— */
 
 test('a call without a token is 401 with a challenge, with a bad one the challenge says so', async () => {
   const none = await as(undefined);
   assertRefused(none, 401, 'unauthorized');
-  assert.equal(none.headers.get('www-authenticate'), 'Bearer');
+  assert.equal(none.headers.get('www-authenticate'), `Bearer ${about}`);
   assert.equal((await as(acme.adminToken)).status, 200);
   for (const authorization of ['Basic YTpi', 'Bearer', 'Bearer ', `Bearer ${acme.adminToken} x`, acme.adminToken]) {
     const answer = await as(undefined, 'GET', '/role', undefined, { authorization });
@@ -39,7 +42,7 @@ test('a call without a token is 401 with a challenge, with a bad one the challen
   ]) {
     const answer = await as(token);
     assertRefused(answer, 401, 'invalid_token');
-    assert.equal(answer.headers.get('www-authenticate'), 'Bearer error="invalid_token"');
+    assert.equal(answer.headers.get('www-authenticate'), `Bearer error="invalid_token", ${about}`);
     assert.equal(answer.headers.get('cache-control'), 'no-store');
   }
   // RFC 9110 §11.1: the scheme has no case. RFC 6750 §2.3 is not offered: addresses end up in logs.
@@ -276,7 +279,10 @@ test('each operation needs its permission, and nothing but it', async () => {
       what,
     );
     assert.match(refused.body.message, new RegExp(permission));
-    assert.equal(refused.headers.get('www-authenticate'), `Bearer error="insufficient_scope", scope="${permission}"`);
+    assert.equal(
+      refused.headers.get('www-authenticate'),
+      `Bearer error="insufficient_scope", scope="${permission}", ${about}`,
+    );
     assertRefused(await as(undefined, method, path, body), 401, 'unauthorized');
     if (!only.has(permission)) continue;
     const allowed = await as(only.get(permission), method, path, body);
@@ -636,6 +642,6 @@ test('an expired token is 401', async () => {
   w.clock.advance({ seconds: (decodeJwt(token).exp as number) - Math.floor(Date.now() / 1000) });
   const expired = await as(token);
   assertRefused(expired, 401, 'invalid_token');
-  assert.equal(expired.headers.get('www-authenticate'), 'Bearer error="invalid_token"');
+  assert.equal(expired.headers.get('www-authenticate'), `Bearer error="invalid_token", ${about}`);
   assert.equal((await as(await acme.token('read:roles'))).status, 200);
 });

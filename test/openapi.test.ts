@@ -36,6 +36,7 @@ const PUBLIC = [
   'GET /',
   'GET /.well-known/jwks.json',
   'GET /.well-known/oauth-authorization-server',
+  'GET /.well-known/oauth-protected-resource',
   'GET /.well-known/openid-configuration',
   'GET /account/host/:host',
   'GET /activate',

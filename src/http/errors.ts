@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Fault } from '../kernel/fault.ts';
 import { isUnavailable } from '../store/connect.ts';
+import { resourceMetadata } from './protected-resource.ts';
 
 type Thrown = {
   code?: string;
@@ -53,14 +54,12 @@ export function toFault(error: unknown): Fault {
 export function sendFault(reply: FastifyReply, fault: Fault): FastifyReply {
   const { status } = fault.row;
   if (fault.retryAfterSeconds) reply.header('retry-after', String(fault.retryAfterSeconds));
-  // RFC 6750 §3: what was wrong with the token, in the header too.
-  if (fault.code === 'unauthorized') reply.header('www-authenticate', 'Bearer');
-  if (fault.code === 'invalid_token') reply.header('www-authenticate', 'Bearer error="invalid_token"');
-  if (fault.code === 'insufficient_scope')
-    reply.header(
-      'www-authenticate',
-      `Bearer error="insufficient_scope", scope="${(fault.details as { missing: string }).missing}"`,
-    );
+  const challenge = challengeOf(fault);
+  if (challenge) {
+    const { tenant } = reply.request;
+    const parameters = tenant ? [...challenge, resourceMetadata(tenant)] : challenge;
+    reply.header('www-authenticate', ['Bearer', parameters.join(', ')].join(' ').trim());
+  }
   return reply
     .code(status)
     .header('cache-control', 'no-store')
@@ -70,6 +69,14 @@ export function sendFault(reply: FastifyReply, fault: Fault): FastifyReply {
       message: fault.message,
       ...(fault.details !== undefined && { details: fault.details }),
     });
+}
+
+/** RFC 6750 §3: what was wrong with the token, in the header too. */
+function challengeOf({ code, details }: Fault): string[] | undefined {
+  if (code === 'unauthorized') return [];
+  if (code === 'invalid_token') return ['error="invalid_token"'];
+  if (code !== 'insufficient_scope') return undefined;
+  return ['error="insufficient_scope"', `scope="${(details as { missing: string }).missing}"`];
 }
 
 export function logFault(request: FastifyRequest, fault: Fault, error: unknown): void {

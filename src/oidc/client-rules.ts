@@ -40,7 +40,7 @@ export function rememberClients(provider: Provider, metadataOf: (id: string) => 
       const client = known.get(metadata) ?? (await find(id as string));
       if (client) {
         known.set(metadata, client);
-        await refreshKeys(client);
+        if (client.jwksUri) await refreshKeys(client);
       }
       return client;
     },

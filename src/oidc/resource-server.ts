@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import { type Api, apiByIdentifier, apis, onApiChange } from '../domain/api.ts';
-import { PLATFORM_AUDIENCE, PLATFORM_PERMISSIONS } from '../domain/permission.ts';
+import { managementAudience, PLATFORM_AUDIENCE, PLATFORM_PERMISSIONS } from '../domain/permission.ts';
 import { type Role, roles } from '../domain/role.ts';
 import { rolesOf } from '../domain/role-member.ts';
 import type { Tenant } from '../kernel/context.ts';
@@ -30,10 +30,16 @@ async function apiOf(tenant: Tenant, identifier: string): Promise<Api | undefine
   const key = `${tenant.id}:${identifier}`;
   const known = cache.get(key);
   if (known && known.staleAt > Date.now()) return known.api;
-  const api = await apiByIdentifier(tenant, identifier);
+  const api =
+    (await apiByIdentifier(tenant, identifier)) ??
+    (isOwnAddress(tenant, identifier) ? await apiByIdentifier(tenant, managementAudience(tenant.id)) : undefined);
   cache.set(key, { api, staleAt: Date.now() + CACHE_SECONDS * 1000 });
   return api;
 }
+
+/** RFC 9728: the management API under its address, which is how its metadata names it; some clients add a slash. */
+const isOwnAddress = ({ origin }: Tenant, identifier: string): boolean =>
+  identifier === origin || identifier === `${origin}/`;
 
 const split = (scope: unknown): string[] => (typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []);
 
