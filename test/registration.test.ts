@@ -249,6 +249,8 @@ test('what cannot be done is refused, not ignored', async () => {
     { contacts: 'dev@example.com' },
     { post_logout_redirect_uris: ['http://app.example.com/'] },
     { default_max_age: -1 },
+    { frontchannel_logout_uri: 'https://elsewhere.example.com/logout' },
+    { backchannel_logout_uri: 'https://user:pass@app.example.com/' },
   ];
   for (const fields of refused) {
     const answer = await register(t, { redirect_uris: [REDIRECT], ...fields });

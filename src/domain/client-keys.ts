@@ -39,7 +39,7 @@ export const JwkSet = Type.Object(
 );
 type Jwk = Static<typeof JwkSet>['keys'][number];
 
-export type KeyFields = {
+type KeyFields = {
   token_endpoint_auth_method?: string;
   jwks?: Static<typeof JwkSet> | null;
   jwks_uri?: string | null;

@@ -8,8 +8,16 @@ import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { OneOf } from '../resource/define.ts';
 import { apis } from './api.ts';
-import { AUTH_METHODS, type Client, type ClientInput, checkRedirect, clients, SIGNING_ALGS } from './client.ts';
-import { checkClientKeys, JwkSet } from './client-keys.ts';
+import {
+  AUTH_METHODS,
+  type Client,
+  type ClientInput,
+  checkClient,
+  checkRedirect,
+  clients,
+  SIGNING_ALGS,
+} from './client.ts';
+import { JwkSet } from './client-keys.ts';
 import { Name, WebUrl } from './fields.ts';
 
 /** Whoever registers by itself acts for users who were asked, never for itself, and handles nobody's password. */
@@ -172,7 +180,7 @@ export type ReadOptions = {
 
 /**
  * The client's fields for what it says of itself: all that it can say, with defaults for what it does not.
- * @throws Fault `invalid_client_metadata`, `invalid_redirect_uri`.
+ * @throws Fault `invalid_client_metadata`, `invalid_redirect_uri`, `validation` for what the domain refuses of any client.
  */
 export async function readMembers(
   tenant: Tenant,
@@ -191,14 +199,13 @@ export async function readMembers(
   if (said.scope && !lenient) await checkScope(tenant, said.scope);
 
   const defaults = clients.spec.defaults() as Record<string, unknown>;
-  const input: Record<string, unknown> = {};
+  const mapped: Record<string, unknown> = {};
   for (const member of Object.keys(fields) as (keyof typeof fields)[]) {
     const field = RENAMED[member] ?? member;
-    input[field] = said[member] ?? defaults[field] ?? null;
+    mapped[field] = said[member] ?? defaults[field] ?? null;
   }
-  checkClientKeys(tenant, said, {});
-  return {
-    ...input,
+  const input: ClientInput = {
+    ...mapped,
     name: said.client_name ?? nameOf(said),
     callbacks,
     logout_urls: [...new Set(said.post_logout_redirect_uris)],
@@ -211,6 +218,8 @@ export async function readMembers(
       }),
     ),
   };
+  await checkClient(tenant, input, {});
+  return input;
 }
 
 function onlyOurs(said: Record<string, unknown>): Record<string, unknown> {

@@ -8,7 +8,7 @@ import { defineCollection } from '../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
 import { mountResource, present } from '../resource/routes.ts';
 import { apis } from './api.ts';
-import { checkClientKeys, JwkSet, type KeyFields } from './client-keys.ts';
+import { checkClientKeys, JwkSet } from './client-keys.ts';
 import { removeClientFromConnections } from './connection.ts';
 import { removeConsents } from './consent.ts';
 import { checkMetadata, missingReference, Name, nullable, Text, WebUrl } from './fields.ts';
@@ -181,10 +181,15 @@ export function checkRedirect(field: string, value: string): void {
     refuse(`may not use the scheme ${url.protocol}`);
 }
 
-/** @param current what the patch is laid over. */
-async function checkClient(tenant: Tenant, input: ClientInput, current: KeyFields): Promise<void> {
+/**
+ * What a schema cannot say.
+ * @param current what the patch is laid over.
+ * @throws Fault `validation`, `invalid_reference`.
+ */
+export async function checkClient(tenant: Tenant, input: ClientInput, current: Partial<Client>): Promise<void> {
   checkMetadata('/metadata', input.metadata);
   checkClientKeys(tenant, input, current);
+  checkFrontchannel(input, current);
   for (const url of input.callbacks ?? []) checkRedirect('callbacks', url);
   for (const url of input.logout_urls ?? []) checkRedirect('logout_urls', url);
   for (const field of ['frontchannel_logout_uri', 'backchannel_logout_uri'] as const)
@@ -208,7 +213,7 @@ async function checkClient(tenant: Tenant, input: ClientInput, current: KeyField
  * Front-Channel Logout 1.0 §2: the address has scheme, host and port of a redirect URI, since what is shown in a frame of
  * ours must be the app's. Of several changes at once each is checked against what the client is then.
  */
-function checkFrontchannel(input: ClientInput, current: Partial<Client> = {}): void {
+function checkFrontchannel(input: ClientInput, current: Partial<Client>): void {
   if (input.frontchannel_logout_uri === undefined && input.callbacks === undefined) return;
   const { frontchannel_logout_uri: uri, callbacks = [] } = { ...current, ...input };
   const origin = uri && URL.parse(uri)?.origin;
@@ -240,7 +245,6 @@ function grantTypesOf(input: ClientInput, current: Pick<Client, 'grant_types' | 
 export async function createClient(tenant: Tenant, input: ClientInput): Promise<Client> {
   const defaults = clients.spec.defaults() as Client;
   await checkClient(tenant, input, defaults);
-  checkFrontchannel(input);
   const id = input.id ?? clients.mintId();
   const grant_types = grantTypesOf(input, defaults);
   return clients.create(tenant, {
@@ -255,7 +259,6 @@ export async function createClient(tenant: Tenant, input: ClientInput): Promise<
 export async function updateClient(tenant: Tenant, id: string, patch: ClientInput): Promise<Client> {
   const current = await clients.get(tenant, id);
   await checkClient(tenant, patch, current);
-  checkFrontchannel(patch, current);
   const grant_types = grantTypesOf(patch, current);
   const updated = await clients.update(tenant, id, { ...patch, ...(grant_types && { grant_types }) });
   forgetClient(tenant, id);
