@@ -362,6 +362,23 @@ test('a name that deceives does not', async () => {
   assert.doesNotMatch(words(await shown('Partner')), /reads like it/);
 });
 
+test('an app that registered itself is called unknown, until somebody of the tenant vouches for it', async () => {
+  const t = await w.tenant();
+  const user = await t.user();
+  const { status, body } = await w.send(`${t.origin}/oidc/register`, {
+    method: 'POST',
+    json: { client_name: 'Agent', redirect_uris: [REDIRECT], logo_uri: 'https://agent.example.com/logo.png' },
+  });
+  assert.equal(status, 201);
+  const client = { ...body, callbacks: body.redirect_uris } as Client;
+  const page = await arrive(agent(), t, addressOf(t, client), user);
+  assert.ok(asks(page), page.text);
+  assert.match(page.text, /does not know this app/);
+  assert.doesNotMatch(page.text, /logo\.png/, 'a picture is no proof');
+  const known = await t.client({ name: 'Agent', is_first_party: false });
+  assert.doesNotMatch((await arrive(agent(), t, addressOf(t, known), user)).text, /does not know this app/);
+});
+
 test('a single claim is asked about like the scope that it belongs to', async (c) => {
   const { t, user, client } = await ready();
   const { claims_parameter_supported } = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;

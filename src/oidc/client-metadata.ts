@@ -82,6 +82,8 @@ function metadataOf(client: Client): ClientMetadata {
     web_origins: client.web_origins,
     refresh_lifetime: refreshLifetime(client),
     api_grants: client.grants ?? undefined,
+    // Until somebody of the tenant vouches for it.
+    unverified: client.registration !== undefined && !client.is_first_party,
     unused: client.registration?.expires_at ? true : undefined,
     ...engineMembers(client.registration_metadata),
   };
