@@ -1,33 +1,24 @@
-/** Prints the README's table of settings from config.ts between its markers; `--check` compares instead of writing. */
+/** Prints the README's tables between their markers; `--check` compares instead of writing. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { SETTINGS } from '../src/config.ts';
+import { clients, print, settings } from './tables.ts';
 
 const FILE = new URL('../README.md', import.meta.url);
-const [BEGIN, END] = ['<!-- settings: printed by scripts/readme.ts -->', '<!-- /settings -->'];
 
-const asIs = /[`( ]/;
-const rows = [
-  ['Setting', 'Default', 'What it does'],
-  ...SETTINGS.map(({ name, fallback, unit, about }) => [
-    `\`${name}\``,
-    `${asIs.test(fallback) ? fallback : `\`${fallback}\``}${unit ? ` (${unit})` : ''}`,
-    about,
-  ]),
-];
-// Aligned as the formatter would.
-const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-const line = (cells: string[]) => `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
-const [head, ...body] = rows.map(line);
-const table = [BEGIN, '', head, line(widths.map((width) => '-'.repeat(width))), ...body, '', END].join('\n');
+function fill(text: string, name: string, rows: string[][]): string {
+  const [begin, end] = [`<!-- ${name}: printed by scripts/readme.ts -->`, `<!-- /${name} -->`];
+  const [before, rest] = text.split(begin);
+  const [, after] = rest?.split(end) ?? [];
+  if (before === undefined || after === undefined) throw new Error(`README.md lacks its markers ${begin} and ${end}`);
+  return `${before}${begin}\n\n${print(rows)}\n\n${end}${after}`;
+}
 
 const written = readFileSync(FILE, 'utf8');
-const [before, rest] = written.split(BEGIN);
-const [, after] = rest?.split(END) ?? [];
-if (before === undefined || after === undefined) throw new Error(`README.md lacks its markers ${BEGIN} and ${END}`);
-const wanted = `${before}${table}${after}`;
+const wanted = fill(fill(written, 'settings', settings()), 'clients', clients());
 
 if (!process.argv.includes('--check')) writeFileSync(FILE, wanted);
 else if (wanted !== written) {
-  process.stderr.write('The settings in README.md are not those of src/config.ts: run node scripts/readme.ts\n');
+  process.stderr.write(
+    'The tables in README.md are not those of src/config.ts and test/clients/libraries.ts: run node scripts/readme.ts\n',
+  );
   process.exit(1);
 }

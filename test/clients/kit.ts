@@ -1,0 +1,97 @@
+/** What the suite of client libraries shares: a plan that is kept, web servers for the apps, and the login page's form. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { browsers } from '../browser.ts';
+import type { User } from '../kit.ts';
+import { LIBRARIES, type Library } from './libraries.ts';
+
+type Proofs<L extends Library> = Record<(typeof LIBRARIES)[L][number], (page: Page) => Promise<void>>;
+
+/**
+ * Runs the proofs of a library one after the other in one browser profile, each a test with the capability's name. They
+ * have to be the ones that the table promises, in its order.
+ */
+export function suite<L extends Library>(library: L, proofs: Proofs<L>, options: BrowserContextOptions = {}): void {
+  const visit = browsers();
+  test(library, (t) => {
+    assert.deepEqual(Object.keys(proofs), [...LIBRARIES[library]]);
+    return visit(options, async (page) => {
+      for (const [capability, prove] of Object.entries(proofs) as [string, (page: Page) => Promise<void>][])
+        await t.test(capability, () => prove(page));
+    });
+  });
+}
+
+/**
+ * A web server of a test, on a port of its own. Its address is known before it has anything to say.
+ * @param tls a key and its certificate, to speak https
+ */
+export async function listen(tls?: { key: string; cert: string }) {
+  let listener: RequestListener = (_request, response) => void response.writeHead(503).end();
+  const handle: RequestListener = (request, response) => listener(request, response);
+  const server = tls ? createTlsServer(tls, handle) : createServer(handle);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  after(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    origin: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
+    serve: (handler: RequestListener) => {
+      listener = handler;
+    },
+  };
+}
+
+/**
+ * A single-page app: a library's own browser build, as its package ships it, and the app's script. Every path answers the
+ * same page.
+ * @param build the build's path below node_modules
+ */
+export function singlePage(build: string, script: string): RequestListener {
+  const library = readFileSync(fileURLToPath(new URL(`../../node_modules/${build}`, import.meta.url)));
+  const page = `<!doctype html><meta charset="utf-8"><title>App</title><link rel="icon" href="data:,"><h1>Signed out</h1>
+<script src="/library.js"></script>
+<script>
+const heading = document.querySelector('h1');
+${script}
+</script>`;
+  return (request, response) =>
+    request.url === '/library.js'
+      ? response.writeHead(200, { 'content-type': 'text/javascript' }).end(library)
+      : response.writeHead(200, { 'content-type': 'text/html' }).end(page);
+}
+
+/** The world's log of requests, for what a library does behind the app's back. */
+export function requestLog() {
+  const lines: string[] = [];
+  return {
+    lines,
+    /** Whether a route has been answered with success. */
+    saw: (route: string) =>
+      lines.map((line) => JSON.parse(line)).some((line) => line.route === route && line.status === 200),
+  };
+}
+
+/** Fills in the hosted login page. */
+export async function logIn(page: Page, { email, password }: User): Promise<void> {
+  await page.getByLabel('Email').fill(email);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: 'Log in', exact: true }).click();
+}
+
+export const heading = (page: Page, text: string | RegExp) =>
+  page.getByRole('heading', { level: 1, name: text }).waitFor();
+/** The hosted login page is shown: there is no session any more. */
+export const asked = (page: Page) => page.waitForURL(/\/flow\//);
+/** What the app answered as JSON. */
+// biome-ignore lint/suspicious/noExplicitAny: answers are inspected field by field, and assertions are the check
+export const shown = async (page: Page): Promise<any> => JSON.parse((await page.textContent('body')) ?? '');
