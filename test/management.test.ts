@@ -26,7 +26,8 @@ const about = `resource_metadata="${acme.origin}/.well-known/oauth-protected-res
 test('a call without a token is 401 with a challenge, with a bad one the challenge says so', async () => {
   const none = await as(undefined);
   assertRefused(none, 401, 'unauthorized');
-  assert.equal(none.headers.get('www-authenticate'), `Bearer ${about}`);
+  const schemes = `Bearer ${about}, DPoP algs="ES256 EdDSA Ed25519 PS256"`;
+  assert.equal(none.headers.get('www-authenticate'), schemes);
   assert.equal((await as(acme.adminToken)).status, 200);
   for (const authorization of ['Basic YTpi', 'Bearer', 'Bearer ', `Bearer ${acme.adminToken} x`, acme.adminToken]) {
     const answer = await as(undefined, 'GET', '/role', undefined, { authorization });

@@ -11,6 +11,7 @@ import { nowSeconds } from '../kernel/clock.ts';
 import { type Actor, asTenant, can } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import type { Access } from '../resource/request.ts';
+import { checkProof } from './dpop.ts';
 import { targetOf } from './tenant.ts';
 
 /** What http needs of a verified token; oidc/access-token.ts is handed in by app.ts. */
@@ -29,14 +30,15 @@ export type OpenToken = (
       jti: string;
       account: string;
       grant_id?: string;
+      cnf?: { jkt?: string };
     }
   | undefined;
 
-/** RFC 6750 §2.1; the scheme is case-insensitive (RFC 9110 §11.1). */
-function bearer(request: FastifyRequest): string {
-  const match = /^bearer +([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '');
-  if (!match) throw new Fault('unauthorized');
-  return match[1]!;
+/** RFC 6750 §2.1, RFC 9449 §7.1; schemes are case-insensitive (RFC 9110 §11.1). */
+function credentials(request: FastifyRequest): { scheme: string; token: string } {
+  const [, scheme, token] = /^(bearer|dpop) +([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  if (!scheme || !token) throw new Fault('unauthorized');
+  return { scheme: scheme.toLowerCase(), token };
 }
 
 function kidOf(token: string): string {
@@ -56,11 +58,17 @@ async function authenticate(
   openToken: OpenToken,
   self?: string,
 ): Promise<Actor> {
-  const token = bearer(request);
+  const { scheme, token } = credentials(request);
   const key = await signingKey(kidOf(token));
   const claims = key && openToken(token, () => key.publicKey);
   if (!key || !claims || !(claims.exp > nowSeconds()) || claims.account !== key.account)
     throw new Fault('invalid_token');
+  // RFC 9449 §7.2: a token that is bound to a key is none without its proof, and a proof is none for another token.
+  const thumbprint = claims.cnf?.jkt;
+  if (thumbprint && scheme !== 'dpop')
+    throw new Fault('invalid_dpop_proof', 'The access token is bound to a key: send it as DPoP, with a proof.');
+  if (scheme === 'dpop' && !thumbprint) throw new Fault('invalid_token');
+  if (thumbprint) await checkProof(request, { token, thumbprint, clientId: claims.client_id });
 
   const target = await targetOf(config, request);
   const issuer = await accountById(key.account);

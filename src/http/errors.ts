@@ -1,5 +1,6 @@
 /** Any thrown value → Fault → the management API's JSON `{statusCode, code, message, details?}`. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DPOP_ALGS } from '../kernel/dpop.ts';
 import { Fault } from '../kernel/fault.ts';
 import { isUnavailable } from '../store/connect.ts';
 import { resourceMetadata } from './protected-resource.ts';
@@ -51,14 +52,20 @@ export function toFault(error: unknown): Fault {
   return new Fault('internal', undefined, { cause: error });
 }
 
+const ALGS = `algs="${DPOP_ALGS.join(' ')}"`;
+/** RFC 9449 §7.1: what was wrong with the proof, in the header too. */
+const PROOF = ['error="invalid_dpop_proof"', ALGS];
+
 export function sendFault(reply: FastifyReply, fault: Fault): FastifyReply {
   const { status } = fault.row;
   if (fault.retryAfterSeconds) reply.header('retry-after', String(fault.retryAfterSeconds));
-  const challenge = challengeOf(fault);
+  const [scheme, challenge] = fault.code === 'invalid_dpop_proof' ? ['DPoP', PROOF] : ['Bearer', challengeOf(fault)];
   if (challenge) {
     const { tenant } = reply.request;
     const parameters = tenant ? [...challenge, resourceMetadata(tenant)] : challenge;
-    reply.header('www-authenticate', ['Bearer', parameters.join(', ')].join(' ').trim());
+    const first = [scheme, parameters.join(', ')].join(' ').trim();
+    // RFC 9449 §7.2: whoever has shown nothing yet may choose.
+    reply.header('www-authenticate', fault.code === 'unauthorized' ? `${first}, DPoP ${ALGS}` : first);
   }
   return reply
     .code(status)

@@ -41,6 +41,11 @@ export const FAULTS = {
     message: 'The access token is missing, malformed, expired or revoked.',
     oauth: 'invalid_token',
   },
+  invalid_dpop_proof: {
+    status: 401,
+    message: 'The DPoP proof is missing, malformed, too old or for another request.',
+    oauth: 'invalid_dpop_proof',
+  },
   aud_mismatch: { status: 403, message: 'The access token was not issued for this account.' },
   insufficient_scope: {
     status: 403,
