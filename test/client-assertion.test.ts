@@ -63,7 +63,13 @@ test('each of the four algorithms proves a client, whichever of its names the as
 test('discovery names the method and its algorithms', async () => {
   const { body } = await w.send(`${t.origin}/.well-known/openid-configuration`);
   assert.ok(body.token_endpoint_auth_methods_supported.includes('private_key_jwt'));
-  assert.deepEqual(body.token_endpoint_auth_signing_alg_values_supported.sort(), ['ES256', 'EdDSA', 'PS256', 'RS256']);
+  assert.deepEqual(body.token_endpoint_auth_signing_alg_values_supported.sort(), [
+    'ES256',
+    'Ed25519',
+    'EdDSA',
+    'PS256',
+    'RS256',
+  ]);
 });
 
 test('openid-client logs a user in, refreshes, introspects and revokes with a key', async () => {

@@ -60,9 +60,19 @@ export const authorization = {
   login_hint: text("The user's email, to fill in the form (OpenID Connect Core §3.1.2.1)."),
   ui_locales: text('Languages of the hosted pages, by preference, separated by spaces.'),
   response_mode: oneOf(
-    ['query', 'fragment', 'form_post', 'web_message'],
-    'How the answer travels; `web_message` to the page that framed or opened this one.',
+    ['query', 'fragment', 'form_post', 'web_message', 'jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt'],
+    'How the answer travels; `web_message` to the page that framed or opened this one; as a signed JWT (JARM) where the account wants it.',
   ),
+  claims: text('Claims asked for one by one, as JSON (OpenID Connect Core §5.5).'),
+  acr_values: text('How the user should have logged in, by preference; see `acr_values_supported` of the discovery.'),
+  authorization_details: text(
+    'What is asked for in detail, as JSON (RFC 9396); of the types that the account has. The user is always asked.',
+  ),
+  request: text(
+    'All of these as a JWT signed by the client (RFC 9101), where the account takes them; nothing else counts then.',
+  ),
+  request_uri: text('What `/oauth/par` answered, instead of all but `client_id` (RFC 9126).'),
+  dpop_jkt: text('Thumbprint of the key that the code is bound to (RFC 9449 §10).'),
   ...target,
 };
 
@@ -92,11 +102,16 @@ export const tokenQuery = Object.fromEntries(
 export const tokens = Type.Object(
   {
     access_token: Type.String({ description: 'A signed JWT of type `at+jwt` (RFC 9068).' }),
-    token_type: Type.String({ description: '`Bearer`' }),
+    token_type: Type.String({ description: '`Bearer`, or `DPoP` for a token that is bound to a key (RFC 9449)' }),
     expires_in: Type.Integer({ description: 'Lifetime of the access token in seconds' }),
     scope: text('What was granted.'),
     id_token: text('With `openid`: who the user is (OpenID Connect Core §2).'),
     refresh_token: text('With `offline_access`.'),
+    authorization_details: Type.Optional(
+      Type.Array(Type.Object({ type: Type.String() }, { additionalProperties: true }), {
+        description: 'What the user allowed in detail (RFC 9396 §7).',
+      }),
+    ),
   },
   { description: 'The tokens' },
 );

@@ -8,6 +8,8 @@ import { type AccountKeys, accountKeys } from '../domain/account-keys.ts';
 import { denyToken, isTokenDead } from '../domain/grant.ts';
 import { DAY, inSeconds, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import type { AuthorizationDetail } from './authorization-details.ts';
+import { asClaimsRequest, userinfoClaims } from './requested-claims.ts';
 import { signRs256 } from './signing.ts';
 
 export const userinfoAudience = (tenant: Tenant): string => `${tenant.origin}/userinfo`;
@@ -27,6 +29,10 @@ type Claims = {
   /** The grant behind a user's token: what revocation looks at. */
   grant_id?: string;
   sid?: string;
+  /** What the user decided on in detail (RFC 9396 §9.1). */
+  authorization_details?: AuthorizationDetail[];
+  /** Names of the claims that the client asked of the userinfo endpoint beyond its scopes (OIDC Core §5.5). */
+  userinfo_claims?: string[];
   cnf?: { jkt?: string; 'x5t#S256'?: string };
 };
 
@@ -45,6 +51,8 @@ type Issued = (AccessToken | ClientCredentials) & {
   sid?: string;
   jkt?: string;
   'x5t#S256'?: string;
+  rar?: AuthorizationDetail[];
+  claims?: unknown;
   /** Claims that a grant adds; ours win over them. */
   extra?: Record<string, unknown>;
 };
@@ -74,6 +82,8 @@ export function issueJwtAccessTokens(
             (await extraClaims({ audience: this.aud, accountId: this.accountId, scope: this.scope }))),
           ...(this.grantId && { grant_id: this.grantId }),
           ...(this.sid && { sid: this.sid }),
+          ...(this.rar && { authorization_details: this.rar }),
+          ...(this.claims !== undefined && { userinfo_claims: userinfoClaims(this.claims) }),
           ...(this.jkt && { cnf: { jkt: this.jkt } }),
         };
         return { value: await signAccessToken(await accountKeys(tenant), claims) };
@@ -157,6 +167,8 @@ export async function verifyAccessToken(
     ...(claims.sid && { sid: claims.sid }),
     ...(claims.scope && { scope: claims.scope }),
     ...(claims.aud !== userinfoAudience(tenant) && { aud: claims.aud }),
+    ...(claims.authorization_details && { rar: claims.authorization_details }),
+    ...(claims.userinfo_claims && { claims: asClaimsRequest(claims.userinfo_claims) }),
     ...(claims.cnf?.jkt && { jkt: claims.cnf.jkt }),
   };
 }

@@ -14,7 +14,7 @@ import {
   revokeGrant,
 } from '../domain/grant.ts';
 import { append } from '../domain/log.ts';
-import { inSeconds } from '../kernel/clock.ts';
+import { HOUR, inSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { denyAccessToken, verifyAccessToken } from './access-token.ts';
 import { type ClientSources, clientMetadata, ENDLESS_SECONDS } from './client-metadata.ts';
@@ -25,6 +25,13 @@ import { sessionsWithLifetimes } from './session.ts';
  * overtaken. It gets the same successor again (see refresh.ts), so that nothing forks and a thief is still found out.
  */
 const GRACE_SECONDS = 30;
+
+/**
+ * A pushed request is used up when the user comes back from the login that it led to (RFC 9126 §4, §7.3), which may be
+ * long after no new login may start from it.
+ */
+const PUSHED = 'PushedAuthorizationRequest';
+const FLOW_SECONDS = HOUR;
 
 const isHonestRetry = (kind: string, row: ProtocolRow | null): boolean =>
   kind === 'RefreshToken' && row?.consumed_at !== undefined && row.consumed_at > inSeconds(-GRACE_SECONDS);
@@ -60,7 +67,7 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
         { kind, token },
         {
           payload: withoutToken(kind, payload),
-          expires_at: inSeconds(expiresIn ?? ENDLESS_SECONDS),
+          expires_at: inSeconds((expiresIn ?? ENDLESS_SECONDS) + (kind === PUSHED ? FLOW_SECONDS : 0)),
           grant: payload.grantId,
           uid: kind === 'Session' ? payload.uid : undefined,
           user: payload.accountId ?? undefined,
@@ -83,6 +90,7 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
     },
     async consume(token) {
       if (await consumeProtocol(tenant, { kind, token })) return;
+      if (kind === PUSHED) throw new errors.InvalidRequestUri('request_uri was used already');
       // RFC 6749 §4.1.2, RFC 9700 §4.5.2: a code used twice is worth nothing to either user of it.
       const row = await findProtocol(tenant, { kind, token });
       if (isHonestRetry(kind, row)) return;

@@ -12,6 +12,7 @@ import { PAGES, PAGES_RETURN } from './client-metadata.ts';
 import { originAllowed } from './client-rules.ts';
 import { endSession } from './logout.ts';
 import type { ProviderFor } from './providers.ts';
+import { acrOf } from './requested-claims.ts';
 import { SESSION_COOKIE, secondsLeft, sessionCookie, sessionOf } from './session.ts';
 
 export type Browser = ReturnType<typeof browser>;
@@ -83,7 +84,7 @@ export function browser(providerFor: ProviderFor) {
       const session = previous?.accountId === login.user ? previous : new provider.Session();
       if (session === previous) session.resetIdentifier();
       else if (previous) await endSession(tenant, previous);
-      session.loginAccount({ accountId: login.user, amr: login.amr });
+      session.loginAccount({ accountId: login.user, amr: login.amr, acr: acrOf(login.amr) });
       const seconds = secondsLeft(tenant, session);
       await session.save(seconds);
       reply.setCookie(SESSION_COOKIE, session.jti, { ...sessionCookie(tenant), expires: inSeconds(seconds) });

@@ -5,7 +5,8 @@ import type { Tenant } from '../kernel/context.ts';
 
 /** Claims that each scope releases. */
 export const CLAIMS = {
-  openid: ['sub'],
+  // The last two in ID tokens: how the user logged in.
+  openid: ['sub', 'acr', 'amr'],
   profile: [
     'name',
     'given_name',

@@ -2,10 +2,12 @@
  * Signed assertions by which clients prove who they are (RFC 7523, OIDC Core §9): how long one may live, that it is good
  * once on all instances together, and that the keys it is checked against are the client's keys of today.
  */
-import { errors, Provider } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { claimOnce } from '../domain/grant.ts';
 import { HOUR, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { PROOF_WINDOW_SECONDS } from '../kernel/dpop.ts';
+import { fapiProfile, isFapiAlg } from './fapi.ts';
 
 /** RFC 7523 §3: one that is good for longer may be refused, and would have to be remembered as long. */
 const LONGEST_SECONDS = HOUR;
@@ -13,19 +15,32 @@ const LONGEST_SECONDS = HOUR;
 const STALE_SECONDS = HOUR;
 
 /** The engine has checked signature, issuer, subject, audience and expiry. @throws InvalidClientAuth. */
-export async function checkAssertion(_ctx: unknown, claims: { exp?: unknown; jti?: unknown }): Promise<void> {
+export async function checkAssertion(
+  ctx: KoaContextWithOIDC,
+  claims: { aud?: unknown; exp?: unknown; jti?: unknown },
+  header: { alg?: unknown },
+): Promise<void> {
+  if (fapiProfile(ctx.oidc.client)) {
+    // FAPI 2.0 §5.3.2.1: the issuer, as a string, so that no assertion for another server fits here.
+    if (claims.aud !== ctx.oidc.issuer)
+      throw new errors.InvalidClientAuth('the audience of the client_assertion must be the issuer');
+    if (!isFapiAlg(header.alg)) throw new errors.InvalidClientAuth('the client_assertion is signed too weakly');
+  }
   if ((claims.exp as number) > nowSeconds() + LONGEST_SECONDS)
     throw new errors.InvalidClientAuth('the client_assertion expires too far in the future');
 }
 
-/** The engine looks before it writes; two at once would both pass. DPoP proofs (RFC 9449 §11.1) go the same way. */
+/**
+ * The engine looks before it writes; two at once would both pass. DPoP proofs (RFC 9449 §11.1) go the same way, and are
+ * good for longer than it reckons where they come from a clock that is ahead.
+ */
 export function detectReplays(provider: Provider, tenant: Tenant): void {
   Object.defineProperty(provider.ReplayDetection, 'unique', {
     value: (issuer: string, jti: string, expiresAt: number): Promise<boolean> =>
       claimOnce(
         tenant,
         { kind: 'ReplayDetection', token: JSON.stringify([issuer, jti]) },
-        new Date(Math.ceil(expiresAt) * 1000),
+        new Date((Math.ceil(expiresAt) + PROOF_WINDOW_SECONDS) * 1000),
       ),
   });
 }

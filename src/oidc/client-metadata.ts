@@ -12,7 +12,7 @@ import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 
 const CACHE_SECONDS = 5;
-type Entry = { client: Client | null; metadata: ClientMetadata | undefined; staleAt: number };
+type Entry = { client: Client | null; metadata: ClientMetadata | undefined; revision: number; staleAt: number };
 const cache = new LRUCache<string, Entry>({ max: 50_000 });
 onClientChange((account, client) => cache.delete(`${account}:${client}`));
 
@@ -47,7 +47,7 @@ function playground(tenant: Tenant): ClientMetadata {
   };
 }
 
-function metadataOf(client: Client): ClientMetadata {
+function metadataOf({ account }: Tenant, client: Client): ClientMetadata {
   const method = client.token_endpoint_auth_method;
   const isPublic = method === 'none';
   const canRedirect = client.callbacks.length > 0 && client.grant_types.includes('authorization_code');
@@ -80,6 +80,12 @@ function metadataOf(client: Client): ClientMetadata {
     native: client.application_type === 'native',
     first_party: client.is_first_party,
     web_origins: client.web_origins,
+    require_pushed_authorization_requests:
+      client.require_pushed_authorization_requests || account.oauth.require_pushed_authorization_requests,
+    require_signed_request_object: client.require_signed_request_object,
+    signed_requests_only: client.require_signed_request_object,
+    dpop_bound_access_tokens: client.dpop_bound_access_tokens,
+    ...(client.userinfo_signed_response_alg && { userinfo_signed_response_alg: client.userinfo_signed_response_alg }),
     refresh_lifetime: refreshLifetime(client),
     api_grants: client.grants ?? undefined,
     // Until somebody of the tenant vouches for it.
@@ -106,10 +112,11 @@ const refreshLifetime = ({ refresh_token }: Client): number =>
 async function entryOf(tenant: Tenant, id: string): Promise<Entry> {
   const key = `${tenant.id}:${id}`;
   const known = cache.get(key);
-  if (known && known.staleAt > Date.now()) return known;
+  const { revision } = tenant.account;
+  if (known && known.staleAt > Date.now() && known.revision === revision) return known;
   const client = (await clients.find(tenant, id)) ?? null;
-  const metadata = client && !isExpired(client) ? metadataOf(client) : undefined;
-  const entry: Entry = { client, metadata, staleAt: Date.now() + CACHE_SECONDS * 1000 };
+  const metadata = client && !isExpired(client) ? metadataOf(tenant, client) : undefined;
+  const entry: Entry = { client, metadata, revision, staleAt: Date.now() + CACHE_SECONDS * 1000 };
   cache.set(key, entry);
   return entry;
 }
@@ -143,7 +150,7 @@ export async function clientMetadata(
   return /^https?:/.test(id) ? documentMetadata(tenant, id, options) : (await entryOf(tenant, id)).metadata;
 }
 
-const ofDocuments = new WeakMap<Client, ClientMetadata>();
+const ofDocuments = new WeakMap<Client, { metadata: ClientMetadata; revision: number }>();
 
 /** @throws InvalidClient for a document that cannot be used. */
 async function documentMetadata(
@@ -159,10 +166,11 @@ async function documentMetadata(
   );
   if (!client) return undefined;
   const known = ofDocuments.get(client);
-  if (known) return known;
-  const made = metadataOf(client);
-  ofDocuments.set(client, made);
-  return made;
+  const { revision } = tenant.account;
+  if (known?.revision === revision) return known.metadata;
+  const metadata = metadataOf(tenant, client);
+  ofDocuments.set(client, { metadata, revision });
+  return metadata;
 }
 
 /** Our own metadata that the engine carries along (`extraClientMetadata`). */
@@ -171,6 +179,7 @@ export const CLIENT_EXTRAS = [
   'first_party',
   'unverified',
   'web_origins',
+  'signed_requests_only',
   'refresh_lifetime',
   'api_grants',
   'unused',
@@ -182,6 +191,7 @@ export type ClientExtras = {
   /** Nobody at the tenant has seen it: it registered itself. */
   unverified?: boolean;
   web_origins?: string[];
+  signed_requests_only?: boolean;
   refresh_lifetime?: number;
   api_grants?: { api: string; scope: string[] }[];
   /** Registered itself, and nobody has logged in through it yet. */

@@ -1,13 +1,17 @@
 /** A tenant's engine configuration, top to bottom like a contract: lifetimes, surfaces, policies, pages. */
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { accountKeys } from '../domain/account-keys.ts';
-import { AUTH_METHODS, SIGNING_ALGS } from '../domain/client.ts';
+import { AUTH_METHODS } from '../domain/client.ts';
 import { DEVICE_CODE_SECONDS } from '../domain/device-code.ts';
 import { managementAudience } from '../domain/permission.ts';
 import { DAY, HOUR, MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { DPOP_ALGS } from '../kernel/dpop.ts';
+import { mac } from '../kernel/secrets.ts';
 import { LONGEST_SECONDS } from './access-token.ts';
 import { adapterFor } from './adapter.ts';
+import { richAuthorizationRequests } from './authorization-details.ts';
+import { CLIENT_ALGS, checkRequest, checkRequestObject, signedAudience } from './authorization-request.ts';
 import { CLAIMS, findAccount } from './claims.ts';
 import { checkAssertion } from './client-assertion.ts';
 import { CLIENT_EXTRAS, type ClientExtras, ENDLESS_SECONDS } from './client-metadata.ts';
@@ -15,7 +19,9 @@ import { originAllowed } from './client-rules.ts';
 import { checkConnection } from './connection-hint.ts';
 import { existingGrant } from './consent.ts';
 import { deviceFlow } from './device.ts';
+import { fapiProfile } from './fapi.ts';
 import type { GrantOptions } from './grants/grant-type.ts';
+import { ACR_VALUES, checkClaimsParameter, requireRequestedSubject } from './requested-claims.ts';
 import { allowsOfflineAccess, resourceServer } from './resource-server.ts';
 import type { RenderResponse } from './response-pages.ts';
 import { reviewScope } from './scope.ts';
@@ -63,6 +69,9 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
   const flowCookie = { httpOnly: true, sameSite: 'lax', secure } as const;
   const policy = interactionPolicy.base();
   policy.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0);
+  requireRequestedSubject(policy);
+  const { oauth } = tenant.account;
+  const details = richAuthorizationRequests(tenant);
 
   return {
     adapter: adapterFor(tenant, options),
@@ -89,6 +98,8 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       ...(tenant.account.oauth.client_id_metadata_documents !== 'off' && {
         client_id_metadata_document_supported: true,
       }),
+      // Each client but our own is told so by its metadata.
+      ...(oauth.require_pushed_authorization_requests && { require_pushed_authorization_requests: true }),
     },
 
     ttl: {
@@ -110,18 +121,33 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     },
 
     responseTypes: ['code'],
-    pkce: { required: (_ctx, client) => client.clientAuthMethod === 'none' },
+    pkce: { required: (_ctx, client) => client.clientAuthMethod === 'none' || fapiProfile(client) !== undefined },
     scopes: ['openid', 'offline_access'],
     claims: CLAIMS,
+    acrValues: ACR_VALUES,
     subjectTypes: ['public'],
     clientAuthMethods: [...AUTH_METHODS],
     assertJwtClientAuthClaimsAndHeader: checkAssertion,
-    clientDefaults: { id_token_signed_response_alg: 'RS256' },
-    enabledJWA: { idTokenSigningAlgValues: ['RS256'], clientAuthSigningAlgValues: [...SIGNING_ALGS] },
+    clientDefaults: {
+      id_token_signed_response_alg: 'RS256',
+      ...(details.enabled && { authorization_details_types: Object.keys(details.types) }),
+    },
+    enabledJWA: {
+      idTokenSigningAlgValues: ['RS256'],
+      userinfoSigningAlgValues: ['RS256'],
+      authorizationSigningAlgValues: ['RS256'],
+      clientAuthSigningAlgValues: [...CLIENT_ALGS],
+      requestObjectSigningAlgValues: [...CLIENT_ALGS],
+      dPoPSigningAlgValues: [...DPOP_ALGS],
+    },
     fetch: options.fetch,
     extraClientMetadata: { properties: [...CLIENT_EXTRAS] },
+    // The engine's last word on a request before a page is shown.
     extraParams: {
-      audience: (ctx) => reviewScope(tenant, ctx),
+      audience: async (ctx) => {
+        checkRequest(tenant, ctx);
+        await reviewScope(tenant, ctx);
+      },
       connection_id: (_ctx, id, client) => checkConnection(tenant, client, { id }),
       connection: (_ctx, name, client) => checkConnection(tenant, client, { name }),
     },
@@ -138,13 +164,22 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
         getResourceServerInfo: (ctx, identifier) => resourceServer(tenant, ctx, identifier, options.operatorClientId),
         // The audience given at /authorize holds for the token request too (RFC 8707 §2.2), as with Auth0.
         useGrantedResource: async () => true,
-        defaultResource: async (_ctx, _client, oneOf) => oneOf as never,
+        defaultResource: async (ctx, _client, oneOf) => (oneOf ?? signedAudience(ctx)) as never,
       },
       // Served by logout.ts; enabled here for client metadata and discovery.
       rpInitiatedLogout: { enabled: true },
       // For the same; the tokens go through the outbox.
       backchannelLogout: { enabled: true },
       userinfo: { enabled: true },
+      fapi: { enabled: true, profile: (_ctx, client) => fapiProfile(client) },
+      jwtUserinfo: { enabled: true },
+      claimsParameter: { enabled: true, assertClaimsParameter: checkClaimsParameter },
+      requestObjects: { enabled: oauth.request_objects, assertJwtClaimsAndHeader: checkRequestObject },
+      jwtResponseModes: { enabled: oauth.jwt_response_modes },
+      richAuthorizationRequests: details as never,
+      // A nonce (RFC 9449 §8) is offered with each answer and asked of those whose clock is wrong: the ids of proofs are
+      // remembered, so that none works twice without one either. Every instance makes the same ones.
+      dPoP: { enabled: true, nonceSecret: Buffer.from(mac('dpop nonce', tenant.id), 'base64url') },
       deviceFlow,
       webMessageResponseMode: { enabled: true, ack: 'individual-draft-01' },
       revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },

@@ -6,6 +6,7 @@ import { errors, type Grant, type Interaction, type KoaContextWithOIDC } from 'o
 import { type Allowed, addConsent, allowedBy, type Consent, consentOf, noteLogin, sizeOf } from '../domain/consent.ts';
 import { DAY, inSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import type { AuthorizationDetail } from './authorization-details.ts';
 import { CLAIMS } from './claims.ts';
 import type { ClientExtras } from './client-metadata.ts';
 import { ownScopes, skipsConsent } from './resource-server.ts';
@@ -204,6 +205,7 @@ type ConsentDetails = {
   missingOIDCScope?: string[];
   missingOIDCClaims?: string[];
   missingResourceScopes?: Record<string, string[]>;
+  rar?: AuthorizationDetail[];
 };
 
 /** What an interaction's consent prompt asks for, beyond what was granted before. */
@@ -215,13 +217,20 @@ export async function wantedOf(tenant: Tenant, interaction: Interaction): Promis
   return { scopes: details.missingOIDCScope ?? [], claims: details.missingOIDCClaims ?? [], resources };
 }
 
+/** What an interaction's consent prompt asks for in detail (RFC 9396); never granted before, since each is asked anew. */
+export const detailsOf = (interaction: Interaction): AuthorizationDetail[] =>
+  (interaction.prompt.details as ConsentDetails).rar ?? [];
+
 /** Remembers the user's "yes"; the grant is made when the flow goes on. */
 export async function rememberConsent(tenant: Tenant, interaction: Interaction): Promise<void> {
   const { client_id, redirect_uri } = interaction.params;
+  const wanted = await wantedOf(tenant, interaction);
+  // Details are for this once: on their own they leave nothing to remember, or to remove again.
+  if (detailsOf(interaction).length && countOf(wanted) === 0) return;
   await addConsent(
     tenant,
     { user: interaction.session!.accountId, client: client_id as string },
-    await wantedOf(tenant, interaction),
+    wanted,
     destinationOf(redirect_uri),
   );
 }

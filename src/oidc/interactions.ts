@@ -3,11 +3,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errors, type Interaction, type InteractionResults, type Provider } from 'oidc-provider';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import type { AuthorizationDetail } from './authorization-details.ts';
 import { type ClientExtras, isUnverified } from './client-metadata.ts';
-import { destinationOf, rememberConsent, wantedOf } from './consent.ts';
+import { destinationOf, detailsOf, rememberConsent, wantedOf } from './consent.ts';
 import { endSession, SESSION_COOKIE } from './logout.ts';
 import { type ConsentQuestion, questionOf } from './permissions.ts';
 import type { ProviderFor } from './providers.ts';
+import { acrOf } from './requested-claims.ts';
+
+export type { AuthorizationDetail };
 
 export type Flow = {
   provider: Provider;
@@ -100,7 +104,7 @@ export function interactions(providerFor: ProviderFor) {
       if (flow.sessionUser && flow.sessionUser !== login.user)
         await leaveSession(request.tenant, flow, login.sessionId);
       return answer(flow, request, reply, {
-        login: { accountId: login.user, amr: login.amr, remember: true },
+        login: { accountId: login.user, amr: login.amr, acr: acrOf(login.amr), remember: true },
         // Somebody else may have allowed something a step before.
         consent: undefined,
         // Whoever logs in has chosen an account by that.
@@ -129,9 +133,13 @@ export function interactions(providerFor: ProviderFor) {
         error_description: 'the user did not allow the request',
       }),
 
-    async question(flow: Flow, { tenant }: FastifyRequest): Promise<ConsentQuestion> {
+    async question(
+      flow: Flow,
+      { tenant }: FastifyRequest,
+    ): Promise<ConsentQuestion & { details: AuthorizationDetail[] }> {
       const parties = { user: flow.sessionUser!, client: flow.client.id };
-      return questionOf(tenant, parties, await wantedOf(tenant, flow.interaction));
+      const asked = await questionOf(tenant, parties, await wantedOf(tenant, flow.interaction));
+      return { ...asked, details: detailsOf(flow.interaction) };
     },
   };
 }

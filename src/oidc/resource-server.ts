@@ -6,6 +6,7 @@ import { managementAudience, PLATFORM_AUDIENCE, PLATFORM_PERMISSIONS } from '../
 import { type Role, roles } from '../domain/role.ts';
 import { rolesOf } from '../domain/role-member.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { signedAudience } from './authorization-request.ts';
 import { isStandardScope } from './claims.ts';
 import type { ClientExtras } from './client-metadata.ts';
 
@@ -88,7 +89,9 @@ export async function resourceServer(
   identifier: string,
   operatorClientId: string,
 ): Promise<ResourceServer> {
-  if (identifier === MISMATCH) throw new errors.InvalidTarget('audience and resource differ');
+  const named = signedAudience(ctx);
+  if (identifier === MISMATCH || (named !== undefined && named !== identifier))
+    throw new errors.InvalidTarget('audience and resource differ');
   const operator =
     tenant.account.root && identifier === PLATFORM_AUDIENCE && ctx.oidc.client?.clientId === operatorClientId;
   const api = operator ? platformApi : await apiOf(tenant, identifier);

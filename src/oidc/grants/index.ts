@@ -1,6 +1,7 @@
 /** THE list of grants that the engine does not bring along; discovery names them as they are registered. */
 import type { Provider } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
+import { refuseDetails } from '../authorization-details.ts';
 import type { GrantContext } from '../internals.ts';
 import { deviceCode } from './device-code.ts';
 import type { GrantOptions, GrantType } from './grant-type.ts';
@@ -14,7 +15,10 @@ export function registerGrants(provider: Provider, tenant: Tenant, options: Gran
   for (const { name, parameters, handle } of GRANTS)
     provider.registerGrantType(
       name,
-      (ctx) => handle(ctx as GrantContext, tenant, options),
+      (ctx) => {
+        refuseDetails(tenant, ctx);
+        return handle(ctx as GrantContext, tenant, options);
+      },
       [...parameters, 'resource'],
       'resource',
     );

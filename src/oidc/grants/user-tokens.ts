@@ -16,6 +16,7 @@ import {
   resolveRequestedResources,
   shouldIssueRefreshToken,
 } from '../internals.ts';
+import { acrOf } from '../requested-claims.ts';
 import { refusal } from './grant-type.ts';
 
 export type Proven = {
@@ -118,6 +119,7 @@ async function issue(ctx: GrantContext, source: Source, grant: Grant, proofs: Pr
   if (await shouldIssueRefreshToken(provider, ctx, source)) {
     const refresh = new provider.RefreshToken({
       accountId,
+      acr: acrOf(amr),
       client,
       grantId,
       gty,
@@ -147,7 +149,7 @@ async function idToken(ctx: GrantContext, { amr, authTime, scopes }: Source, gra
   const scope = grant.getOIDCScopeFiltered(scopes);
   const claims = await account.claims('id_token', scope, {}, []);
   const token = new ctx.oidc.provider.IdToken(
-    { ...claims, sub: account.accountId, amr, auth_time: authTime },
+    { ...claims, sub: account.accountId, acr: acrOf(amr), amr, auth_time: authTime },
     { ctx },
   ) as InstanceType<typeof ctx.oidc.provider.IdToken> & { scope?: string };
   token.scope = scope;
