@@ -2,7 +2,7 @@
 import type { Tenant } from '../kernel/context.ts';
 import { foldWords } from '../kernel/text.ts';
 import type { Interactions } from '../oidc/interactions.ts';
-import { scopePermission } from './locale.ts';
+import { claimPermission, scopePermission } from './locale.ts';
 import type { AppNotice, Permission } from './pages.ts';
 
 type Permissions = Awaited<ReturnType<Interactions['question']>>['asked'];
@@ -12,10 +12,13 @@ export const APPS = '/flow/apps';
 export const appsAddress = ({ origin }: Tenant): string => `${origin}${APPS}`;
 
 /** Access that goes on while the user is away comes last, where it is read. */
-export function sentences({ scopes, permissions }: Permissions, locale: string): Permission[] {
+export function sentences({ scopes, claims, permissions }: Permissions, locale: string): Permission[] {
   const standard = (scope: string) => scopePermission(scope, locale) ?? [];
   return [
-    ...scopes.filter((scope) => scope !== 'offline_access').flatMap(standard),
+    ...new Set([
+      ...scopes.filter((scope) => scope !== 'offline_access').flatMap(standard),
+      ...claims.flatMap((claim) => claimPermission(claim, locale) ?? []),
+    ]),
     ...permissions.map(({ scope, api, description }) => ({ title: description || scope, api })),
     ...scopes.filter((scope) => scope === 'offline_access').flatMap(standard),
   ].map((permission) => (typeof permission === 'string' ? { title: permission } : permission));

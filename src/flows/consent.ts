@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { append } from '../domain/log.ts';
 import type { Flow, Interactions } from '../oidc/interactions.ts';
 import { appsAddress, hostOf, noticeOf, sentences } from './app-words.ts';
+import { describeDetail } from './authorization-details.ts';
 import { checkForm, csrfToken, pageCommon } from './context.ts';
 import { FLOW_PAGE, langQuery, pageUser } from './login.ts';
 import { renderPage } from './render.ts';
@@ -14,7 +15,7 @@ export async function showConsent(
   interactions: Interactions,
 ) {
   const { client } = flow;
-  const { asked, held, again } = await interactions.question(flow, request);
+  const { asked, held, again, details } = await interactions.question(flow, request);
   const common = pageCommon(request, flow.params.ui_locales);
   return renderPage(
     reply,
@@ -35,8 +36,9 @@ export async function showConsent(
       tosUri: client.tos,
       user: await pageUser(request, flow.sessionUser!),
       permissions: sentences(asked, common.locale),
+      details: details.map((detail) => describeDetail(detail, common.locale)),
       held: held && sentences(held, common.locale),
-      again,
+      again: again && details.length === 0,
       appsAddress: appsAddress(request.tenant),
     },
     FLOW_PAGE,

@@ -87,6 +87,34 @@ export function scopePermission(scope: string, locale: string): string | undefin
   return Object.hasOwn(en, key) ? translator(locale)(key as MessageKey) : undefined;
 }
 
+/** Which sentence names a claim that is asked for by itself (OIDC Core §5.5). */
+const CLAIM_MESSAGES: Record<string, MessageKey> = {
+  name: 'scope.profile',
+  given_name: 'scope.profile',
+  family_name: 'scope.profile',
+  middle_name: 'scope.profile',
+  picture: 'scope.profile',
+  updated_at: 'scope.profile',
+  nickname: 'claim.username',
+  preferred_username: 'claim.username',
+  website: 'claim.website',
+  gender: 'claim.gender',
+  birthdate: 'claim.birthdate',
+  zoneinfo: 'claim.locale',
+  locale: 'claim.locale',
+  email: 'scope.email',
+  email_verified: 'scope.email',
+  phone_number: 'scope.phone',
+  phone_number_verified: 'scope.phone',
+  address: 'scope.address',
+};
+
+/** What releasing a claim allows, in a sentence for the consent page. */
+export function claimPermission(claim: string, locale: string): string | undefined {
+  const key = Object.hasOwn(CLAIM_MESSAGES, claim) ? CLAIM_MESSAGES[claim] : undefined;
+  return key && translator(locale)(key);
+}
+
 /** RFC 4647 §3.4 lookup, then any of ours that shares the language: `es-MX` finds `es`, `pt` would find `pt-BR`. */
 function match(tag: string, among: readonly Locale[]): Locale | undefined {
   const parts = tag.toLowerCase().split('-');

@@ -97,6 +97,8 @@ export type ConsentData = PageCommon & {
   tosUri?: string;
   user: PageUser;
   permissions: Permission[];
+  /** Rich authorization requests (RFC 9396): what a client asks for beyond permissions, member by member. */
+  details: RequestedDetail[];
   /** What the app may do already. */
   held?: Permission[];
   /** True when the user has allowed all of it before. */
@@ -105,6 +107,8 @@ export type ConsentData = PageCommon & {
   appsAddress: string;
   switchAccountHref: string;
 };
+
+export type RequestedDetail = { type: string; members: { label: string; values: string[] }[] };
 
 export type ListedApp = {
   /** Absent when the app is gone. */

@@ -6,21 +6,21 @@ import { allowedPart, without } from './consent.ts';
 import { describeScopes, ownScopes } from './resource-server.ts';
 
 export type Permissions = {
-  /** Of OpenID Connect; a single claim counts as the scope that it is part of. */
+  /** Of OpenID Connect. */
   scopes: string[];
+  /** Asked for one by one (OIDC Core §5.5), where no scope releases them already. */
+  claims: string[];
   permissions: { scope: string; api: string; description?: string }[];
 };
 
 export async function describeAllowed(tenant: Tenant, { scopes, claims, resources }: Allowed): Promise<Permissions> {
-  const ofClaims = Object.entries(CLAIMS).flatMap(([scope, released]) =>
-    released.some((claim) => claims.includes(claim)) ? [scope] : [],
-  );
+  const released = new Set(scopes.flatMap((scope) => CLAIMS[scope as keyof typeof CLAIMS] ?? []));
   const described = await Promise.all(
     Object.entries(resources).map(async ([identifier, wanted]) =>
       describeScopes(tenant, identifier, await ownScopes(tenant, identifier, wanted)),
     ),
   );
-  return { scopes: [...new Set([...scopes, ...ofClaims])], permissions: described.flat() };
+  return { scopes: [...scopes], claims: claims.filter((claim) => !released.has(claim)), permissions: described.flat() };
 }
 
 export type ConsentQuestion = {
