@@ -19,7 +19,7 @@ const PLAIN_HEADERS = {
   'cache-control': 'no-store',
   vary: 'Origin',
   'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'WWW-Authenticate',
+  'access-control-expose-headers': 'DPoP-Nonce,WWW-Authenticate',
   'content-type': 'application/json; charset=utf-8',
 };
 
