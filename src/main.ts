@@ -5,6 +5,7 @@ import { type Config, ConfigError, readConfig } from './config.ts';
 import { resumeAccounts } from './domain/account-provisioning.ts';
 import { reapUnusedClients } from './domain/client-registration.ts';
 import { installedOperator, type Operator } from './domain/installation.ts';
+import { tendKeys } from './domain/key-schedule.ts';
 import { originOf } from './http/tenant.ts';
 import { asRoot } from './kernel/context.ts';
 import { mintToken, useSecret } from './kernel/secrets.ts';
@@ -14,9 +15,12 @@ import { migrate } from './store/migrate.ts';
 import { startSweeper } from './store/sweep.ts';
 
 const SWEEP_SECONDS = 60;
+
+/** What is due by the clock, besides rows that expire. */
 async function cleanUp(): Promise<void> {
   await resumeAccounts();
   await reapUnusedClients();
+  await tendKeys();
 }
 
 /** How long requests in flight may take to finish once the process is asked to stop. */

@@ -4,7 +4,7 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:cryp
 import { test } from 'node:test';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import mongoose from 'mongoose';
-import { signingKeysOf } from '../src/domain/signing-key.ts';
+import { type Signer, signingKeysOf } from '../src/domain/signing-key.ts';
 import { type Answer, assertRefused, type TenantHandle, tokensOf, world } from './kit.ts';
 
 const w = await world();
@@ -123,8 +123,8 @@ const forge = (header: Header, claims: object, signer: (input: string) => string
 };
 
 test('a forged token is 401, however it was made', async () => {
-  const [own] = await signingKeysOf(acme.id);
-  const [foreign] = await signingKeysOf(other.id);
+  const [own] = (await signingKeysOf(acme.id)) as Signer[];
+  const [foreign] = (await signingKeysOf(other.id)) as Signer[];
   const claims = decodeJwt(acme.adminToken);
   const header = { alg: 'RS256', typ: 'at+jwt', kid: own!.kid };
   assert.equal((await as(forge(header, claims, rs256(own!.privateKey)))).status, 200, 'the forge itself works');

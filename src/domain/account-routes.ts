@@ -4,7 +4,7 @@ import Type from 'typebox';
 import { type Actor, asTenant, type Root } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { toWire } from '../resource/collection.ts';
-import { Nullable } from '../resource/define.ts';
+import { Nullable, OneOf } from '../resource/define.ts';
 import {
   expandPaths,
   type ListQuery,
@@ -23,10 +23,11 @@ import {
   rootAccount,
   updateAccount,
 } from './account.ts';
-import { accountKeys, keysView, rotateKeys } from './account-keys.ts';
+import { accountKeys, keyStates, keysView, revokeKey, rotateKeys } from './account-keys.ts';
 import { createAccount, type NewAccount, removeAccount } from './account-provisioning.ts';
 import { clients } from './client.ts';
 import { connections } from './connection.ts';
+import { SIGNING_ALGS } from './signing-key.ts';
 
 const nobody = () => false;
 
@@ -203,6 +204,31 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
     async (request) => keysView(await accountKeys(request.tenant)),
   );
 
+  app.get(
+    '/account/keys/states',
+    {
+      ...access('read:keys'),
+      schema: {
+        ...describe('listKeys', 'List the Account signing keys', 'Every published key, oldest first.'),
+        response: {
+          200: Type.Object({
+            results: Type.Array(
+              Type.Object({
+                kid: Type.String(),
+                alg: OneOf(SIGNING_ALGS),
+                state: OneOf(
+                  ['production', 'queued', 'retired'],
+                  'Signs new tokens; signs them after the next rotation; only verifies what it signed before',
+                ),
+              }),
+            ),
+          }),
+        },
+      },
+    },
+    async (request) => ({ results: keyStates(await accountKeys(request.tenant)) }),
+  );
+
   app.post(
     '/account/keys/rotate',
     {
@@ -211,7 +237,7 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
         ...describe(
           'rotateKeys',
           'Rotate the Account signing keys',
-          'Promotes the queued key and queues a new one. Older keys stay published, so that live tokens verify.',
+          'Promotes the queued key of every algorithm and queues new ones. Older keys stay published, so that live tokens verify.',
         ),
         body: Nullable(Type.Object({}, { additionalProperties: false })),
         response: {
@@ -230,6 +256,34 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
       const rotated = await rotateKeys(request.tenant);
       await request.audit({ type: 'admin.account.keys_rotated', subject: request.tenant.id });
       return rotated;
+    },
+  );
+
+  app.post(
+    '/account/keys/:kid/revoke',
+    {
+      ...access('update:keys'),
+      schema: {
+        ...describe(
+          'revokeKey',
+          'Revoke a signing key',
+          'For a key that somebody else may have. It leaves the key set, and what it signed stops working here within seconds; APIs that verify tokens themselves go on until they fetch the key set again. The queued key takes the place of one that signs. Refresh tokens live on.',
+        ),
+        params: Type.Object({ kid: Type.String({ maxLength: 100, description: '`kid` of a published key' }) }),
+        body: Nullable(Type.Object({}, { additionalProperties: false })),
+        response: {
+          200: Type.Object(
+            { revoked_at: Type.String({ format: 'date-time' }), revoked_kid: Type.String(), ...keys },
+            { description: 'The keys that are left' },
+          ),
+        },
+      },
+    },
+    async (request) => {
+      const { kid } = request.params as { kid: string };
+      const revoked = await revokeKey(request.tenant, kid);
+      await request.audit({ type: 'admin.account.key_revoked', subject: kid });
+      return revoked;
     },
   );
 

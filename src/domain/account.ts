@@ -8,7 +8,7 @@ import { now } from '../kernel/clock.ts';
 import { type AccountView, asRoot, asTenant, type Root, type Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { defineCollection } from '../resource/collection.ts';
-import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
+import { MapOf, Metadata, Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
 import {
   Branding,
   checkLifetimes,
@@ -61,11 +61,14 @@ export const accounts = defineCollection(
     stored: Type.Object({
       root: Type.Optional(Type.Boolean()),
       revision: Type.Integer(),
-      /** Which key signs and which waits; signing-key.ts holds the keys. */
+      /** Which RS256 key signs and which waits; signing-key.ts holds the keys. */
       key_production: Nullable(Type.String()),
       key_next: Nullable(Type.String()),
+      /** The same of each other algorithm that somebody has asked for. */
+      keys_more: MapOf<{ production: string; next: string }>(true),
       /** Every key of the published set; one that lost the race of a rotation never gets in. */
       keys_published: Type.Array(Type.String()),
+      keys_rotated_at: Type.Optional(Nullable(Timestamp())),
       /** False until everything that an account comes with is there; only then is it served. */
       provisioned: Type.Boolean(),
       deleting_at: Type.Optional(Nullable(Timestamp())),
@@ -76,6 +79,7 @@ export const accounts = defineCollection(
       icon_src: null,
       callback_hostnames: [],
       token_signing_alg: 'RS256' as const,
+      keys_more: {},
       default_connection: null,
       enabled_locales: [...LOCALES],
       team: null,

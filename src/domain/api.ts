@@ -1,17 +1,23 @@
 /** APIs (resource servers): identifier, permissions and how their access tokens look. */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import { DAY } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { slugify } from '../kernel/text.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
+import { ensureSigningKeys } from './account-keys.ts';
 import { removeApiFromClients } from './client.ts';
 import { removeApiFromConsents } from './consent.ts';
 import { checkMetadata, isTaken, Name, Text } from './fields.ts';
 import { isReservedIdentifier, MANAGEMENT_PERMISSIONS, managementAudiences } from './permission.ts';
 import { removeApiFromRoles } from './role.ts';
+import { SIGNING_ALGS } from './signing-key.ts';
+
+/** No access token outlives this. */
+export const LONGEST_TOKEN_SECONDS = 30 * DAY;
 
 const Permission = Type.Object(
   {
@@ -26,9 +32,13 @@ const writable = {
   name: Name('Human-readable name for the API.'),
   description: Text('Human-readable description of the API.'),
   permissions: Type.Array(Permission, { maxItems: 1000, description: 'Permissions (scopes) this API exposes.' }),
-  signing_alg: OneOf(['RS256'], 'JWA algorithm used to sign access tokens for this API.'),
+  signing_alg: OneOf(SIGNING_ALGS, 'JWA algorithm used to sign access tokens for this API.'),
   token_dialect: OneOf(['access_token', 'access_token_authz'], '`access_token_authz` adds a `permissions` claim.'),
-  token_lifetime: Type.Integer({ minimum: 60, maximum: 2_592_000, description: 'Access token lifetime in seconds.' }),
+  token_lifetime: Type.Integer({
+    minimum: 60,
+    maximum: LONGEST_TOKEN_SECONDS,
+    description: 'Access token lifetime in seconds.',
+  }),
   enforce_policies: Type.Boolean({ description: 'Only scopes that match a permission are granted.' }),
   allow_offline_access: Type.Boolean({ description: 'Clients may ask for refresh tokens for this API.' }),
   skip_consent: Type.Boolean({ description: 'First-party clients need no consent.' }),
@@ -87,6 +97,7 @@ function checkIdentifier(identifier: string): void {
 export async function createApi(tenant: Tenant, input: ApiInput): Promise<Api> {
   checkMetadata('/metadata', input.metadata);
   checkIdentifier(input.identifier!);
+  await ensureSigningKeys(tenant, input.signing_alg);
   const base = slugify(input.name!) || 'api';
   for (let n = 1; ; n += 1) {
     const slug = n === 1 ? base : `${base}-${n}`;
@@ -128,6 +139,7 @@ async function updateApi(tenant: Tenant, id: string, patch: ApiInput): Promise<A
     if (current.system && patch[field] !== undefined)
       throw new Fault('protected', `"${field}" of the management API belongs to the system.`);
   }
+  await ensureSigningKeys(tenant, patch.signing_alg);
   const updated = await apis.update(tenant, id, patch);
   changed(tenant);
   return updated;

@@ -8,17 +8,10 @@ import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { OneOf } from '../resource/define.ts';
 import { apis } from './api.ts';
-import {
-  AUTH_METHODS,
-  type Client,
-  type ClientInput,
-  checkClient,
-  checkRedirect,
-  clients,
-  SIGNING_ALGS,
-} from './client.ts';
+import { AUTH_METHODS, type Client, type ClientInput, checkClient, checkRedirect, clients } from './client.ts';
 import { JwkSet } from './client-keys.ts';
 import { Name, WebUrl } from './fields.ts';
+import { SIGNING_ALGS } from './signing-key.ts';
 
 /** Whoever registers by itself acts for users who were asked, never for itself, and handles nobody's password. */
 const REGISTRABLE_GRANTS = [

@@ -7,12 +7,14 @@ import { mintToken } from '../kernel/secrets.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
 import { mountResource, present } from '../resource/routes.ts';
+import { ensureSigningKeys } from './account-keys.ts';
 import { apis } from './api.ts';
 import { checkClientKeys, JwkSet } from './client-keys.ts';
 import { removeClientFromConnections } from './connection.ts';
 import { removeConsents } from './consent.ts';
 import { checkMetadata, missingReference, Name, nullable, Text, WebUrl } from './fields.ts';
 import { revokeClient } from './grant.ts';
+import { SIGNING_ALGS } from './signing-key.ts';
 
 /**
  * What a client gets unless it says otherwise. The password grant is not among them: it trains people to type their
@@ -28,7 +30,6 @@ const DEFAULT_GRANT_TYPES = [
 ] as const;
 export const GRANT_TYPES = [...DEFAULT_GRANT_TYPES, 'password'] as const;
 export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
-export const SIGNING_ALGS = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
 const Url = (description?: string) =>
   Type.String({ minLength: 1, maxLength: 2048, ...(description && { description }) });
@@ -223,6 +224,12 @@ function checkFrontchannel(input: ClientInput, current: Partial<Client>): void {
   });
 }
 
+/** The keys are published before anything is signed with them. */
+async function ensureKeys(tenant: Tenant, input: ClientInput): Promise<void> {
+  await ensureSigningKeys(tenant, input.id_token_signed_response_alg);
+  await ensureSigningKeys(tenant, input.userinfo_signed_response_alg);
+}
+
 const mintSecret = () => mintToken(36);
 
 /**
@@ -247,6 +254,7 @@ export async function createClient(tenant: Tenant, input: ClientInput): Promise<
   await checkClient(tenant, input, defaults);
   const id = input.id ?? clients.mintId();
   const grant_types = grantTypesOf(input, defaults);
+  await ensureKeys(tenant, input);
   return clients.create(tenant, {
     ...input,
     ...(grant_types && { grant_types }),
@@ -260,6 +268,7 @@ export async function updateClient(tenant: Tenant, id: string, patch: ClientInpu
   const current = await clients.get(tenant, id);
   await checkClient(tenant, patch, current);
   const grant_types = grantTypesOf(patch, current);
+  await ensureKeys(tenant, patch);
   const updated = await clients.update(tenant, id, { ...patch, ...(grant_types && { grant_types }) });
   forgetClient(tenant, id);
   return updated;

@@ -2,10 +2,11 @@
 import type { FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
 import { accountById } from '../domain/account.ts';
+import { accountKeys } from '../domain/account-keys.ts';
 import { clients } from '../domain/client.ts';
 import { isTokenDead } from '../domain/grant.ts';
 import { managementAudiences, PLATFORM_AUDIENCE } from '../domain/permission.ts';
-import { signingKey } from '../domain/signing-key.ts';
+import { type SigningKey, signingKey } from '../domain/signing-key.ts';
 import { users } from '../domain/user.ts';
 import { nowSeconds } from '../kernel/clock.ts';
 import { type Actor, asTenant, can } from '../kernel/context.ts';
@@ -17,7 +18,7 @@ import { targetOf } from './tenant.ts';
 /** What http needs of a verified token; oidc/access-token.ts is handed in by app.ts. */
 export type OpenToken = (
   token: string,
-  keyOf: (kid: string) => import('node:crypto').KeyObject | undefined,
+  keyOf: (kid: string) => SigningKey | undefined,
 ) =>
   | {
       kid: string;
@@ -60,9 +61,12 @@ async function authenticate(
 ): Promise<Actor> {
   const { scheme, token } = credentials(request);
   const key = await signingKey(kidOf(token));
-  const claims = key && openToken(token, () => key.publicKey);
-  if (!key || !claims || !(claims.exp > nowSeconds()) || claims.account !== key.account)
-    throw new Fault('invalid_token');
+  const issuer = key && (await accountById(key.account));
+  if (!issuer) throw new Fault('invalid_token');
+  // Known is not enough: a key may have been revoked since it was first seen here.
+  const { published } = await accountKeys(asTenant(issuer, ''));
+  const claims = openToken(token, (kid) => published.find((known) => known.kid === kid));
+  if (!claims || !(claims.exp > nowSeconds()) || claims.account !== key.account) throw new Fault('invalid_token');
   // RFC 9449 §7.2: a token that is bound to a key is none without its proof, and a proof is none for another token.
   const thumbprint = claims.cnf?.jkt;
   if (thumbprint && scheme !== 'dpop')
@@ -71,8 +75,6 @@ async function authenticate(
   if (thumbprint) await checkProof(request, { token, thumbprint, clientId: claims.client_id });
 
   const target = await targetOf(config, request);
-  const issuer = await accountById(key.account);
-  if (!issuer) throw new Fault('invalid_token');
   const operator = issuer.root && claims.aud === PLATFORM_AUDIENCE;
   const ofUser = claims.sub !== claims.client_id;
   const forSelf = ofUser && claims.sub === self && claims.aud === `${claims.iss}/userinfo`;

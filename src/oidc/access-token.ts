@@ -2,15 +2,17 @@
  * Access tokens as RFC 9068 JWTs: made here for every audience, and read back by verifying the signature, so that none
  * is ever stored. Without an audience a token is for the userinfo endpoint.
  */
-import { type KeyObject, randomUUID, verify } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { AccessToken, AdapterPayload, ClientCredentials, Provider } from 'oidc-provider';
-import { type AccountKeys, accountKeys } from '../domain/account-keys.ts';
+import { accountKeys, lateSigner } from '../domain/account-keys.ts';
+import { LONGEST_TOKEN_SECONDS } from '../domain/api.ts';
 import { denyToken, isTokenDead } from '../domain/grant.ts';
-import { DAY, inSeconds, nowSeconds } from '../kernel/clock.ts';
+import type { Signer, SigningAlg, SigningKey } from '../domain/signing-key.ts';
+import { inSeconds, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import type { AuthorizationDetail } from './authorization-details.ts';
 import { asClaimsRequest, userinfoClaims } from './requested-claims.ts';
-import { signRs256 } from './signing.ts';
+import { signWith, verifyWith } from './signing.ts';
 
 export const userinfoAudience = (tenant: Tenant): string => `${tenant.origin}/userinfo`;
 
@@ -38,10 +40,10 @@ type Claims = {
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** Signs claims as an RFC 9068 §2 access token with the account's production key. */
-async function signAccessToken(keys: AccountKeys, claims: Claims): Promise<string> {
-  const input = `${encode({ alg: 'RS256', typ: 'at+jwt', kid: keys.production.kid })}.${encode(claims)}`;
-  const signature = await signRs256(Buffer.from(input), keys.production.privateKey);
+/** Signs claims as an RFC 9068 §2 access token. */
+async function signAccessToken(signer: Signer, claims: Claims): Promise<string> {
+  const input = `${encode({ alg: signer.alg, typ: 'at+jwt', kid: signer.kid })}.${encode(claims)}`;
+  const signature = await signWith(signer, Buffer.from(input));
   return `${input}.${signature.toString('base64url')}`;
 }
 
@@ -86,7 +88,10 @@ export function issueJwtAccessTokens(
           ...(this.claims !== undefined && { userinfo_claims: userinfoClaims(this.claims) }),
           ...(this.jkt && { cnf: { jkt: this.jkt } }),
         };
-        return { value: await signAccessToken(await accountKeys(tenant), claims) };
+        // The Api's own; resource-server.ts says which.
+        const alg = (this.resourceServer?.jwt?.sign as { alg: SigningAlg } | undefined)?.alg ?? 'RS256';
+        const { signers } = await accountKeys(tenant);
+        return { value: await signAccessToken(signers[alg] ?? (await lateSigner(tenant, alg)), claims) };
       },
     });
   }
@@ -94,20 +99,25 @@ export function issueJwtAccessTokens(
 
 export type VerifiedToken = Claims & { kid: string };
 
-/** Checks form, type, algorithm and signature; not issuer, audience or expiry. `undefined` for anything that is not ours. */
+type VerificationKey = Pick<SigningKey, 'alg' | 'publicKey'>;
+
+/**
+ * Checks form, type, algorithm and signature; not issuer, audience or expiry. The algorithm is the key's, and the header
+ * may but agree (RFC 8725 §3.1). `undefined` for anything that is not ours.
+ */
 export function openAccessToken(
   token: string,
-  keyOf: (kid: string) => KeyObject | undefined,
+  keyOf: (kid: string) => VerificationKey | undefined,
 ): VerifiedToken | undefined {
   const parts = token.split('.');
   if (parts.length !== 3 || token.length > 16_384) return undefined;
   try {
     const header = JSON.parse(Buffer.from(parts[0]!, 'base64url').toString());
-    if (header.alg !== 'RS256' || header.typ !== 'at+jwt' || typeof header.kid !== 'string' || header.crit)
-      return undefined;
+    if (header.typ !== 'at+jwt' || typeof header.kid !== 'string' || header.crit) return undefined;
     const key = keyOf(header.kid);
+    if (!key || header.alg !== key.alg) return undefined;
     const input = Buffer.from(`${parts[0]}.${parts[1]}`);
-    if (!key || !verify('sha256', input, key, Buffer.from(parts[2]!, 'base64url'))) return undefined;
+    if (!verifyWith(key, input, Buffer.from(parts[2]!, 'base64url'))) return undefined;
     return { ...JSON.parse(Buffer.from(parts[1]!, 'base64url').toString()), kid: header.kid };
   } catch {
     return undefined;
@@ -115,11 +125,11 @@ export function openAccessToken(
 }
 
 /** Signatures that were checked a moment ago, with the key that they were checked with. Bounded: the oldest make room. */
-const checked = new Map<string, { key: KeyObject; claims: VerifiedToken }>();
+const checked = new Map<string, { key: VerificationKey; claims: VerifiedToken }>();
 const MOST_CHECKED = 2000;
 
 /** As `openAccessToken`, for tokens that come again and again: one request in a row checks the signature. */
-function openAgain(token: string, keyOf: (kid: string) => KeyObject | undefined): VerifiedToken | undefined {
+function openAgain(token: string, keyOf: (kid: string) => VerificationKey | undefined): VerifiedToken | undefined {
   const known = checked.get(token);
   // A key that is not published any more verifies nothing, whenever it was that it did.
   if (known && keyOf(known.claims.kid) === known.key) return known.claims;
@@ -132,12 +142,9 @@ function openAgain(token: string, keyOf: (kid: string) => KeyObject | undefined)
   return claims;
 }
 
-/** The longest that an access token can live (an Api's upper bound), hence how long a revoked one has to be remembered. */
-export const LONGEST_SECONDS = 30 * DAY;
-
 /** RFC 7009: the token stops working here at once; whoever verifies signatures alone sees it expire. */
 export const denyAccessToken = (tenant: Tenant, jti: string): Promise<void> =>
-  denyToken(tenant, jti, inSeconds(LONGEST_SECONDS));
+  denyToken(tenant, jti, inSeconds(LONGEST_TOKEN_SECONDS));
 
 /** An access token as the engine's revocation and introspection take it: they refuse what looks like a JWT. */
 export const opaqueForm = (token: string): string => token.replaceAll('.', '~');
@@ -151,7 +158,7 @@ export async function verifyAccessToken(
   const token = value.replaceAll('~', '.');
   if (!token.includes('.')) return undefined;
   const { published } = await accountKeys(tenant);
-  const claims = openAgain(token, (kid) => published.find((key) => key.kid === kid)?.publicKey);
+  const claims = openAgain(token, (kid) => published.find((key) => key.kid === kid));
   if (!claims || claims.iss !== tenant.origin || claims.account !== tenant.id || claims.exp <= nowSeconds())
     return undefined;
   const ofUser = claims.sub !== claims.client_id;

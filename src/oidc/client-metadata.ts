@@ -5,6 +5,8 @@
 import { LRUCache } from 'lru-cache';
 import { type ClientMetadata, errors, Provider } from 'oidc-provider';
 import { clientOfDocument, type DocumentFetch } from '../auth/client-document.ts';
+import { forgetAccount } from '../domain/account.ts';
+import { accountKeys, ensureSigningKeys } from '../domain/account-keys.ts';
 import { type Client, clients, onClientChange } from '../domain/client.ts';
 import { engineMembers } from '../domain/client-members.ts';
 import { isExpired } from '../domain/client-registration.ts';
@@ -75,6 +77,7 @@ function metadataOf({ account }: Tenant, client: Client): ClientMetadata {
     ...optional('backchannel_logout_uri'),
     backchannel_logout_session_required: client.backchannel_logout_session_required,
     ...(typeof client.default_max_age === 'number' && { default_max_age: client.default_max_age }),
+    id_token_signed_response_alg: client.id_token_signed_response_alg,
     // The engine's rules for native clients are about registration; ours are checked when the client is written.
     application_type: 'web',
     native: client.application_type === 'native',
@@ -109,12 +112,28 @@ const refreshLifetime = ({ refresh_token }: Client): number =>
     ? ENDLESS_SECONDS
     : refresh_token.token_lifetime;
 
+/**
+ * An algorithm's first key is made when a client first asks for it, on whichever instance that was. One that has not
+ * heard of it has an engine that cannot sign with it.
+ * @throws Fault `unavailable`, once: the next request finds the keys.
+ */
+async function checkSigningKeys(tenant: Tenant, client: Client): Promise<void> {
+  const { signers } = await accountKeys(tenant);
+  const wanted = [client.id_token_signed_response_alg, client.userinfo_signed_response_alg];
+  const missing = wanted.filter((alg) => alg && !signers[alg]);
+  if (missing.length === 0) return;
+  for (const alg of missing) await ensureSigningKeys(tenant, alg);
+  forgetAccount(tenant.id);
+  throw new Fault('unavailable');
+}
+
 async function entryOf(tenant: Tenant, id: string): Promise<Entry> {
   const key = `${tenant.id}:${id}`;
   const known = cache.get(key);
   const { revision } = tenant.account;
   if (known && known.staleAt > Date.now() && known.revision === revision) return known;
   const client = (await clients.find(tenant, id)) ?? null;
+  if (client) await checkSigningKeys(tenant, client);
   const metadata = client && !isExpired(client) ? metadataOf(tenant, client) : undefined;
   const entry: Entry = { client, metadata, revision, staleAt: Date.now() + CACHE_SECONDS * 1000 };
   cache.set(key, entry);
@@ -168,6 +187,7 @@ async function documentMetadata(
   const known = ofDocuments.get(client);
   const { revision } = tenant.account;
   if (known?.revision === revision) return known.metadata;
+  await checkSigningKeys(tenant, client);
   const metadata = metadataOf(tenant, client);
   ofDocuments.set(client, { metadata, revision });
   return metadata;

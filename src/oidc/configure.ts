@@ -1,14 +1,15 @@
 /** A tenant's engine configuration, top to bottom like a contract: lifetimes, surfaces, policies, pages. */
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { accountKeys } from '../domain/account-keys.ts';
+import { LONGEST_TOKEN_SECONDS } from '../domain/api.ts';
 import { AUTH_METHODS } from '../domain/client.ts';
 import { DEVICE_CODE_SECONDS } from '../domain/device-code.ts';
 import { managementAudience } from '../domain/permission.ts';
+import { SIGNING_ALGS, type SigningKey } from '../domain/signing-key.ts';
 import { DAY, HOUR, MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { DPOP_ALGS } from '../kernel/dpop.ts';
 import { mac } from '../kernel/secrets.ts';
-import { LONGEST_SECONDS } from './access-token.ts';
 import { adapterFor } from './adapter.ts';
 import { richAuthorizationRequests } from './authorization-details.ts';
 import { CLIENT_ALGS, checkRequest, checkRequestObject, signedAudience } from './authorization-request.ts';
@@ -64,7 +65,8 @@ const DEFAULT_ACCESS_TOKEN_SECONDS = DAY;
 const extras = (client: unknown): ClientExtras => (client ?? {}) as ClientExtras;
 
 export async function configure(tenant: Tenant, options: ProviderOptions): Promise<Configuration> {
-  const { published, production } = await accountKeys(tenant);
+  const { published, signers } = await accountKeys(tenant);
+  const signing = Object.values(signers);
   const secure = tenant.origin.startsWith('https:');
   const flowCookie = { httpOnly: true, sameSite: 'lax', secure } as const;
   const policy = interactionPolicy.base();
@@ -75,8 +77,8 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
 
   return {
     adapter: adapterFor(tenant, options),
-    // The engine signs with the first key that fits, so the production key comes first; every other one is published.
-    jwks: { keys: [production, ...published.filter((key) => key !== production)].map(engineKey) } as never,
+    // The engine signs with the first key that fits, so those that sign come first; every other one is published.
+    jwks: { keys: [...new Set<SigningKey>([...signing, ...published])].map(engineKey) } as never,
     routes: PATHS,
     cookies: {
       names: { session: SESSION_COOKIE, interaction: 'cardea_flow', resume: 'cardea_resume' },
@@ -115,7 +117,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       Grant: (ctx) =>
         Math.min(
           ENDLESS_SECONDS,
-          Math.max(extras(ctx?.oidc?.client).refresh_lifetime ?? 0, LONGEST_SECONDS) +
+          Math.max(extras(ctx?.oidc?.client).refresh_lifetime ?? 0, LONGEST_TOKEN_SECONDS) +
             tenant.account.sessions.absolute_lifetime,
         ),
     },
@@ -133,8 +135,8 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       ...(details.enabled && { authorization_details_types: Object.keys(details.types) }),
     },
     enabledJWA: {
-      idTokenSigningAlgValues: ['RS256'],
-      userinfoSigningAlgValues: ['RS256'],
+      idTokenSigningAlgValues: [...SIGNING_ALGS],
+      userinfoSigningAlgValues: [...SIGNING_ALGS],
       authorizationSigningAlgValues: ['RS256'],
       clientAuthSigningAlgValues: [...CLIENT_ALGS],
       requestObjectSigningAlgValues: [...CLIENT_ALGS],

@@ -1,5 +1,5 @@
 /** The one file that reaches into the engine: its helpers for grants of one's own, which its version number does not cover. */
-import type { TokenEndpointGrantContext } from 'oidc-provider';
+import type { Provider, TokenEndpointGrantContext } from 'oidc-provider';
 import {
   checkDpopReplay,
   checkDpopRequired,
@@ -7,6 +7,20 @@ import {
   type DPoPValidationResult,
   validateDpop,
 } from 'oidc-provider/lib/helpers/grants.js';
+
+// @ts-expect-error it has no types: a Provider's settings as the engine uses them
+import settingsOf from 'oidc-provider/lib/helpers/weak_cache.js';
+
+/**
+ * Algorithms that a client may ask for, and that discovery names. The engine goes by the keys that are there when it is
+ * made; ours are made when an algorithm is first asked for.
+ */
+export function offerSigningAlgs(provider: Provider, algs: readonly string[]): void {
+  Object.assign(settingsOf(provider).configuration, {
+    idTokenSigningAlgValues: [...algs],
+    userinfoSigningAlgValues: [...algs],
+  });
+}
 
 export {
   applyRefreshTokenBindings,

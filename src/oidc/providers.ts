@@ -4,6 +4,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { recordClientRefusal } from '../auth/client-refusal.ts';
 import { markClientUsed } from '../domain/client-registration.ts';
 import { append } from '../domain/log.ts';
+import { SIGNING_ALGS } from '../domain/signing-key.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { issueJwtAccessTokens } from './access-token.ts';
 import { detectReplays } from './client-assertion.ts';
@@ -12,6 +13,7 @@ import { applyClientRules, rememberClients } from './client-rules.ts';
 import { configure, PATHS, type ProviderOptions } from './configure.ts';
 import { keepDeviceCodes } from './device.ts';
 import { registerGrants } from './grants/index.ts';
+import { offerSigningAlgs } from './internals.ts';
 import { chainRefreshTokens } from './refresh.ts';
 import { apiClaims } from './resource-server.ts';
 import { withResponsePages } from './response-pages.ts';
@@ -29,6 +31,7 @@ export function providers(
 
   async function make(tenant: Tenant): Promise<Provider> {
     const provider = new Engine(tenant.origin, await configure(tenant, options));
+    offerSigningAlgs(provider, SIGNING_ALGS);
     // The bridge has resolved host and scheme already and hands them over in these headers.
     provider.proxy = true;
     // Revocation answers with nothing at all; several clients parse whatever has a content type.

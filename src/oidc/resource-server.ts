@@ -106,7 +106,7 @@ export async function resourceServer(
     scope: allowed.join(' '),
     accessTokenTTL: api.token_lifetime,
     accessTokenFormat: 'jwt',
-    jwt: { sign: { alg: 'RS256' } },
+    jwt: { sign: { alg: api.signing_alg } },
   } as ResourceServer;
 }
 
