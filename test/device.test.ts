@@ -183,7 +183,7 @@ test('the request may be JSON, the client confidential, the audience an Api; a n
   const wrong = await poll(t, client, device_code, { resource: 'https://nowhere.example.com' });
   assert.deepEqual(refused(wrong), [400, 'invalid_target']);
   const { body } = await poll(t, client, device_code);
-  assert.deepEqual([decodeJwt(body.access_token).aud, body.scope], [ORDERS, 'read:orders']);
+  assert.deepEqual([decodeJwt(body.access_token).aud, body.scope], [ORDERS, 'openid read:orders']);
 
   const attempt = (form: Record<string, string>) => post(t, '/oauth/device/code', { ...idOf(client), ...form });
   assert.deepEqual(refused(await attempt({ device_name: 'x'.repeat(201) })), [400, 'invalid_request']);

@@ -81,21 +81,21 @@ test('without openid no id token, without offline_access (or the right to it) no
   assert.deepEqual([tokens.refresh_token, tokens.scope], [undefined, 'openid email']);
 });
 
-test('an audience gives a token for that Api, with its scopes only, and the refresh keeps it', async () => {
+test('an audience gives a token for that Api, with its scopes and no others of its kind, and the refresh keeps it', async () => {
   const { t, client, user } = await ready();
   await t.api('POST', '/api', { name: 'Orders', identifier: ORDERS, permissions: [{ value: 'read:orders' }] });
   const { body } = await login(t, client, user, {
     audience: ORDERS,
     scope: 'openid offline_access read:orders drop:tables',
   });
-  assert.deepEqual([decodeJwt(body.access_token).aud, body.scope], [ORDERS, 'read:orders']);
+  assert.deepEqual([decodeJwt(body.access_token).aud, body.scope], [ORDERS, 'openid read:orders']);
   const again = await token(t, {
     grant_type: 'refresh_token',
     ...secretsOf(client),
     refresh_token: body.refresh_token,
   });
   assert.equal(decodeJwt(again.body.access_token).aud, ORDERS);
-  assert.equal(decodeJwt(again.body.access_token).scope, 'read:orders');
+  assert.equal(decodeJwt(again.body.access_token).scope, 'openid read:orders');
 
   const unknown = await login(t, client, user, { audience: 'https://nowhere.example.com' });
   assert.deepEqual([unknown.status, unknown.body.error], [400, 'invalid_target']);
@@ -108,7 +108,7 @@ test('what an Api with roles allows is what the user’s roles grant', async () 
   const { t, client, user } = await ready();
   const scope = 'openid read:users update:users';
   const before = await login(t, client, user, { audience: t.audience, scope });
-  assert.equal(before.body.scope, undefined, 'nobody is an administrator by asking');
+  assert.equal(before.body.scope, 'openid', 'nobody is an administrator by asking');
   const [api] = (await t.api('GET', '/api?pageSize=200')).results.filter(
     ({ identifier }: { identifier: string }) => identifier === t.audience,
   );
@@ -118,7 +118,7 @@ test('what an Api with roles allows is what the user’s roles grant', async () 
   });
   await t.api('POST', '/rolemember', { users: [user.id], role: role.id });
   const { body } = await login(t, client, user, { audience: t.audience, scope });
-  assert.equal(decodeJwt(body.access_token).scope, 'read:users');
+  assert.equal(decodeJwt(body.access_token).scope, 'openid read:users');
 });
 
 test('a client needs the grant type, and new clients do not have it', async () => {

@@ -663,7 +663,7 @@ test('the audience asked for at /authorize holds at the token endpoint', async (
   const { tokens } = await signedIn(t, { audience: ORDERS, scope: 'openid email offline_access read:orders' });
   const claims = decodeJwt(tokens.access_token);
   assert.equal(claims.aud, ORDERS);
-  assert.equal(claims.scope, 'read:orders');
+  assert.equal(claims.scope, 'openid email read:orders');
 });
 
 test('a request without a scope gets who the user is, and all that the audience has for them (RFC 6749 §3.3)', async () => {
@@ -690,7 +690,7 @@ test('a request without a scope gets who the user is, and all that the audience 
 
   await ordersApi(t);
   const everything = decodeJwt((await granted(ORDERS)).access_token);
-  assert.deepEqual([everything.aud, everything.scope], [ORDERS, 'read:orders create:orders']);
+  assert.deepEqual([everything.aud, everything.scope], [ORDERS, 'openid read:orders create:orders']);
 
   const careful = await t.api('POST', '/api', {
     name: 'Careful API',
@@ -698,13 +698,13 @@ test('a request without a scope gets who the user is, and all that the audience 
     rbac: true,
     permissions: [{ value: 'read:all' }, { value: 'delete:all' }],
   });
-  assert.equal(decodeJwt((await granted(careful.identifier)).access_token).scope, undefined);
+  assert.equal(decodeJwt((await granted(careful.identifier)).access_token).scope, 'openid');
   const role = await t.api('POST', '/role', { name: 'Reader', permissions: [{ api: careful.id, value: 'read:all' }] });
   await t.api('POST', `/role/${role.id}/users`, { users: [user.id] });
-  assert.equal(decodeJwt((await granted(careful.identifier)).access_token).scope, 'read:all');
+  assert.equal(decodeJwt((await granted(careful.identifier)).access_token).scope, 'openid read:all');
 
   const management = decodeJwt((await granted(t.audience)).access_token);
-  assert.equal(management.scope, undefined, 'nothing that nobody gave');
+  assert.equal(management.scope, 'openid', 'nothing that nobody gave');
 });
 
 test('an Api without offline access gives no refresh token', async () => {
@@ -905,7 +905,7 @@ test('introspection tells a resource server what our tokens are, and nothing abo
   const access = (await about(t, 'introspect', resourceServer, tokens.access_token)).body;
   assert.deepEqual(
     [access.active, access.sub, access.client_id, access.aud, access.scope, access.iss, access.token_type],
-    [true, user.id, client.client_id, ORDERS, 'read:orders', t.origin, 'Bearer'],
+    [true, user.id, client.client_id, ORDERS, 'openid read:orders', t.origin, 'Bearer'],
   );
   assert.equal((await about(t, 'introspect', resourceServer, tokens.refresh_token)).body.active, true);
   const machine = await t.machineToken(client, ORDERS);

@@ -18,6 +18,7 @@ import {
   OAuthSettings,
   SessionSettings,
 } from './account-settings.ts';
+import { apiByIdentifier } from './api.ts';
 import { connections } from './connection.ts';
 import { accountOfDomain } from './custom-domain.ts';
 import { checkMetadata, missingReference, Name, nullable, WebUrl } from './fields.ts';
@@ -217,6 +218,16 @@ export async function writeAccount(
   return matchedCount === 1;
 }
 
+/** The management Api is never the default: an app's tokens would open the account to whoever got hold of one. */
+async function checkDefaultAudience(tenant: Tenant, identifier: string): Promise<void> {
+  const api = await apiByIdentifier(tenant, identifier);
+  if (!api) missingReference('oauth_settings/default_audience', identifier);
+  if (api.system)
+    throw new Fault('validation', '"default_audience" may not be the management API.', {
+      details: [{ path: '/oauth_settings/default_audience', message: 'may not be the management API' }],
+    });
+}
+
 export async function updateAccount(_root: Root, id: string, patch: AccountPatch): Promise<Account> {
   const current = served(await accounts.find(everything, id));
   if (!current) throw new Fault('not_found', 'Account not found.');
@@ -230,6 +241,8 @@ export async function updateAccount(_root: Root, id: string, patch: AccountPatch
   }
   if (rest.default_connection === null)
     throw new Fault('protected', 'An account needs a default connection; name another one instead of none.');
+  const audience = rest.oauth_settings?.default_audience;
+  if (audience) await checkDefaultAudience(asTenant(viewOf(current), ''), audience);
   const set: Record<string, unknown> = { ...rest };
   for (const group of GROUPS) {
     delete set[group];

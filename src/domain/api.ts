@@ -8,6 +8,7 @@ import { slugify } from '../kernel/text.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
+import { accounts, everything } from './account.ts';
 import { ensureSigningKeys } from './account-keys.ts';
 import { removeApiFromClients } from './client.ts';
 import { removeApiFromConsents } from './consent.ts';
@@ -42,10 +43,10 @@ const writable = {
   enforce_policies: Type.Boolean({ description: 'Only scopes that match a permission are granted.' }),
   allow_offline_access: Type.Boolean({ description: 'Clients may ask for refresh tokens for this API.' }),
   skip_consent: Type.Boolean({ description: 'First-party clients need no consent.' }),
-  include_teams_in_access_token: Type.Boolean(),
-  include_roles_in_access_token: Type.Boolean(),
-  include_teams_in_id_token: Type.Boolean(),
-  include_roles_in_id_token: Type.Boolean(),
+  include_teams_in_access_token: Type.Boolean({ description: "`teams`: slugs of the user's teams." }),
+  include_roles_in_access_token: Type.Boolean({ description: "`roles`: names of the user's account-wide roles." }),
+  include_teams_in_id_token: Type.Boolean({ description: '`teams`, in id tokens of logins for this API.' }),
+  include_roles_in_id_token: Type.Boolean({ description: '`roles`, in id tokens of logins for this API.' }),
   rbac: Type.Boolean({ description: "A user's token gets only the permissions that the user's roles grant." }),
 };
 
@@ -148,6 +149,10 @@ async function updateApi(tenant: Tenant, id: string, patch: ApiInput): Promise<A
 async function removeApi(tenant: Tenant, id: string): Promise<Api> {
   const api = await apis.get(tenant, id);
   if (api.system) throw new Fault('protected', 'The management API belongs to the system and cannot be deleted.');
+  // From the row: another instance may have made it the default a moment ago.
+  const { oauth_settings } = await accounts.get(everything, tenant.id);
+  if (oauth_settings.default_audience === api.identifier)
+    throw new Fault('protected', "This is the account's default audience. Make another Api that, or none, first.");
   await removeApiFromRoles(tenant, id);
   await removeApiFromClients(tenant, id);
   await removeApiFromConsents(tenant, api.identifier);

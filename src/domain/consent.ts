@@ -10,6 +10,7 @@ import { Fault } from '../kernel/fault.ts';
 import { defineCollection, type Filter, type ListOptions, type Page } from '../resource/collection.ts';
 import { type Row, Timestamp } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
+import { audienceOf, resourceOf } from './audience.ts';
 import { clients } from './client.ts';
 import { revokeClientOf } from './grant.ts';
 import { append } from './log.ts';
@@ -39,7 +40,7 @@ export const consents = defineCollection({
   collection: 'consents',
   row: ConsentRow,
   stored: Type.Object({
-    /** `<identifier of an Api> <scope>`, so that adding one is atomic; neither may contain a space. */
+    /** `<resource indicator of an Api> <scope>`, so that adding one is atomic; neither may contain a space. */
     permissions: Type.Array(Type.String()),
     /** Being revoked: counts as gone for everybody but who finishes it. */
     revoked_at: Type.Optional(Timestamp()),
@@ -49,7 +50,10 @@ export const consents = defineCollection({
   unique: [['user', 'client']],
   expand: { user: () => users as never, client: () => clients as never },
   wire: ({ permissions }) => ({
-    resources: Object.entries(byResource(permissions)).map(([resource, scopes]) => ({ resource, scopes })),
+    resources: Object.entries(byResource(permissions)).map(([resource, scopes]) => ({
+      resource: audienceOf(resource),
+      scopes,
+    })),
   }),
 });
 
@@ -165,7 +169,7 @@ export const removeConsents = (tenant: Tenant, of: { user: string } | { client: 
 
 /** An Api that goes takes along what was allowed of it: another may come under its name. */
 export async function removeApiFromConsents(tenant: Tenant, identifier: string): Promise<void> {
-  const ofApi = { $regex: `^${RegExp.escape(identifier)} ` };
+  const ofApi = { $regex: `^${RegExp.escape(resourceOf(identifier))} ` };
   await consents.model.updateMany({ account: { $eq: tenant.id }, permissions: ofApi }, {
     $pull: { permissions: ofApi },
   } as never);

@@ -66,6 +66,12 @@ export async function addMembers(
 const memberOf = (tenant: Tenant, team: string, user: string): Promise<TeamMember | undefined> =>
   teamMembers.findOne(tenant, { team: { $eq: team }, user: { $eq: user } });
 
+/** Ids of the teams that a user is in. */
+export async function teamsOf(tenant: Tenant, user: string): Promise<string[]> {
+  const members = await teamMembers.all(tenant, { user: { $eq: user } });
+  return members.map(({ team }) => team);
+}
+
 export const removeTeamMembers = (tenant: Tenant, of: { team: string } | { user: string }): Promise<number> =>
   teamMembers.removeWhere(tenant, Object.fromEntries(Object.entries(of).map(([field, id]) => [field, { $eq: id }])));
 

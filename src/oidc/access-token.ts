@@ -6,15 +6,15 @@ import { randomUUID } from 'node:crypto';
 import type { AccessToken, AdapterPayload, ClientCredentials, Provider } from 'oidc-provider';
 import { accountKeys, lateSigner } from '../domain/account-keys.ts';
 import { LONGEST_TOKEN_SECONDS } from '../domain/api.ts';
+import { userinfoAudience } from '../domain/audience.ts';
 import { denyToken, isTokenDead } from '../domain/grant.ts';
 import type { Signer, SigningAlg, SigningKey } from '../domain/signing-key.ts';
 import { inSeconds, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import type { AuthorizationDetail } from './authorization-details.ts';
+import { loginClaims, withIdentityScopes } from './login-claims.ts';
 import { asClaimsRequest, userinfoClaims } from './requested-claims.ts';
 import { signWith, verifyWith } from './signing.ts';
-
-export const userinfoAudience = (tenant: Tenant): string => `${tenant.origin}/userinfo`;
 
 type Claims = {
   iss: string;
@@ -28,6 +28,7 @@ type Claims = {
   scope?: string;
   permissions?: string[];
   roles?: string[];
+  teams?: string[];
   /** The grant behind a user's token: what revocation looks at. */
   grant_id?: string;
   sid?: string;
@@ -63,12 +64,15 @@ type Issued = (AccessToken | ClientCredentials) & {
 export function issueJwtAccessTokens(
   provider: Provider,
   tenant: Tenant,
-  extraClaims: (token: { audience: string; accountId?: string; scope?: string }) => Promise<Partial<Claims>>,
+  extraClaims: (token: { audience: string; accountId?: string; permissions?: string }) => Promise<Partial<Claims>>,
 ): void {
   for (const Token of [provider.AccessToken, provider.ClientCredentials]) {
     Object.defineProperty(Token.prototype, 'getValueAndPayload', {
       value: async function (this: Issued) {
         const iat = nowSeconds();
+        const ofUser = this.accountId !== undefined;
+        const permissions = this.scope;
+        if (ofUser && typeof this.aud === 'string') this.scope = withIdentityScopes(this.scope);
         const claims: Claims = {
           ...this.extra,
           iss: tenant.origin,
@@ -79,9 +83,10 @@ export function issueJwtAccessTokens(
           iat,
           exp: iat + this.expiration,
           jti: randomUUID(),
+          ...(ofUser && loginClaims()),
           ...(this.scope && { scope: this.scope }),
           ...(typeof this.aud === 'string' &&
-            (await extraClaims({ audience: this.aud, accountId: this.accountId, scope: this.scope }))),
+            (await extraClaims({ audience: this.aud, accountId: this.accountId, permissions }))),
           ...(this.grantId && { grant_id: this.grantId }),
           ...(this.sid && { sid: this.sid }),
           ...(this.rar && { authorization_details: this.rar }),

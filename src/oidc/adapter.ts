@@ -116,6 +116,14 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
   };
 }
 
+/**
+ * Userinfo takes every token of a user who granted `openid`, also one that is for an Api, as apps with an audience
+ * expect. The engine wants one that is for nothing else.
+ */
+function forRoute(payload: AdapterPayload | undefined): AdapterPayload | undefined {
+  return payload?.aud && Provider.ctx?.oidc.route === 'userinfo' ? { ...payload, aud: undefined } : payload;
+}
+
 const refuse = async (): Promise<never> => {
   throw new Error('not stored by the engine');
 };
@@ -136,7 +144,7 @@ export const adapterFor =
     // Access tokens are signed, not stored: finding one is verifying it.
     if (kind === 'AccessToken' || kind === 'ClientCredentials')
       return {
-        ...readOnly((token) => verifyAccessToken(tenant, kind, token) as never),
+        ...readOnly(async (token) => forRoute(await verifyAccessToken(tenant, kind, token)) as never),
         destroy: (jti) => denyAccessToken(tenant, jti),
       };
     const rows = protocolAdapter(tenant, kind);

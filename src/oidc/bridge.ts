@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Provider } from 'oidc-provider';
+import { resourceOf } from '../domain/audience.ts';
 import { Fault } from '../kernel/fault.ts';
 import { opaqueForm } from './access-token.ts';
 import { loginOnly } from './authorize-request.ts';
@@ -76,7 +77,7 @@ function aliasAudience(params: URLSearchParams): void {
   const audiences = params.getAll('audience').filter(Boolean);
   if (audiences.length === 0) return;
   const [audience, ...others] = new Set([...audiences, ...params.getAll('resource')]);
-  params.set('resource', others.length ? MISMATCH : audience!);
+  params.set('resource', others.length ? MISMATCH : resourceOf(audience!));
 }
 
 /** A JSON object of strings (and arrays of them) as the form that the engine reads. */

@@ -23,7 +23,7 @@ import { deviceFlow } from './device.ts';
 import { fapiProfile } from './fapi.ts';
 import type { GrantOptions } from './grants/grant-type.ts';
 import { ACR_VALUES, checkClaimsParameter, requireRequestedSubject } from './requested-claims.ts';
-import { allowsOfflineAccess, resourceServer } from './resource-server.ts';
+import { allowsOfflineAccess, defaultResource, resourceServer } from './resource-server.ts';
 import type { RenderResponse } from './response-pages.ts';
 import { reviewScope } from './scope.ts';
 import { SESSION_COOKIE, secondsLeft, sessionCookie } from './session.ts';
@@ -166,7 +166,8 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
         getResourceServerInfo: (ctx, identifier) => resourceServer(tenant, ctx, identifier, options.operatorClientId),
         // The audience given at /authorize holds for the token request too (RFC 8707 §2.2), as with Auth0.
         useGrantedResource: async () => true,
-        defaultResource: async (ctx, _client, oneOf) => (oneOf ?? signedAudience(ctx)) as never,
+        defaultResource: async (ctx, client, oneOf) =>
+          (oneOf ?? signedAudience(ctx) ?? (await defaultResource(tenant, client))) as never,
       },
       // Served by logout.ts; enabled here for client metadata and discovery.
       rpInitiatedLogout: { enabled: true },

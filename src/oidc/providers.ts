@@ -7,6 +7,7 @@ import { append } from '../domain/log.ts';
 import { SIGNING_ALGS } from '../domain/signing-key.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { issueJwtAccessTokens } from './access-token.ts';
+import { addApiClaimsToIdTokens, apiClaims } from './api-claims.ts';
 import { detectReplays } from './client-assertion.ts';
 import { type ClientExtras, clientMetadata } from './client-metadata.ts';
 import { applyClientRules, rememberClients } from './client-rules.ts';
@@ -15,7 +16,6 @@ import { keepDeviceCodes } from './device.ts';
 import { registerGrants } from './grants/index.ts';
 import { offerSigningAlgs } from './internals.ts';
 import { chainRefreshTokens } from './refresh.ts';
-import { apiClaims } from './resource-server.ts';
 import { withResponsePages } from './response-pages.ts';
 
 export type ProviderFor = (tenant: Tenant) => Promise<Provider>;
@@ -42,6 +42,7 @@ export function providers(
       ctx.status = 200;
     });
     issueJwtAccessTokens(provider, tenant, (token) => apiClaims(tenant, token));
+    addApiClaimsToIdTokens(provider, tenant);
     applyClientRules(provider);
     rememberClients(provider, (id) => clientMetadata(tenant, id, options));
     detectReplays(provider, tenant);

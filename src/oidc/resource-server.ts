@@ -2,13 +2,14 @@
 import { LRUCache } from 'lru-cache';
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import { type Api, apiByIdentifier, apis, onApiChange } from '../domain/api.ts';
+import { audienceOf, resourceOf, userinfoAudience } from '../domain/audience.ts';
 import { managementAudience, PLATFORM_AUDIENCE, PLATFORM_PERMISSIONS } from '../domain/permission.ts';
 import { type Role, roles } from '../domain/role.ts';
 import { rolesOf } from '../domain/role-member.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { signedAudience } from './authorization-request.ts';
 import { isStandardScope } from './claims.ts';
-import type { ClientExtras } from './client-metadata.ts';
+import { type ClientExtras, PAGES } from './client-metadata.ts';
 
 const CACHE_SECONDS = 5;
 const cache = new LRUCache<string, { api: Api | undefined; staleAt: number }>({ max: 20_000 });
@@ -27,7 +28,14 @@ const platformApi = {
   permissions: [...PLATFORM_PERMISSIONS],
 } as unknown as Api;
 
-async function apiOf(tenant: Tenant, identifier: string): Promise<Api | undefined> {
+/** Userinfo as an audience to ask for by name: what a token is for where nothing is asked for and nothing is the default. */
+const userinfoApi = (identifier: string) =>
+  ({ ...apis.spec.defaults(), name: 'Userinfo', identifier, permissions: [] }) as unknown as Api;
+
+/** The Api of an audience or resource indicator. */
+export async function apiOf(tenant: Tenant, resource: string): Promise<Api | undefined> {
+  if (resource === userinfoAudience(tenant)) return userinfoApi(resource);
+  const identifier = audienceOf(resource);
   const key = `${tenant.id}:${identifier}`;
   const known = cache.get(key);
   if (known && known.staleAt > Date.now()) return known.api;
@@ -44,7 +52,7 @@ const isOwnAddress = ({ origin }: Tenant, identifier: string): boolean =>
 
 const split = (scope: unknown): string[] => (typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []);
 
-async function heldRoles(tenant: Tenant, user: string): Promise<Role[]> {
+export async function heldRoles(tenant: Tenant, user: string): Promise<Role[]> {
   return [...(await roles.many(tenant, await rolesOf(tenant, user))).values()];
 }
 
@@ -61,11 +69,16 @@ async function grantedByRoles(tenant: Tenant, user: string, api: Api): Promise<S
 export const catalogueOf = async (tenant: Tenant, identifier: string): Promise<string[]> =>
   ((await apiOf(tenant, identifier))?.permissions ?? []).map(({ value }) => value);
 
+/** What the request asks for; a code or a refresh token has it from the request that it came from. */
+function askedScopes({ oidc: { params, entities } }: KoaContextWithOIDC): string[] {
+  const asked = split(params?.scope);
+  return asked.length ? asked : [...((entities.AuthorizationCode ?? entities.RefreshToken)?.scopes ?? [])];
+}
+
 /** Scopes that this request may end up with: the Api's, what the client may have of them, what the user's roles grant. */
 async function allowedScopes(tenant: Tenant, ctx: KoaContextWithOIDC, api: Api): Promise<string[]> {
-  const requested = split(ctx.oidc.params?.scope);
   const catalogue = api.permissions.map(({ value }) => value);
-  let allowed = api.enforce_policies ? catalogue : [...new Set([...catalogue, ...requested])];
+  let allowed = api.enforce_policies ? catalogue : [...new Set([...catalogue, ...askedScopes(ctx)])];
   const machine = ctx.oidc.params?.grant_type === 'client_credentials';
   if (machine) {
     const { api_grants } = ctx.oidc.client as unknown as ClientExtras;
@@ -80,6 +93,16 @@ async function allowedScopes(tenant: Tenant, ctx: KoaContextWithOIDC, api: Api):
     allowed = allowed.filter((scope) => granted.has(scope));
   }
   return allowed;
+}
+
+/**
+ * The account's default audience, for a request that names none. Not for our own pages, which want no Api, and not where
+ * the Api has gone.
+ */
+export async function defaultResource(tenant: Tenant, client: { clientId: string }): Promise<string | undefined> {
+  const { default_audience: audience } = tenant.account.oauth;
+  if (!audience || client.clientId === PAGES || !(await apiOf(tenant, audience))) return undefined;
+  return resourceOf(audience);
 }
 
 /** @throws InvalidTarget (RFC 8707 §2) for an audience that the account does not serve to this client. */
@@ -109,22 +132,6 @@ export async function resourceServer(
     jwt: { sign: { alg: api.signing_alg } },
   } as ResourceServer;
 }
-
-/** Claims that an Api's settings add to its access tokens. */
-export async function apiClaims(
-  tenant: Tenant,
-  token: { audience: string; accountId?: string; scope?: string },
-): Promise<{ permissions?: string[]; roles?: string[] }> {
-  const api = await apiOf(tenant, token.audience);
-  if (!api) return {};
-  return {
-    ...(api.token_dialect === 'access_token_authz' && { permissions: split(token.scope) }),
-    ...(api.include_roles_in_access_token && token.accountId && { roles: await roleNames(tenant, token.accountId) }),
-  };
-}
-
-const roleNames = async (tenant: Tenant, user: string): Promise<string[]> =>
-  (await heldRoles(tenant, user)).map(({ name }) => name);
 
 /**
  * Of some scopes those that are the Api's. One that takes whatever it is asked for also takes those of OpenID Connect,

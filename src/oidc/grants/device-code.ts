@@ -1,5 +1,6 @@
 /** grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks until its person has decided. */
 import { errors } from 'oidc-provider';
+import { userinfoAudience } from '../../domain/audience.ts';
 import { countPoll, type DeviceCode, findDeviceCode, redeemDevice } from '../../domain/device-code.ts';
 import { now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
@@ -16,7 +17,7 @@ export const deviceCode: GrantType = {
     const row = await findDeviceCode(tenant, device_code);
     if (!row || row.client !== ctx.oidc.client.clientId) throw unknown();
     await checkDecided(tenant, row);
-    takeRequest(ctx, row);
+    takeRequest(ctx, tenant, row);
     const { user, amr, auth_time, session } = (await redeemDevice(tenant, row.id)) ?? refuseUsed();
     await issueUserTokens(ctx, tenant, 'device_code', proofs, {
       user: user!,
@@ -45,10 +46,11 @@ async function checkDecided(tenant: Tenant, row: DeviceCode): Promise<void> {
 }
 
 /** What is granted was asked for, and shown, when the flow began; a token request may only repeat the audience. */
-function takeRequest(ctx: GrantContext, { scope, resource }: DeviceCode): void {
+function takeRequest(ctx: GrantContext, tenant: Tenant, { scope, resource }: DeviceCode): void {
   const { params } = ctx.oidc;
   if (params.resource && params.resource !== resource)
     throw new errors.InvalidTarget('the device did not ask for this audience');
   params.scope = scope;
-  params.resource = resource;
+  // A default audience that the account has had only since is not what was asked for.
+  params.resource = resource ?? (tenant.account.oauth.default_audience ? userinfoAudience(tenant) : undefined);
 }

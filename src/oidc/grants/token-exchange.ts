@@ -5,11 +5,11 @@
 import { decodeJwt } from 'jose';
 import { type AccessToken, errors } from 'oidc-provider';
 import { issuerOf, mapClaims, verifyExternalToken } from '../../auth/token-exchange.ts';
+import { resourceOf, userinfoAudience } from '../../domain/audience.ts';
 import { append } from '../../domain/log.ts';
 import { MINUTE, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { userinfoAudience } from '../access-token.ts';
 import { findAccount } from '../claims.ts';
 import { isConsentDue, widen } from '../consent.ts';
 import {
@@ -137,7 +137,7 @@ async function ownSubject(ctx: GrantContext, tenant: Tenant, token: string, proo
   if (!account) return refuseUser(tenant, subject.accountId);
   ctx.oidc.entity('Account', account);
 
-  const audience = typeof subject.aud === 'string' ? subject.aud : undefined;
+  const audience = typeof subject.aud === 'string' ? resourceOf(subject.aud) : undefined;
   if (params.resource && params.resource !== (audience ?? userinfoAudience(tenant)))
     throw new errors.InvalidTarget('the subject token is for another audience');
   params.resource = audience;
@@ -146,7 +146,8 @@ async function ownSubject(ctx: GrantContext, tenant: Tenant, token: string, proo
   const beyond = asked.filter((scope) => !held.includes(scope));
   if (beyond.length) throw new errors.InvalidScope('the subject token has no such scope', beyond.join(' '));
   params.scope = asked.join(' ');
-  const [server] = await resolveRequestedResources(provider, ctx);
+  // A token for no Api stays one: the account's default is for who asks for nothing and has nothing.
+  const [server] = audience ? await resolveRequestedResources(provider, ctx) : [];
   // What the Api or the user's roles have lost since is lost here too.
   const scopes = server ? asked.filter((scope) => server.scopes.has(scope)) : asked;
   return {

@@ -103,7 +103,9 @@ async function issue(ctx: GrantContext, source: Source, grant: Grant, proofs: Pr
   const { provider, client } = ctx.oidc;
   const { user: accountId, grantId, gty, amr, authTime, scope, resource } = source;
 
-  const access = new provider.AccessToken({ accountId, client, grantId, gty });
+  // RFC 9068 §2.2.1.
+  const extra = { auth_time: authTime, ...(amr.length && { amr }) };
+  const access = new provider.AccessToken({ accountId, client, grantId, gty, extra });
   await bindToProofs(ctx, proofs, access);
   await resolveAndApplyResource(
     provider,
