@@ -4,6 +4,7 @@
  */
 import { decodeJwt } from 'jose';
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { resourceOf } from '../domain/audience.ts';
 import { HOUR, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import type { ClientExtras } from './client-metadata.ts';
@@ -80,5 +81,5 @@ export function checkRequest(tenant: Tenant, ctx: KoaContextWithOIDC): void {
  */
 export const signedAudience = (ctx: KoaContextWithOIDC): string | undefined => {
   const { audience } = ctx.oidc.params ?? {};
-  return typeof audience === 'string' && audience ? audience : undefined;
+  return typeof audience === 'string' && audience ? resourceOf(audience) : undefined;
 };
