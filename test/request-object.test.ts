@@ -1,7 +1,7 @@
 /** How authorization requests come and how they are answered: signed (RFC 9101), pushed (RFC 9126), and as JWTs (JARM). */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createRemoteJWKSet, decodeJwt, importJWK, jwtVerify, SignJWT, UnsecuredJWT } from 'jose';
+import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, jwtVerify, SignJWT, UnsecuredJWT } from 'jose';
 import * as oidc from 'openid-client';
 import {
   arrive,
@@ -65,7 +65,7 @@ describe('a signed request', () => {
       const code = (await signIn(agent(), url, user)).searchParams.get('code')!;
       const { body } = await redeem(w, t, client, { code, verifier });
       assert.equal(decodeJwt(body.access_token).aud, api.identifier, name);
-      assert.equal(decodeJwt(body.access_token).scope, 'read:orders');
+      assert.equal(decodeJwt(body.access_token).scope, 'openid read:orders');
       assert.ok(body.refresh_token, name);
     }
     const { parameters } = requestOf(client, { audience: api.identifier, resource: 'https://other.example.com' });
@@ -397,22 +397,25 @@ describe('an answer as a JWT (JARM)', () => {
 
 test('userinfo is a JWT for a client that wants it so, and openid-client verifies it', async () => {
   const t = await w.tenant();
-  const [client, plain, user] = [
-    await t.client({ userinfo_signed_response_alg: 'RS256' }),
-    await t.client(),
-    await t.user(),
-  ];
-  assert.deepEqual((await discovery(t)).userinfo_signing_alg_values_supported, ['RS256']);
-  const { tokens, config, visit } = await tokensOf(t, client, user, { scope: 'openid email' });
-  const answer = await w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${tokens.access_token}` } });
-  assert.match(answer.headers.get('content-type') ?? '', /^application\/jwt/);
-  const [key] = (await w.send(`${t.origin}/.well-known/jwks.json`)).body.keys;
-  const { payload } = await jwtVerify(answer.text, await importJWK(key), {
-    issuer: t.origin,
-    audience: client.client_id,
-  });
-  assert.deepEqual([payload.sub, payload.email], [user.id, user.email]);
-  assert.equal((await oidc.fetchUserInfo(config, tokens.access_token, user.id)).email, user.email);
+  const [plain, user] = [await t.client(), await t.user()];
+  const algorithms = (await discovery(t)).userinfo_signing_alg_values_supported;
+  assert.deepEqual(algorithms, ['RS256', 'PS256', 'ES256', 'EdDSA']);
+  const visit = agent();
+  for (const alg of algorithms) {
+    const client = await t.client({ userinfo_signed_response_alg: alg });
+    const { tokens, config } = await tokensOf(t, client, user, { scope: 'openid email' }, visit);
+    const headers = { authorization: `Bearer ${tokens.access_token}` };
+    const answer = await w.send(`${t.origin}/userinfo`, { headers });
+    assert.match(answer.headers.get('content-type') ?? '', /^application\/jwt/);
+    const keys = createLocalJWKSet((await w.send(`${t.origin}/.well-known/jwks.json`)).body);
+    const { payload } = await jwtVerify(answer.text, keys, {
+      issuer: t.origin,
+      audience: client.client_id,
+      algorithms: [alg],
+    });
+    assert.deepEqual([payload.sub, payload.email], [user.id, user.email]);
+    assert.equal((await oidc.fetchUserInfo(config, tokens.access_token, user.id)).email, user.email);
+  }
   const others = await tokensOf(t, plain, user, { scope: 'openid email' }, visit);
   const json = await w.send(`${t.origin}/userinfo`, {
     headers: { authorization: `Bearer ${others.tokens.access_token}` },
