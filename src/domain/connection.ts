@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { recent } from '../kernel/recent.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { MapOf, Metadata, Nullable, OneOf, type Row } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
@@ -114,20 +115,38 @@ const usesDefaults = (type: string, clientId: string | null | undefined): boolea
 
 export async function createConnection(tenant: Tenant, input: ConnectionInput): Promise<Connection> {
   await checkConnection(tenant, input);
-  return connections.create(tenant, {
+  const created = await connections.create(tenant, {
     ...input,
     is_using_default_credentials: usesDefaults(input.connection_type!, input.client_id),
   });
+  enabledOf.forget(tenant.id);
+  return created;
 }
 
 async function updateConnection(tenant: Tenant, id: string, patch: ConnectionInput): Promise<Connection> {
   await checkConnection(tenant, patch);
   const current = await connections.get(tenant, id);
+  if (patch.enabled === false && current.enabled) await disable(tenant, id);
   const clientId = patch.client_id === undefined ? current.client_id : patch.client_id;
-  return connections.update(tenant, id, {
+  const updated = await connections.update(tenant, id, {
     ...patch,
     is_using_default_credentials: usesDefaults(current.connection_type, clientId),
   });
+  enabledOf.forget(tenant.id);
+  return updated;
+}
+
+/**
+ * First, and looked around after: of two that go at once neither can miss that nothing would be left.
+ * @throws Fault `protected` for the last enabled connection: nobody could log in.
+ */
+async function disable(tenant: Tenant, id: string): Promise<void> {
+  await connections.update(tenant, id, { enabled: false });
+  enabledOf.forget(tenant.id);
+  if (await connections.exists(tenant, { enabled: { $eq: true } })) return;
+  await connections.update(tenant, id, { enabled: true });
+  enabledOf.forget(tenant.id);
+  throw new Fault('protected', 'This is the last enabled connection. Enable another one first.');
 }
 
 /** @throws Fault `protected` for the account's default connection and the last enabled one: nobody could log in. */
@@ -135,14 +154,7 @@ async function removeConnection(tenant: Tenant, id: string): Promise<Connection>
   const { enabled } = await connections.get(tenant, id);
   if (tenant.account.default_connection === id)
     throw new Fault('protected', "This is the account's default connection. Make another one the default first.");
-  // Disabled first and looked around after: of two removals at once neither can miss that nothing would be left.
-  if (enabled) {
-    await connections.update(tenant, id, { enabled: false });
-    if (!(await connections.exists(tenant, { enabled: { $eq: true } }))) {
-      await connections.update(tenant, id, { enabled });
-      throw new Fault('protected', 'This is the last enabled connection. Enable another one first.');
-    }
-  }
+  if (enabled) await disable(tenant, id);
   await removeCredentials(tenant, { connection: id });
   await removeIdentities(tenant, { connection: id });
   return { ...(await connections.remove(tenant, id)), enabled };
@@ -154,11 +166,14 @@ export async function removeClientFromConnections(tenant: Tenant, client: string
     { account: { $eq: tenant.id }, enabled_clients: client },
     { $pull: { enabled_clients: client } },
   );
+  enabledOf.forget(tenant.id);
 }
+
+const enabledOf = recent<Connection[]>(5000);
 
 /** Connections that a client may use, the account's default first, then by age. */
 export async function connectionsFor(tenant: Tenant, clientId: string): Promise<Connection[]> {
-  const enabled = await connections.all(tenant, { enabled: { $eq: true } });
+  const enabled = await enabledOf.get(tenant.id, () => connections.all(tenant, { enabled: { $eq: true } }));
   const rank = (connection: Connection) => (connection.id === tenant.account.default_connection ? 0 : 1);
   return enabled
     .filter(({ enabled_clients }) => enabled_clients === null || enabled_clients.includes(clientId))

@@ -106,9 +106,29 @@ export async function issueDeviceCode(
   }
 }
 
-/** By the device's own code; also after it expired. */
-export const findDeviceCode = (tenant: Tenant, deviceCode: string): Promise<DeviceCode | undefined> =>
-  devices.findOne(tenant, { device_code: { $eq: hashToken(deviceCode) } });
+/**
+ * By the device's own code; also after it expired. Counts the poll, in the same step: one that comes too early has to wait
+ * five seconds more from then on (RFC 8628 §3.5).
+ */
+export async function pollDeviceCode(
+  tenant: Tenant,
+  deviceCode: string,
+  client: string,
+): Promise<{ row: DeviceCode; early: boolean } | undefined> {
+  const early = { $gt: ['$poll_after', now()] };
+  const interval = { $cond: [early, { $add: ['$interval', 5] }, '$interval'] };
+  const wait = { $multiply: [{ $subtract: [interval, POLL_TOLERANCE_SECONDS] }, 1000] };
+  const stored = await devices.model
+    .findOneAndUpdate(
+      { device_code: { $eq: hashToken(deviceCode) }, client: { $eq: client }, account: { $eq: tenant.id } },
+      [{ $set: { interval, poll_after: { $add: [now(), wait] } } }],
+      { updatePipeline: true, returnDocument: 'before' },
+    )
+    .lean<Omit<DeviceCode, 'id'> & { _id: string }>();
+  if (!stored) return undefined;
+  const { _id, ...rest } = stored;
+  return { row: { ...rest, id: _id }, early: rest.poll_after > now() };
+}
 
 /** What a person's code stands for, as long as nobody has decided about it. */
 export const findPending = (tenant: Tenant, userCode: string): Promise<DeviceCode | undefined> =>
@@ -120,16 +140,6 @@ export const findPending = (tenant: Tenant, userCode: string): Promise<DeviceCod
 
 export const findPendingById = (tenant: Tenant, id: string): Promise<DeviceCode | undefined> =>
   devices.findOne(tenant, { _id: { $eq: id }, state: 'pending', valid_until: { $gt: now() } });
-
-/** Counts one poll. @returns false when it came too early; the next has to wait five seconds more (RFC 8628 §3.5). */
-export async function countPoll(tenant: Tenant, { id, interval }: DeviceCode): Promise<boolean> {
-  const after = (seconds: number) => inSeconds(seconds - POLL_TOLERANCE_SECONDS);
-  const due = { poll_after: { $lte: now() } };
-  if (await devices.updateWhere(tenant, id, { poll_after: after(interval) }, due)) return true;
-  const longer = interval + 5;
-  await devices.updateWhere(tenant, id, { interval: longer, poll_after: after(longer) }, {});
-  return false;
-}
 
 type Decision =
   | { state: 'approved'; user: string; amr: string[]; auth_time: number; session: string }

@@ -3,7 +3,7 @@
  * A row's key is a hash of the token it stands for; the token itself is nowhere. Single-use rows are consumed by one
  * conditional update. Nothing here knows the engine.
  */
-import mongoose from 'mongoose';
+import mongoose, { type mongo } from 'mongoose';
 import { now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { recent } from '../kernel/recent.ts';
@@ -50,7 +50,7 @@ schema.index({ account: 1, client: 1 }, partial('client'));
 schema.index({ expires_at: 1 });
 export const protocolModel = mongoose.model<ProtocolRow>('Protocol', schema);
 
-type Keyed = { kind: string; token: string };
+export type Keyed = { kind: string; token: string };
 const keyOf = (tenant: Tenant, { kind, token }: Keyed): string => hashToken(`${tenant.id}\0${kind}\0${token}`);
 const scope = (tenant: Tenant) => ({ account: { $eq: tenant.id } });
 export type ProtocolFields = Omit<ProtocolRow, '_id' | 'account' | 'kind' | 'consumed_at'>;
@@ -58,32 +58,40 @@ export type ProtocolFields = Omit<ProtocolRow, '_id' | 'account' | 'kind' | 'con
 /** Grants and denials that a resource asks for again and again. */
 const held = recent<ProtocolRow | null>(20_000);
 
-/** Inserts or replaces; a consumed row stays consumed. */
-export async function putProtocol(tenant: Tenant, key: Keyed, fields: ProtocolFields): Promise<void> {
-  const _id = keyOf(tenant, key);
-  const write = () =>
-    protocolModel.updateOne(
-      { _id: { $eq: _id }, ...scope(tenant) },
-      { $set: { ...fields }, $setOnInsert: { kind: key.kind } },
-      { upsert: true },
-    );
-  // Two that insert the same row at once (honest retries of one refresh token): the later one finds it there.
-  await write().catch((error: { code?: unknown }) => {
-    if (error.code !== 11000) throw error;
-    return write();
+/** To put is to insert or replace, and a consumed row stays consumed; without fields the row goes. */
+export type ProtocolWrite = Keyed & { fields?: ProtocolFields };
+
+/** Past mongoose, whose casting costs more than the driver: what is written here is typed, and read as it was written. */
+const rows = () => protocolModel.collection as unknown as mongo.Collection<ProtocolRow>;
+
+/** Writes in this order, in one round trip. Repeating it changes nothing. */
+export async function writeProtocol(tenant: Tenant, writes: readonly ProtocolWrite[]): Promise<void> {
+  const ids = writes.map((key) => keyOf(tenant, key));
+  const operations = writes.map(({ kind, fields }, i): mongo.AnyBulkWriteOperation<ProtocolRow> => {
+    const filter = { _id: { $eq: ids[i]! }, ...scope(tenant) };
+    if (!fields) return { deleteOne: { filter } };
+    const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+    return { updateOne: { filter, update: { $set: present, $setOnInsert: { kind } }, upsert: true } };
   });
-  held.forget(_id);
+  // Two that insert the same row at once (honest retries of one refresh token): the later one finds it there.
+  await rows()
+    .bulkWrite(operations)
+    .catch((error: { code?: unknown }) => {
+      if (error.code !== 11000) throw error;
+      return rows().bulkWrite(operations);
+    });
+  for (const id of ids) held.forget(id);
 }
+
+export const putProtocol = (tenant: Tenant, key: Keyed, fields: ProtocolFields): Promise<void> =>
+  writeProtocol(tenant, [{ ...key, fields }]);
 
 /** A row that has expired is as absent as one that never was, whether or not the sweeper came by. */
 export const findProtocol = (tenant: Tenant, key: Keyed): Promise<ProtocolRow | null> =>
   findById(tenant, keyOf(tenant, key));
 
 const findById = (tenant: Tenant, id: string): Promise<ProtocolRow | null> =>
-  protocolModel
-    .findOne({ _id: { $eq: id }, ...scope(tenant), expires_at: { $gt: now() } })
-    .lean<ProtocolRow>()
-    .exec();
+  rows().findOne({ _id: { $eq: id }, ...scope(tenant), expires_at: { $gt: now() } });
 
 /** Seconds old at most: to look at, not to change. What ends here is gone at once. */
 export function recentProtocol(tenant: Tenant, key: Keyed): ProtocolRow | null | Promise<ProtocolRow | null> {
@@ -99,18 +107,14 @@ export const findProtocolByUid = (tenant: Tenant, kind: string, uid: string): Pr
 
 /** When it was consumed before, a consumed row keeps that time. @returns false when somebody else consumed it first. */
 export async function consumeProtocol(tenant: Tenant, key: Keyed): Promise<boolean> {
-  const { modifiedCount } = await protocolModel.updateOne(
-    { _id: { $eq: keyOf(tenant, key) }, ...scope(tenant), consumed_at: null },
+  const { modifiedCount } = await rows().updateOne(
+    { _id: { $eq: keyOf(tenant, key) }, ...scope(tenant), consumed_at: { $exists: false } },
     { $set: { consumed_at: now() } },
   );
   return modifiedCount === 1;
 }
 
-export async function destroyProtocol(tenant: Tenant, key: Keyed): Promise<void> {
-  const _id = keyOf(tenant, key);
-  await protocolModel.deleteOne({ _id: { $eq: _id }, ...scope(tenant) });
-  held.forget(_id);
-}
+export const destroyProtocol = (tenant: Tenant, key: Keyed): Promise<void> => writeProtocol(tenant, [key]);
 
 /**
  * Claims a value for one use until it expires: of N callers with the same key exactly one gets true, on whatever

@@ -51,7 +51,7 @@ export function consent(app: FastifyInstance, interactions: Interactions): void 
     const { decision } = checkForm(request, flow.uid);
     if (flow.prompt !== 'consent') return reply.redirect(`/flow/${flow.uid}`, 303);
     const allowed = decision === 'allow';
-    const next = await (allowed ? interactions.allow : interactions.deny)(flow, request, reply);
+    const next = await (allowed ? interactions.allow : interactions.deny)(flow, request);
     await append(request.tenant, {
       type: allowed ? 'auth.consent.granted' : 'auth.consent.denied',
       status: 'success',

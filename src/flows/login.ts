@@ -114,7 +114,7 @@ export function login(
         from: request.from,
         algorithm: options.passwordHash,
       });
-      const next = await interactions.login(flow, request, reply, {
+      const next = await interactions.login(flow, request, {
         user: user.id,
         amr: ['pwd'],
         sessionId: request.cookies[SESSION_COOKIE],
@@ -131,6 +131,6 @@ export function login(
     const flow = await interactions.open(request, reply);
     const { decision } = checkForm(request, flow.uid);
     if (decision !== 'continue' || !flow.sessionUser) return showLogin(request, reply, flow);
-    return reply.redirect(await interactions.continueAs(flow, request, reply), 303);
+    return reply.redirect(await interactions.continueAs(flow), 303);
   });
 }

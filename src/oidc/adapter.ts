@@ -5,11 +5,9 @@
 import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider';
 import {
   consumeProtocol,
-  destroyProtocol,
   findProtocol,
   findProtocolByUid,
   type ProtocolRow,
-  putProtocol,
   recentProtocol,
   revokeGrant,
 } from '../domain/grant.ts';
@@ -17,6 +15,7 @@ import { append } from '../domain/log.ts';
 import { HOUR, inSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { denyAccessToken, verifyAccessToken } from './access-token.ts';
+import { write, writeNow } from './batch.ts';
 import { type ClientSources, clientMetadata, ENDLESS_SECONDS } from './client-metadata.ts';
 import { sessionsWithLifetimes } from './session.ts';
 
@@ -62,10 +61,10 @@ const isLooking = (): boolean => LOOKING.has(Provider.ctx?.oidc.route ?? '');
 function protocolAdapter(tenant: Tenant, kind: string): Adapter {
   return {
     async upsert(token, payload, expiresIn) {
-      await putProtocol(
-        tenant,
-        { kind, token },
-        {
+      await write(tenant, {
+        kind,
+        token,
+        fields: {
           payload: withoutToken(kind, payload),
           expires_at: inSeconds((expiresIn ?? ENDLESS_SECONDS) + (kind === PUSHED ? FLOW_SECONDS : 0)),
           grant: payload.grantId,
@@ -74,14 +73,16 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
           client: payload.clientId,
           origin: kind === 'Session' || kind === 'Grant' ? tenant.origin : undefined,
         },
-      );
+      });
     },
     async find(token) {
+      await writeNow(tenant, { kind, token });
       const look = kind === 'Grant' && isLooking() ? recentProtocol : findProtocol;
       const row = await look(tenant, { kind, token });
       return row ? withToken(tenant, kind, row, token) : undefined;
     },
     async findByUid(uid) {
+      await writeNow(tenant);
       const row = await findProtocolByUid(tenant, kind, uid);
       return row ? withToken(tenant, kind, row) : undefined;
     },
@@ -89,6 +90,7 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
       return undefined;
     },
     async consume(token) {
+      await writeNow(tenant, { kind, token });
       if (await consumeProtocol(tenant, { kind, token })) return;
       if (kind === PUSHED) throw new errors.InvalidRequestUri('request_uri was used already');
       // RFC 6749 §4.1.2, RFC 9700 §4.5.2: a code used twice is worth nothing to either user of it.
@@ -105,9 +107,10 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
       throw new errors.InvalidGrant(`${kind} already consumed`);
     },
     async destroy(token) {
-      await destroyProtocol(tenant, { kind, token });
+      await write(tenant, { kind, token });
     },
     async revokeByGrantId(grant) {
+      await writeNow(tenant);
       // Revoking one access token (RFC 7009 §2.1) leaves the rest of its grant alone.
       const { oidc } = Provider.ctx ?? {};
       if (oidc?.route === 'revocation' && oidc.entities.AccessToken) return;

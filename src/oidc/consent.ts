@@ -7,6 +7,7 @@ import { type Allowed, addConsent, allowedBy, type Consent, consentOf, noteLogin
 import { DAY, inSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import type { AuthorizationDetail } from './authorization-details.ts';
+import { writeNow } from './batch.ts';
 import { CLAIMS } from './claims.ts';
 import type { ClientExtras } from './client-metadata.ts';
 import { ownScopes, skipsConsent } from './resource-server.ts';
@@ -155,8 +156,10 @@ async function settle(
   for (let consent = held; ; ) {
     const allowed = widen(grant, allowedBy(consent));
     const changed = widen(grant, requestedOf(ctx)) || allowed || !grant.jti;
+    if (!changed && !first && consent.last_login_at && consent.last_login_at > inSeconds(-DAY)) return grant;
     if (changed) await grant.save();
-    else if (!first && consent.last_login_at && consent.last_login_at > inSeconds(-DAY)) return grant;
+    // Stored before the consent is looked at again: a revocation in between must find it.
+    await writeNow(tenant);
     const after = await noteLogin(tenant, consent, first);
     if (!after) {
       await grant.destroy();

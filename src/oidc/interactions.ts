@@ -71,14 +71,11 @@ export function interactions(providerFor: ProviderFor) {
     };
   }
 
-  /** Stores the step's result; the browser goes on at the returned address. */
-  async function answer(
-    flow: Flow,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    result: InteractionResults,
-  ): Promise<string> {
-    return flow.provider.interactionResult(request.raw, reply.raw, result, { mergeWithLastSubmission: true });
+  /** Stores the step's result beside those of the steps before; the browser goes on at the returned address. */
+  async function answer({ interaction }: Flow, result: InteractionResults): Promise<string> {
+    interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
+    await interaction.persist();
+    return interaction.returnTo;
   }
 
   /**
@@ -98,12 +95,11 @@ export function interactions(providerFor: ProviderFor) {
     async login(
       flow: Flow,
       request: FastifyRequest,
-      reply: FastifyReply,
       login: { user: string; amr: string[]; sessionId?: string },
     ): Promise<string> {
       if (flow.sessionUser && flow.sessionUser !== login.user)
         await leaveSession(request.tenant, flow, login.sessionId);
-      return answer(flow, request, reply, {
+      return answer(flow, {
         login: { accountId: login.user, amr: login.amr, acr: acrOf(login.amr), remember: true },
         // Somebody else may have allowed something a step before.
         consent: undefined,
@@ -113,22 +109,22 @@ export function interactions(providerFor: ProviderFor) {
     },
 
     /** The user stays who they are (prompt=select_account); that is no login, since nobody has proved anything. */
-    continueAs: (flow: Flow, request: FastifyRequest, reply: FastifyReply) =>
-      answer(flow, request, reply, {
+    continueAs: (flow: Flow) =>
+      answer(flow, {
         select_account: {},
       } as InteractionResults),
 
-    async allow(flow: Flow, request: FastifyRequest, reply: FastifyReply): Promise<string> {
+    async allow(flow: Flow, request: FastifyRequest): Promise<string> {
       // The page may be of somebody who has logged out since.
       const session = await flow.provider.Session.find(request.cookies[SESSION_COOKIE] ?? '');
       if (!session || session.uid !== flow.interaction.session?.uid) throw new Fault('flow_expired');
       await rememberConsent(request.tenant, flow.interaction);
-      return answer(flow, request, reply, { consent: {} });
+      return answer(flow, { consent: {} });
     },
 
     /** RFC 6749 §4.1.2.1: the relying party is told that the user said no. */
-    deny: (flow: Flow, request: FastifyRequest, reply: FastifyReply) =>
-      answer(flow, request, reply, {
+    deny: (flow: Flow) =>
+      answer(flow, {
         error: 'access_denied',
         error_description: 'the user did not allow the request',
       }),

@@ -8,6 +8,7 @@ import { SIGNING_ALGS } from '../domain/signing-key.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { issueJwtAccessTokens } from './access-token.ts';
 import { addApiClaimsToIdTokens, apiClaims } from './api-claims.ts';
+import { openBatch } from './batch.ts';
 import { detectReplays } from './client-assertion.ts';
 import { type ClientExtras, clientMetadata } from './client-metadata.ts';
 import { applyClientRules, rememberClients } from './client-rules.ts';
@@ -29,14 +30,26 @@ export function providers(
 
   const Engine = withResponsePages(options.renderResponse);
 
+  /** Nothing that was about to be said is true: no code, no session. */
+  async function failedToWrite(ctx: KoaContextWithOIDC, error: Error): Promise<void> {
+    for (const header of ['location', 'set-cookie']) ctx.remove(header);
+    const out = { error: 'server_error', error_description: 'what was asked for could not be stored' };
+    ctx.status = 500;
+    ctx.body = out;
+    onServerError(ctx, error);
+    if (ctx.path.startsWith(PATHS.authorization)) await options.renderError(ctx, out, error);
+  }
+
   async function make(tenant: Tenant): Promise<Provider> {
     const provider = new Engine(tenant.origin, await configure(tenant, options));
     offerSigningAlgs(provider, SIGNING_ALGS);
     // The bridge has resolved host and scheme already and hands them over in these headers.
     provider.proxy = true;
-    // Revocation answers with nothing at all; several clients parse whatever has a content type.
     provider.use(async (ctx, next) => {
+      const flush = openBatch(ctx, tenant);
       await next();
+      await flush().catch((error: Error) => failedToWrite(ctx as KoaContextWithOIDC, error));
+      // Revocation answers with nothing at all; several clients parse whatever has a content type.
       if (ctx.path !== PATHS.revocation || ctx.status !== 200) return;
       ctx.body = null;
       ctx.status = 200;

@@ -1,7 +1,7 @@
 /** grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks until its person has decided. */
 import { errors } from 'oidc-provider';
 import { userinfoAudience } from '../../domain/audience.ts';
-import { countPoll, type DeviceCode, findDeviceCode, redeemDevice } from '../../domain/device-code.ts';
+import { type DeviceCode, pollDeviceCode, redeemDevice } from '../../domain/device-code.ts';
 import { now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { checkProofs, type GrantContext } from '../internals.ts';
@@ -14,9 +14,8 @@ export const deviceCode: GrantType = {
   async handle(ctx, tenant) {
     const { device_code } = need(ctx, 'device_code');
     const proofs = await checkProofs(ctx);
-    const row = await findDeviceCode(tenant, device_code);
-    if (!row || row.client !== ctx.oidc.client.clientId) throw unknown();
-    await checkDecided(tenant, row);
+    const { row, early } = (await pollDeviceCode(tenant, device_code, ctx.oidc.client.clientId)) ?? refuseUnknown();
+    await checkDecided(tenant, row, early);
     takeRequest(ctx, tenant, row);
     const { user, amr, auth_time, session } = (await redeemDevice(tenant, row.id)) ?? refuseUsed();
     await issueUserTokens(ctx, tenant, 'device_code', proofs, {
@@ -28,21 +27,23 @@ export const deviceCode: GrantType = {
   },
 };
 
-const unknown = () => refusal(400, 'invalid_grant', 'the device code is unknown');
+const refuseUnknown = (): never => {
+  throw refusal(400, 'invalid_grant', 'the device code is unknown');
+};
 const refuseUsed = (): never => {
   throw refusal(400, 'invalid_grant', 'the device code was used already');
 };
 
 /** @throws what RFC 8628 §3.5 has a device hear before there are tokens. */
-async function checkDecided(tenant: Tenant, row: DeviceCode): Promise<void> {
+async function checkDecided(tenant: Tenant, row: DeviceCode, early: boolean): Promise<void> {
   if (row.state === 'redeemed') refuseUsed();
   if (row.state === 'revoked') await refuseUser(tenant, row.user!);
   if (row.state === 'denied') throw new errors.AccessDenied('the user did not allow the request');
   if (row.valid_until <= now()) throw new errors.ExpiredToken('the device code has expired');
   if (row.state === 'approved') return;
-  throw (await countPoll(tenant, row))
-    ? new errors.AuthorizationPending('the user has not decided yet')
-    : new errors.SlowDown('wait five seconds longer between requests');
+  throw early
+    ? new errors.SlowDown('wait five seconds longer between requests')
+    : new errors.AuthorizationPending('the user has not decided yet');
 }
 
 /** What is granted was asked for, and shown, when the flow began; a token request may only repeat the audience. */

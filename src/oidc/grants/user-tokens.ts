@@ -4,6 +4,7 @@ import { bindGrant, findProtocolByUid, revokeGrant } from '../../domain/grant.ts
 import { users } from '../../domain/user.ts';
 import { DAY, MINUTE } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import { writeNow } from '../batch.ts';
 import { findAccount } from '../claims.ts';
 import { confirmConsent, requireConsent, widen } from '../consent.ts';
 import {
@@ -72,6 +73,8 @@ export async function issueUserTokens(
   } as ConstructorParameters<typeof oidc.provider.Grant>[0]);
   widen(grant, { scopes: oidcScopes, claims: [], resources: resource ? { [resource]: resourceScopes } : {} });
   const grantId = await grant.save();
+  // What may have ended meanwhile must find it.
+  await writeNow(tenant);
   if (proven.session && !scopes.has('offline_access')) await endWith(tenant, proven.session, grantId);
   await confirmConsent(tenant, consent, grant);
   oidc.entity('Grant', grant);
