@@ -7,6 +7,8 @@ declare module 'autocannon' {
     method?: 'GET' | 'POST';
     headers?: Record<string, string>;
     body?: string;
+    /** Taken in turn. */
+    requests?: { path: string; method?: 'GET' | 'POST'; headers?: Record<string, string>; body?: string }[];
   };
   type Result = {
     duration: number;

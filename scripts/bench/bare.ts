@@ -1,21 +1,21 @@
 /** The engine alone: oidc-provider with its in-memory adapter, issuing the same tokens as the server that is compared. */
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Configuration, Provider } from 'oidc-provider';
-
-/** What the parent needs to make requests with; sent once, when ready. */
-export type Bare = {
-  origin: string;
-  userToken: string;
-  client: { client_id: string; client_secret: string; audience: string };
-};
+import type { Target } from './walk.ts';
 
 const client = {
   client_id: 'client_65e1f0c2a7b4d9e8f3a1b2c3',
   client_secret: 'the secret of a client that exists for measuring',
   audience: 'https://orders.example.com',
 };
+const web = {
+  client_id: 'client_65e1f0c2a7b4d9e8f3a1b2c6',
+  client_secret: 'the secret of a web client that exists for measuring',
+  redirect_uri: 'http://localhost:3000/callback',
+};
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 const scope = 'read:orders create:orders';
 const user = 'user_65e1f0c2a7b4d9e8f3a1b2c4';
 
@@ -35,6 +35,14 @@ const configuration: Configuration = {
       response_types: [],
       token_endpoint_auth_method: 'client_secret_post',
     },
+    {
+      client_id: web.client_id,
+      client_secret: web.client_secret,
+      redirect_uris: [web.redirect_uri],
+      grant_types: ['authorization_code', 'refresh_token', DEVICE_CODE],
+      response_types: ['code'],
+      token_endpoint_auth_method: 'client_secret_post',
+    },
   ],
   claims: { openid: ['sub'], profile: ['name', 'given_name', 'family_name'], email: ['email', 'email_verified'] },
   findAccount: (_ctx, id) => ({
@@ -48,10 +56,26 @@ const configuration: Configuration = {
       email_verified: true,
     }),
   }),
+  interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+  scopes: ['openid', 'offline_access'],
+  rotateRefreshToken: true,
+  issueRefreshToken: async (_ctx, asking) => asking.grantTypeAllowed('refresh_token'),
+  // Nobody is asked: a client of the tenant's own.
+  async loadExistingGrant(ctx) {
+    const { client: asking, account, provider: engine, session } = ctx.oidc;
+    const known = session!.grantIdFor(asking!.clientId);
+    if (known) return engine.Grant.find(known);
+    const made = new engine.Grant({ accountId: account!.accountId, clientId: asking!.clientId });
+    made.addOIDCScope('openid profile email offline_access');
+    await made.save();
+    return made;
+  },
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
     userinfo: { enabled: true },
+    deviceFlow: { enabled: true },
+    introspection: { enabled: true, allowedPolicy: async () => true },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: () => ({
@@ -66,18 +90,31 @@ const configuration: Configuration = {
   extraTokenClaims: () => ({ account: 'account_65e1f0c2a7b4d9e8f3a1b2c5' }),
 };
 const provider = new Provider(origin, configuration);
-server.on('request', provider.callback());
+const answer = provider.callback();
+// A login page as small as one can be, and an answer to it.
+server.on('request', async (request, response) => {
+  const [, uid, login] = /^\/interaction\/([^/]+)(\/login)?$/.exec(request.url ?? '') ?? [];
+  if (!uid) return answer(request, response);
+  if (login) return provider.interactionFinished(request, response, { login: { accountId: user, amr: ['pwd'] } });
+  const { prompt } = await provider.interactionDetails(request, response);
+  response.setHeader('content-type', 'text/html; charset=utf-8');
+  return response.end(`<form method="post" action="${uid}/login"><button>${prompt.name}</button></form>`);
+});
 
-const grant = new provider.Grant({ accountId: user, clientId: client.client_id });
-grant.addOIDCScope('openid profile email');
-const token = new provider.AccessToken({
-  accountId: user,
-  clientId: client.client_id,
-  grantId: await grant.save(),
-  scope: 'openid profile email',
-  gty: 'authorization_code',
-  sessionUid: randomUUID(),
-} as never);
-
-process.send!({ origin, userToken: await token.save(), client } satisfies Bare);
+const target: Target = {
+  origin,
+  paths: {
+    authorization: '/auth',
+    token: '/token',
+    userinfo: '/me',
+    jwks: '/jwks',
+    introspection: '/token/introspection',
+    device: '/device/auth',
+    login: '/login',
+  },
+  audienceParameter: 'resource',
+  machine: client,
+  web,
+};
+process.send!({ target });
 process.on('SIGTERM', () => process.exit(0));

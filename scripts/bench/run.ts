@@ -1,8 +1,10 @@
 /**
- * Cardea against the bare engine, in alternating rounds so that a busy machine burdens both: requests per second, their
- * ratio, the slowest hundredth, and processor time per request, which is the steadier number on a shared machine.
+ * Cardea against the bare engine, in alternating rounds so that a busy machine burdens both: requests (or whole logins)
+ * per second, their ratio, the slowest hundredth, and processor time per request, which is the steadier number on a
+ * shared machine. The bare engine keeps everything in its memory; Cardea's database is a process of its own, whose time
+ * is not counted as processor time but is in the ratio.
  *
- *   node scripts/bench/run.ts [--seconds N] [--only name] [--profile directory]
+ *   node scripts/bench/run.ts [--seconds N] [--only name,name] [--profile directory] [--tenants 1000]
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,68 +14,96 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
-import type { Bare } from './bare.ts';
-import { userToken } from './login.ts';
-import { demoOf, end, type Running, startCardea } from './server.ts';
+import { end, type Running } from './server.ts';
+import { type Call, caller, logIn, pollDevice, refresh, startDevice, type Target } from './walk.ts';
 
 const { values: options } = parseArgs({
   options: {
     /** For all measuring together. */
-    seconds: { type: 'string', default: '50' },
+    seconds: { type: 'string', default: '120' },
     only: { type: 'string' },
     /** Writes a CPU profile of each server there. */
     profile: { type: 'string' },
+    /** How many tenants take turns in the last line; none: no such line. */
+    tenants: { type: 'string', default: '1000' },
   },
 });
 const CONNECTIONS = 20;
 const ROUNDS = 5;
 const WARM_SECONDS = 1;
+const DEVICES = 500;
 
-type Load = { path: string; method?: 'POST'; headers?: Record<string, string>; body?: string };
+type Request = { path: string; method?: 'POST'; headers?: Record<string, string>; body?: string };
+/** Done again and again by one of many workers, which are at their own places. */
+type Walk = (call: Call) => Promise<() => Promise<void>>;
+type Load = Request | Request[] | Walk;
 type Side = Running & { loads: Record<string, Load> };
 type Round = { perSecond: number; p99: number; cpuMs: number };
 
-type Client = { client_id: string; client_secret: string; audience: string };
+const form = (path: string, fields: Record<string, string>): Request => ({
+  path,
+  method: 'POST',
+  headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  body: new URLSearchParams(fields).toString(),
+});
+
+function machineToken({ paths, audienceParameter }: Target, { audience, ...client }: Target['machine']): Request {
+  const scope = 'read:orders create:orders';
+  return form(paths.token, { grant_type: 'client_credentials', ...client, [audienceParameter]: audience, scope });
+}
 
 /** The same requests for both; only addresses, credentials and the audience's parameter differ. */
-function loadsOf(
-  paths: { token: string; jwks: string; userinfo: string },
-  { audience, ...client }: Client,
-  alias: 'audience' | 'resource',
-  bearer: string,
-): Record<string, Load> {
+async function loadsOf(target: Target): Promise<Record<string, Load>> {
+  const { paths, web } = target;
+  const { client_id, client_secret } = web;
+  const { call, close } = caller(target.origin, 1);
+  const { access_token: token } = await logIn(call, target);
+  close();
   return {
-    client_credentials: {
-      path: paths.token,
-      method: 'POST',
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body: new URLSearchParams({
-        grant_type: 'client_credentials',
-        ...client,
-        [alias]: audience,
-        scope: 'read:orders create:orders',
-      }).toString(),
+    client_credentials: machineToken(target, target.machine),
+    userinfo: { path: paths.userinfo, headers: { authorization: `Bearer ${token}` } },
+    introspection: form(paths.introspection, { client_id, client_secret, token }),
+    login: async (worker) => async () => void (await logIn(worker, target)),
+    refresh: async (worker) => {
+      let { refresh_token: held } = await logIn(worker, target);
+      return async () => {
+        held = (await refresh(worker, target, held)).refresh_token;
+      };
+    },
+    device_poll: async (worker) => {
+      const codes: string[] = [];
+      while (codes.length < DEVICES / CONNECTIONS) codes.push(await startDevice(worker, target));
+      let turn = 0;
+      return async () => {
+        turn += 1;
+        await pollDevice(worker, target, codes[turn % codes.length]!);
+      };
     },
     discovery: { path: '/.well-known/openid-configuration' },
     jwks: { path: paths.jwks },
-    userinfo: { path: paths.userinfo, headers: { authorization: `Bearer ${bearer}` } },
   };
 }
 
 const flags = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : [];
 
-async function cardea(dataDir: string): Promise<Side> {
-  const running = await startCardea(dataDir, flags);
-  const demo = await demoOf(dataDir);
-  const paths = { token: '/oauth/token', jwks: '/.well-known/jwks.json', userinfo: '/userinfo' };
-  return { ...running, loads: loadsOf(paths, demo.machine_client, 'audience', await userToken(demo)) };
-}
+type Told = { target: Target; hosts?: { host: string; client: Target['machine'] }[] };
 
-async function bare(): Promise<Side> {
-  const child = fork(fileURLToPath(new URL('bare.ts', import.meta.url)), { execArgv: flags, silent: true });
-  const [told] = (await once(child, 'message')) as [Bare];
-  const loads = loadsOf({ token: '/token', jwks: '/jwks', userinfo: '/me' }, told.client, 'resource', told.userToken);
-  return { pid: child.pid!, origin: told.origin, stop: () => end(child), loads };
+async function side(program: string, ...args: string[]): Promise<Side & Told> {
+  const child = fork(fileURLToPath(new URL(program, import.meta.url)), args, { execArgv: flags, silent: true });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += chunk));
+  const failed = once(child, 'exit').then(() => {
+    throw new Error(`${program} ended:\n${output}`);
+  });
+  const [told] = (await Promise.race([once(child, 'message'), failed])) as [Told];
+  failed.catch(() => {});
+  return {
+    ...told,
+    pid: child.pid!,
+    stop: () => end(child),
+    origin: told.target.origin,
+    loads: await loadsOf(told.target),
+  };
 }
 
 /** Processor milliseconds that the process has used, all threads together; only Linux says. */
@@ -83,61 +113,106 @@ async function cpuMs(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-async function load(side: Side, name: string, duration: number): Promise<Round> {
-  const { path, ...request } = side.loads[name]!;
+async function cannon(side: Side, request: Request | Request[], duration: number): Promise<Omit<Round, 'cpuMs'>> {
   const { host, port } = new URL(side.origin);
-  const before = await cpuMs(side.pid);
+  const base = `http://127.0.0.1:${port}`;
   const result = await autocannon({
-    ...request,
-    // Both listen on the loopback address; the name is for the Host header.
-    url: `http://127.0.0.1:${port}${path}`,
-    headers: { host, ...request.headers },
+    ...(Array.isArray(request)
+      ? { requests: request, url: base }
+      : // Both listen on the loopback address; the name is for the Host header.
+        { ...request, url: `${base}${request.path}`, headers: { host, ...request.headers } }),
     connections: CONNECTIONS,
     duration,
   });
-  if (result.non2xx || result.errors) throw new Error(`${name}: ${result.non2xx} refused, ${result.errors} failed`);
-  const used = (await cpuMs(side.pid)) - before;
-  return { perSecond: result['2xx'] / result.duration, p99: result.latency.p99, cpuMs: used / result['2xx'] };
+  if (result.non2xx || result.errors) throw new Error(`${result.non2xx} refused, ${result.errors} failed`);
+  return { perSecond: result['2xx'] / result.duration, p99: result.latency.p99 };
+}
+
+async function walks(side: Side, walk: Walk, duration: number): Promise<Omit<Round, 'cpuMs'>> {
+  const { call, close } = caller(side.origin, CONNECTIONS);
+  const workers = await Promise.all(Array.from({ length: CONNECTIONS }, () => walk(call)));
+  const took: number[] = [];
+  const startedAt = performance.now();
+  const until = startedAt + duration * 1000;
+  await Promise.all(
+    workers.map(async (step) => {
+      for (let before = performance.now(); before < until; before = performance.now()) {
+        await step();
+        took.push(performance.now() - before);
+      }
+    }),
+  );
+  const perSecond = took.length / ((performance.now() - startedAt) / 1000);
+  close();
+  return { perSecond, p99: took.sort((a, b) => a - b)[Math.floor(took.length * 0.99)] ?? 0 };
+}
+
+async function load(side: Side, name: string, duration: number): Promise<Round> {
+  const wanted = side.loads[name]!;
+  const before = await cpuMs(side.pid);
+  const round = await (typeof wanted === 'function' ? walks(side, wanted, duration) : cannon(side, wanted, duration));
+  return { ...round, cpuMs: ((await cpuMs(side.pid)) - before) / (round.perSecond * duration) };
 }
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 const middle = (rounds: Round[], field: keyof Round) => median(rounds.map((round) => round[field]));
+const line = (cells: (string | number)[]) =>
+  console.log(cells.map((cell, i) => (i ? String(cell).padStart(10) : String(cell).padEnd(20))).join(''));
+
+async function compare(name: string, sides: readonly [Side, Side], duration: number): Promise<void> {
+  for (const side of sides) await load(side, name, WARM_SECONDS);
+  const [ours, theirs]: [Round[], Round[]] = [[], []];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    ours.push(await load(sides[0], name, duration));
+    theirs.push(await load(sides[1], name, duration));
+  }
+  line([
+    name,
+    middle(ours, 'perSecond').toFixed(0),
+    middle(theirs, 'perSecond').toFixed(0),
+    (middle(ours, 'perSecond') / middle(theirs, 'perSecond')).toFixed(2),
+    middle(ours, 'p99').toFixed(0),
+    middle(theirs, 'p99').toFixed(0),
+    middle(ours, 'cpuMs').toFixed(2),
+    middle(theirs, 'cpuMs').toFixed(2),
+  ]);
+}
 
 const dataDir = await mkdtemp(join(tmpdir(), 'cardea-bench-'));
-const sides: Side[] = [];
+const running: Running[] = [];
 try {
-  sides.push(await cardea(dataDir), await bare());
-  const names = Object.keys(sides[0]!.loads).filter((name) => !options.only || name === options.only);
-  if (!names.length) throw new Error(`--only takes one of ${Object.keys(sides[0]!.loads).join(', ')}`);
-  const duration = Number(options.seconds) / (names.length * sides.length * ROUNDS);
-
+  const cardea = await side('cardea.ts', dataDir, options.tenants);
+  running.push(cardea);
+  const bare = await side('bare.ts');
+  running.push(bare);
+  const known = [...Object.keys(cardea.loads), 'tenants'];
+  const names = options.only?.split(',') ?? known;
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown) throw new Error(`--only takes ${known.join(', ')}; not ${unknown}`);
+  const duration = Number(options.seconds) / (names.length * 2 * ROUNDS);
   console.log(
     `${ROUNDS} rounds of ${duration.toFixed(1)} s a server, ${CONNECTIONS} connections, node ${process.version}`,
   );
-  const columns = ['', 'cardea/s', 'bare/s', 'ratio', 'p99 ms', 'bare', 'cpu ms', 'bare'];
-  const line = (cells: (string | number)[]) =>
-    cells.map((cell, i) => (i ? String(cell).padStart(10) : String(cell).padEnd(20))).join('');
-  console.log(line(columns));
-  for (const name of names) {
-    for (const side of sides) await load(side, name, WARM_SECONDS);
-    const rounds: Round[][] = [[], []];
-    for (let round = 0; round < ROUNDS; round += 1)
-      for (const [i, side] of sides.entries()) rounds[i]!.push(await load(side, name, duration));
-    const [ours, theirs] = rounds as [Round[], Round[]];
-    console.log(
-      line([
-        name,
-        middle(ours, 'perSecond').toFixed(0),
-        middle(theirs, 'perSecond').toFixed(0),
-        (middle(ours, 'perSecond') / middle(theirs, 'perSecond')).toFixed(2),
-        middle(ours, 'p99').toFixed(0),
-        middle(theirs, 'p99').toFixed(0),
-        middle(ours, 'cpuMs').toFixed(2),
-        middle(theirs, 'cpuMs').toFixed(2),
-      ]),
+  line(['', 'cardea/s', 'bare/s', 'ratio', 'p99 ms', 'bare', 'cpu ms', 'bare']);
+  for (const name of names) if (name !== 'tenants') await compare(name, [cardea, bare], duration);
+  if (names.includes('tenants') && cardea.hosts?.length) {
+    const one = machineToken(cardea.target, cardea.target.machine);
+    const turns = cardea.hosts.map(({ host, client }) => {
+      const request = machineToken(cardea.target, client);
+      return { ...request, headers: { ...request.headers, host: `${host}:${new URL(cardea.origin).port}` } };
+    });
+    const name = `${turns.length} tenants`;
+    line(['', 'in turn/s', 'one/s', 'ratio', 'p99 ms', 'one', 'cpu ms', 'one']);
+    await compare(
+      name,
+      [
+        { ...cardea, loads: { [name]: turns } },
+        { ...cardea, loads: { [name]: one } },
+      ],
+      duration,
     );
   }
 } finally {
-  for (const side of sides) await side.stop();
+  for (const each of running) await each.stop();
   await rm(dataDir, { recursive: true, force: true });
 }

@@ -1,9 +1,7 @@
 /** Starts the real server as its own process with its embedded database on a directory, and knows when it is ready. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type { Demo } from '../../src/seed.ts';
 
 /** What `npm start` gives node: a small idle process. The image runs node as it is, for throughput. */
 export const AS_STARTED = ['--max-semi-space-size=8'];
@@ -48,7 +46,3 @@ export async function startCardea(dataDir: string, flags: string[] = []): Promis
   });
   return { pid: child.pid!, origin, stop: () => end(child) };
 }
-
-/** What the first start wrote for whoever tries it. */
-export const demoOf = async (dataDir: string): Promise<Demo> =>
-  JSON.parse(await readFile(`${dataDir}/demo.json`, 'utf8')) as Demo;
