@@ -114,7 +114,13 @@ export async function consumeProtocol(tenant: Tenant, key: Keyed): Promise<boole
   return modifiedCount === 1;
 }
 
-export const destroyProtocol = (tenant: Tenant, key: Keyed): Promise<void> => writeProtocol(tenant, [key]);
+/** @returns whether it was there. */
+export async function destroyProtocol(tenant: Tenant, key: Keyed): Promise<boolean> {
+  const _id = keyOf(tenant, key);
+  const { deletedCount } = await rows().deleteOne({ _id: { $eq: _id }, ...scope(tenant) });
+  held.forget(_id);
+  return deletedCount === 1;
+}
 
 /**
  * Claims a value for one use until it expires: of N callers with the same key exactly one gets true, on whatever
@@ -153,10 +159,22 @@ export async function isTokenDead(
   return denied !== null || (grant_id !== undefined && grant === null);
 }
 
-/** Everything issued under one grant, the grant itself excepted: the family that RFC 9700 §4.14.2 speaks of. */
-export async function revokeGrant(tenant: Tenant, grant: string): Promise<void> {
+/**
+ * A grant and everything issued under it: the family that RFC 9700 §4.14.2 speaks of. The grant first, without which the
+ * rest is worth nothing, whatever is being issued under it meanwhile.
+ * @returns false when somebody else had ended it before.
+ */
+export async function revokeGrant(tenant: Tenant, grant: string): Promise<boolean> {
+  const ended = await destroyProtocol(tenant, { kind: 'Grant', token: grant });
   await protocolModel.deleteMany({ grant: { $eq: grant }, ...scope(tenant) });
-  await destroyProtocol(tenant, { kind: 'Grant', token: grant });
+  return ended;
+}
+
+/** Never brings back a grant that has ended meanwhile, and never shortens one. */
+export async function extendGrant(tenant: Tenant, grant: string, expires_at: Date): Promise<void> {
+  const _id = keyOf(tenant, { kind: 'Grant', token: grant });
+  await protocolModel.updateOne({ _id: { $eq: _id }, ...scope(tenant) }, { $max: { expires_at } });
+  held.forget(_id);
 }
 
 /** Live rows of a user of these kinds. */

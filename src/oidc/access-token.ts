@@ -12,6 +12,7 @@ import type { Signer, SigningAlg, SigningKey } from '../domain/signing-key.ts';
 import { inSeconds, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import type { AuthorizationDetail } from './authorization-details.ts';
+import { outlive } from './grant-life.ts';
 import { loginClaims, withIdentityScopes } from './login-claims.ts';
 import { asClaimsRequest, userinfoClaims } from './requested-claims.ts';
 import { signWith, verifyWith } from './signing.ts';
@@ -93,6 +94,7 @@ export function issueJwtAccessTokens(
           ...(this.claims !== undefined && { userinfo_claims: userinfoClaims(this.claims) }),
           ...(this.jkt && { cnf: { jkt: this.jkt } }),
         };
+        await outlive(tenant, this.grantId, claims.exp);
         // The Api's own; resource-server.ts says which.
         const alg = (this.resourceServer?.jwt?.sign as { alg: SigningAlg } | undefined)?.alg ?? 'RS256';
         const { signers } = await accountKeys(tenant);

@@ -17,6 +17,7 @@ import type { Tenant } from '../kernel/context.ts';
 import { denyAccessToken, verifyAccessToken } from './access-token.ts';
 import { write, writeNow } from './batch.ts';
 import { type ClientSources, clientMetadata, ENDLESS_SECONDS } from './client-metadata.ts';
+import { outlive } from './grant-life.ts';
 import { sessionsWithLifetimes } from './session.ts';
 
 /**
@@ -49,6 +50,8 @@ function withoutToken(kind: string, payload: AdapterPayload): string {
 function withToken(tenant: Tenant, kind: string, row: ProtocolRow, token?: string): AdapterPayload {
   const payload = JSON.parse(row.payload) as AdapterPayload;
   if (token !== undefined) payload.jti = token;
+  // Extended in the row alone, when a token needs it longer.
+  if (kind === 'Grant') payload.exp = Math.floor(row.expires_at.getTime() / 1000);
   if (kind === 'Interaction') payload.returnTo = `${tenant.origin}/authorize/${token}`;
   if (row.consumed_at && !isHonestRetry(kind, row)) payload.consumed = Math.floor(row.consumed_at.getTime() / 1000);
   return payload;
@@ -74,6 +77,7 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
           origin: kind === 'Session' || kind === 'Grant' ? tenant.origin : undefined,
         },
       });
+      if (kind === 'RefreshToken') await outlive(tenant, payload.grantId, payload.exp!);
     },
     async find(token) {
       await writeNow(tenant, { kind, token });
@@ -96,14 +100,16 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
       // RFC 6749 §4.1.2, RFC 9700 §4.5.2: a code used twice is worth nothing to either user of it.
       const row = await findProtocol(tenant, { kind, token });
       if (isHonestRetry(kind, row)) return;
-      if (row?.grant) await revokeGrant(tenant, row.grant);
-      await append(tenant, {
-        type: 'oauth.token.reused',
-        status: 'failed',
-        user: row?.user,
-        client: row?.client,
-        data: { kind },
-      });
+      // Where it is gone already another of the racers has ended it, and told.
+      const ended = row?.grant ? await revokeGrant(tenant, row.grant) : row !== null;
+      if (ended)
+        await append(tenant, {
+          type: 'oauth.token.reused',
+          status: 'failed',
+          user: row?.user,
+          client: row?.client,
+          data: { kind },
+        });
       throw new errors.InvalidGrant(`${kind} already consumed`);
     },
     async destroy(token) {

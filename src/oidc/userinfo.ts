@@ -7,7 +7,7 @@ import type { FastifyRequest } from 'fastify';
 import type { AdapterPayload } from 'oidc-provider';
 import { type ProtocolRow, recentProtocol } from '../domain/grant.ts';
 import { users } from '../domain/user.ts';
-import { nowSeconds } from '../kernel/clock.ts';
+import { now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { verifyAccessToken } from './access-token.ts';
 import { CLAIMS, userClaims } from './claims.ts';
@@ -32,9 +32,9 @@ function payloadOf(row: ProtocolRow): AdapterPayload {
 async function grantedScopes(tenant: Tenant, token: AdapterPayload): Promise<string[] | undefined> {
   const row = token.grantId ? await recentProtocol(tenant, { kind: 'Grant', token: token.grantId }) : null;
   if (!row) return undefined;
-  const { clientId, accountId, exp, openid, rejected } = payloadOf(row) as GrantPayload;
+  const { clientId, accountId, openid, rejected } = payloadOf(row) as GrantPayload;
   const own = clientId === token.clientId && accountId === token.accountId;
-  if (!own || (exp ?? 0) <= nowSeconds() || rejected || !openid?.scope || openid.claims) return undefined;
+  if (!own || row.expires_at <= now() || rejected || !openid?.scope || openid.claims) return undefined;
   const granted = openid.scope.split(' ');
   return (token.scope as string).split(' ').filter((scope) => granted.includes(scope));
 }
