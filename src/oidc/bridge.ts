@@ -125,8 +125,9 @@ function asFormPost(request: FastifyRequest, form: URLSearchParams) {
 
 /** Revocation and introspection of our JWTs, which the engine takes for somebody else's. */
 function hideJwt(form: URLSearchParams): void {
-  const token = form.get('token');
-  if (token) form.set('token', opaqueForm(token));
+  const [token, ...others] = form.getAll('token');
+  // Several are the engine's to refuse.
+  if (token && others.length === 0) form.set('token', opaqueForm(token));
 }
 
 const tokenRequest = (request: FastifyRequest) => formRequest(request, aliasAudience);
@@ -338,7 +339,9 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
                   if (!claims) return handOver(request, reply);
                   return reply.headers(PLAIN_HEADERS).send(claims);
                 }
-              : (request, reply) => handOver(request, reply, prepare),
+              : (request, reply) =>
+                  // Whatever speaks of tokens and secrets, refusals included (RFC 6749 §5.1).
+                  handOver(request, prepare ? reply.header('cache-control', 'no-store') : reply, prepare),
         });
       }
       if (!url.includes(':'))
