@@ -93,6 +93,13 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       frontchannel_logout_session_supported: true,
       prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
       ui_locales_supported: tenant.account.enabled_locales,
+      // RFC 8414 §2: without them a client takes it that only client_secret_basic will do.
+      ...Object.fromEntries(
+        ['introspection', 'revocation'].flatMap((endpoint) => [
+          [`${endpoint}_endpoint_auth_methods_supported`, AUTH_METHODS],
+          [`${endpoint}_endpoint_auth_signing_alg_values_supported`, SIGNING_ALGS],
+        ]),
+      ),
       // Served by registration.ts.
       ...(tenant.account.oauth.dynamic_registration !== 'off' && {
         registration_endpoint: `${tenant.origin}${PATHS.registration}`,
