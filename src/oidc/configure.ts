@@ -97,7 +97,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       ...Object.fromEntries(
         ['introspection', 'revocation'].flatMap((endpoint) => [
           [`${endpoint}_endpoint_auth_methods_supported`, AUTH_METHODS],
-          [`${endpoint}_endpoint_auth_signing_alg_values_supported`, SIGNING_ALGS],
+          [`${endpoint}_endpoint_auth_signing_alg_values_supported`, CLIENT_ALGS],
         ]),
       ),
       // Served by registration.ts.
