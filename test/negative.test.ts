@@ -315,14 +315,14 @@ async function forgeries(good: string): Promise<Record<string, string>> {
   const claims = decodeJwt(good);
   const header = JSON.parse(Buffer.from(good.split('.')[0]!, 'base64url').toString()) as { kid: string };
   const [own] = (await signingKeysOf(t.id)).filter(({ kid }) => kid === header.kid);
-  const [foreign] = await signingKeysOf(other.id);
+  const foreign = (await signingKeysOf(other.id)).find(({ privateKey }) => privateKey?.asymmetricKeyType === 'rsa');
   const mine = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const jwk = mine.publicKey.export({ format: 'jwk' });
   const [h, p, s] = good.split('.') as [string, string, string];
   const forged: Record<string, string> = {
     'no signature': forge({ ...header, alg: 'none' }, claims, () => ''),
-    'none, with a signature': forge({ ...header, alg: 'none' }, claims, rsa(own!.privateKey)),
+    'none, with a signature': forge({ ...header, alg: 'none' }, claims, rsa(own!.privateKey!)),
     nOnE: forge({ ...header, alg: 'nOnE' }, claims, () => ''),
     'the signature left out': `${h}.${p}.`,
     'two parts': `${h}.${p}`,
@@ -344,21 +344,25 @@ async function forgeries(good: string): Promise<Record<string, string>> {
       rsa(mine.privateKey),
     ),
     'its own certificate': forge({ ...header, x5c: ['MIIB'] }, claims, rsa(mine.privateKey)),
-    'another tenant’s key under its own kid': forge({ ...header, kid: foreign!.kid }, claims, rsa(foreign!.privateKey)),
-    'another tenant’s key under our kid': forge(header, claims, rsa(foreign!.privateKey)),
+    'another tenant’s key under its own kid': forge(
+      { ...header, kid: foreign!.kid },
+      claims,
+      rsa(foreign!.privateKey!),
+    ),
+    'another tenant’s key under our kid': forge(header, claims, rsa(foreign!.privateKey!)),
     'a curve under our kid': forge({ ...header, alg: 'ES256' }, claims, (input) =>
       sign('sha256', Buffer.from(input), { key: ec.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url'),
     ),
     'a zero signature of a curve': forge({ ...header, alg: 'ES256' }, claims, () =>
       Buffer.alloc(64).toString('base64url'),
     ),
-    'a critical extension': forge({ ...header, crit: ['b64'], b64: false }, claims, rsa(own!.privateKey)),
-    'another issuer': forge(header, { ...claims, iss: other.origin }, rsa(own!.privateKey)),
+    'a critical extension': forge({ ...header, crit: ['b64'], b64: false }, claims, rsa(own!.privateKey!)),
+    'another issuer': forge(header, { ...claims, iss: other.origin }, rsa(own!.privateKey!)),
     'another user': `${h}.${encode({ ...claims, sub: 'user_000000000000000000000000' })}.${s}`,
-    'no end': forge(header, { ...claims, exp: undefined }, rsa(own!.privateKey)),
-    'the end in words': forge(header, { ...claims, exp: 'never' }, rsa(own!.privateKey)),
-    'the end in a list': forge(header, { ...claims, exp: [claims.exp! + 999] }, rsa(own!.privateKey)),
-    'over long ago': forge(header, { ...claims, exp: 1 }, rsa(own!.privateKey)),
+    'no end': forge(header, { ...claims, exp: undefined }, rsa(own!.privateKey!)),
+    'the end in words': forge(header, { ...claims, exp: 'never' }, rsa(own!.privateKey!)),
+    'the end in a list': forge(header, { ...claims, exp: [claims.exp! + 999] }, rsa(own!.privateKey!)),
+    'over long ago': forge(header, { ...claims, exp: 1 }, rsa(own!.privateKey!)),
   };
   for (const kid of [
     '../../../../dev/null',
