@@ -15,6 +15,7 @@ import Fastify, {
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Logger } from 'pino';
 import Type from 'typebox';
+import { closeMachineLogins } from './auth/machine-login.ts';
 import type { Config } from './config.ts';
 import { publishedFetch } from './connections/published-fetch.ts';
 import { safePost } from './connections/safe-fetch.ts';
@@ -274,7 +275,10 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
     (err, what) => log.warn({ err }, what),
   );
   app.decorate('outbox', outbox);
-  app.addHook('onClose', () => outbox.stop());
+  app.addHook('onClose', async () => {
+    await outbox.stop();
+    await closeMachineLogins(true);
+  });
 
   const steps = interactions(providerFor);
   const pages = browser(providerFor);

@@ -1,6 +1,7 @@
 /** Reads the configuration, opens the store, builds the app, listens; drains and ends on SIGTERM and SIGINT. */
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
+import { closeMachineLogins } from './auth/machine-login.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { resumeAccounts } from './domain/account-provisioning.ts';
 import { reapUnusedClients } from './domain/client-registration.ts';
@@ -19,6 +20,7 @@ const SWEEP_SECONDS = 60;
 /** What is due by the clock, besides rows that expire. */
 async function cleanUp(): Promise<void> {
   await resumeAccounts();
+  await closeMachineLogins();
   await reapUnusedClients();
   await tendKeys();
 }

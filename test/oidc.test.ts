@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
+import { closeMachineLogins } from '../src/auth/machine-login.ts';
 import {
   type Agent,
   agent,
@@ -947,6 +948,33 @@ test('a public id alone opens nothing: client_credentials needs a secret (RFC 67
   const demoted = await t.api('POST', `/client/${confidential.client_id}`, { token_endpoint_auth_method: 'none' });
   assert.ok(!demoted.grant_types.includes('client_credentials'));
   assert.equal((await ask(confidential.client_id)).body.error, 'unauthorized_client');
+});
+
+test('a machine client leaves an audit row at once, and those of its tokens that follow are told by their number', async () => {
+  const [t, other] = [await w.tenant(), await w.tenant()];
+  const [client] = [await t.client(), await ordersApi(t)];
+  const rows = async (of: TenantHandle) =>
+    (await of.api('GET', '/log?pageSize=200&query=type:oauth.client.authenticated')).results.filter(
+      (row: { client: string }) => row.client === client.client_id,
+    );
+  const until = async (count: number) => {
+    for (let found = await rows(t); ; found = await rows(t)) if (found.length >= count) return found;
+  };
+  for (let n = 0; n < 4; n += 1) await t.machineToken(client, ORDERS);
+  const [first, ...none] = await until(1);
+  assert.deepEqual(none, []);
+  const { ip, ...said } = first.data;
+  assert.deepEqual(said, { grant_type: 'client_credentials', audience: ORDERS });
+  assert.match(ip, /127\.0\.0\.1|::1/);
+  assert.equal(first.status, 'success');
+
+  w.clock.advance({ seconds: 15 * 60 + 1 });
+  await closeMachineLogins();
+  const [more] = (await until(2)).filter((row: { data: { more?: number } }) => row.data.more);
+  assert.equal(more.data.more, 3);
+  await closeMachineLogins();
+  assert.equal((await rows(t)).length, 2, 'told once');
+  assert.equal((await rows(other)).length, 0);
 });
 
 test('a client that fails to authenticate leaves an audit row that names it, and a flood leaves only some', async () => {

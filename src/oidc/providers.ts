@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { recordClientRefusal } from '../auth/client-refusal.ts';
+import { recordMachineLogin } from '../auth/machine-login.ts';
 import { markClientUsed } from '../domain/client-registration.ts';
 import { append } from '../domain/log.ts';
 import { SIGNING_ALGS } from '../domain/signing-key.ts';
@@ -80,6 +81,15 @@ export function providers(
     };
     provider.on('authorization.success', used);
     provider.on('grant.success', used);
+    provider.on('grant.success', (ctx) => {
+      const { params, client, entities } = ctx.oidc;
+      if (params?.grant_type !== 'client_credentials' || !client) return;
+      const { aud } = entities.ClientCredentials ?? {};
+      const audience = typeof aud === 'string' ? aud : undefined;
+      recordMachineLogin(tenant, { client: client.clientId, ip: ctx.ip, audience })?.catch((failure) =>
+        onServerError(ctx, failure),
+      );
+    });
     provider.on('grant.revoked', (ctx) => {
       const { RefreshToken: reused } = ctx.oidc.entities;
       if (ctx.oidc.route !== 'token' || !reused) return;
