@@ -113,7 +113,8 @@ async function cpuMs(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-async function cannon(side: Side, request: Request | Request[], duration: number): Promise<Omit<Round, 'cpuMs'>> {
+async function cannon(side: Side, request: Request | Request[], duration: number): Promise<Round> {
+  const before = await cpuMs(side.pid);
   const { host, port } = new URL(side.origin);
   const base = `http://127.0.0.1:${port}`;
   const result = await autocannon({
@@ -125,33 +126,35 @@ async function cannon(side: Side, request: Request | Request[], duration: number
     duration,
   });
   if (result.non2xx || result.errors) throw new Error(`${result.non2xx} refused, ${result.errors} failed`);
-  return { perSecond: result['2xx'] / result.duration, p99: result.latency.p99 };
+  const used = (await cpuMs(side.pid)) - before;
+  return { perSecond: result['2xx'] / result.duration, p99: result.latency.p99, cpuMs: used / result['2xx'] };
 }
 
-async function walks(side: Side, walk: Walk, duration: number): Promise<Omit<Round, 'cpuMs'>> {
+async function walks(side: Side, walk: Walk, duration: number): Promise<Round> {
   const { call, close } = caller(side.origin, CONNECTIONS);
   const workers = await Promise.all(Array.from({ length: CONNECTIONS }, () => walk(call)));
   const took: number[] = [];
+  const before = await cpuMs(side.pid);
   const startedAt = performance.now();
   const until = startedAt + duration * 1000;
   await Promise.all(
     workers.map(async (step) => {
-      for (let before = performance.now(); before < until; before = performance.now()) {
+      for (let begun = performance.now(); begun < until; begun = performance.now()) {
         await step();
-        took.push(performance.now() - before);
+        took.push(performance.now() - begun);
       }
     }),
   );
   const perSecond = took.length / ((performance.now() - startedAt) / 1000);
+  const used = (await cpuMs(side.pid)) - before;
   close();
-  return { perSecond, p99: took.sort((a, b) => a - b)[Math.floor(took.length * 0.99)] ?? 0 };
+  const p99 = took.sort((a, b) => a - b)[Math.floor(took.length * 0.99)] ?? 0;
+  return { perSecond, p99, cpuMs: used / took.length };
 }
 
-async function load(side: Side, name: string, duration: number): Promise<Round> {
+function load(side: Side, name: string, duration: number): Promise<Round> {
   const wanted = side.loads[name]!;
-  const before = await cpuMs(side.pid);
-  const round = await (typeof wanted === 'function' ? walks(side, wanted, duration) : cannon(side, wanted, duration));
-  return { ...round, cpuMs: ((await cpuMs(side.pid)) - before) / (round.perSecond * duration) };
+  return typeof wanted === 'function' ? walks(side, wanted, duration) : cannon(side, wanted, duration);
 }
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
