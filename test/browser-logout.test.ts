@@ -90,3 +90,38 @@ test('who confirms on the page gets there as well', async () => {
     assert.equal(two.state.opened.filter((path) => path.startsWith('/fc')).length, 1);
   });
 });
+
+for (const javaScriptEnabled of [true, false])
+  test(`an app's logout address that goes on to another origin is reached from the page, ${javaScriptEnabled ? 'with' : 'without'} scripts`, async () => {
+    await visit({ javaScriptEnabled }, async (page) => {
+      const t = await w.tenant('Acme');
+      const user = await t.user();
+      const [app, elsewhere] = [await relyingParty(w, t), await relyingParty(w, t)];
+      const onward = `${app.origin}/onward?${new URLSearchParams({ to: elsewhere.byeUrl })}`;
+      await t.api('POST', `/client/${app.client.id}`, { logout_urls: [onward] });
+      await page.goto(app.loginUrl);
+      await page.getByLabel('Email').fill(user.email);
+      await page.getByLabel('Password', { exact: true }).fill(user.password);
+      await page.keyboard.press('Enter');
+      await page.getByRole('heading', { name: /Hello/ }).waitFor();
+      const query = new URLSearchParams({ client_id: app.client.client_id, post_logout_redirect_uri: onward });
+      await page.goto(`${t.origin}/logout?${query}`);
+      await page.getByRole('button', { name: 'Log out' }).click();
+      await page.waitForURL(elsewhere.byeUrl);
+      assert.equal(elsewhere.state.opened.length, 1);
+    });
+  });
+
+test('a page to log out on that returns to no app posts to its own origin alone', async () => {
+  await visit({}, async (page) => {
+    const { t, one } = await apps(page, { one: '/fc', two: '/fc' });
+    const policy = async (query: object) => {
+      const answer = await page.goto(`${t.origin}/logout?${new URLSearchParams({ ...query })}`);
+      await page.getByRole('button', { name: 'Log out' }).waitFor();
+      return answer!.headers()['content-security-policy']!;
+    };
+    assert.match(await policy({}), /form-action 'self';/);
+    const named = { client_id: one.client.client_id, post_logout_redirect_uri: one.byeUrl };
+    assert.doesNotMatch(await policy(named), /form-action/);
+  });
+});

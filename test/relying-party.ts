@@ -8,7 +8,8 @@ export type Login = { tokens: Record<string, string>; claims: Record<string, unk
 
 /**
  * `/login` starts a login (its query goes along as authorization parameters), `/callback` finishes it. A fresh one knows
- * the last login as `last`, and what else was asked for as `opened`; `/hang` is never answered.
+ * the last login as `last`, and what else was asked for as `opened`; `/hang` is never answered, and `/onward` goes on to
+ * `to`.
  */
 export async function relyingParty(w: World, t: TenantHandle, fields: Record<string, unknown> = {}) {
   const pending = new Map<string, string>();
@@ -42,6 +43,8 @@ export async function relyingParty(w: World, t: TenantHandle, fields: Record<str
       } else {
         state.opened.push(request.url ?? '');
         if (url.pathname === '/hang') return;
+        if (url.pathname === '/onward')
+          return void response.writeHead(303, { location: url.searchParams.get('to')! }).end();
         response.end('<h1>Signed out of the app</h1>');
       }
     } catch (error) {

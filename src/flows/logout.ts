@@ -14,7 +14,7 @@ import {
 } from '../oidc/logout.ts';
 import type { ProviderFor } from '../oidc/providers.ts';
 import { checkForm, csrfToken, pageCommon } from './context.ts';
-import { langQuery, pageUser } from './login.ts';
+import { FLOW_PAGE, langQuery, pageUser } from './login.ts';
 import { renderPage } from './render.ts';
 
 const wantsHtml = (request: FastifyRequest): boolean => (request.headers.accept ?? '').includes('text/html');
@@ -80,7 +80,7 @@ export function logout(app: FastifyInstance, providerFor: ProviderFor): void {
         user: await pageUser(request, asked.user),
         stayHref: '/',
       },
-      { formAction: asked.redirectTo ? [asked.redirectTo] : [] },
+      asked.redirectTo ? FLOW_PAGE : {},
     );
   }
   const start = (request: FastifyRequest, reply: FastifyReply) =>
