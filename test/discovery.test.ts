@@ -209,7 +209,7 @@ async function bench(t: TenantHandle) {
     'query.jwt': async (form) => (await authorize(form)).answer?.searchParams.has('response') ?? false,
     'fragment.jwt': async (form) => /[#&]response=/.test((await authorize(form)).answer?.hash ?? ''),
     'web_message.jwt': async (form) =>
-      /["\s]response(&quot;|")?:/.test((await authorize({ ...form, prompt: 'none' })).at.text),
+      /data-message="[^"]*&quot;:\{&quot;response&quot;:/.test((await authorize({ ...form, prompt: 'none' })).at.text),
     'form_post.jwt': async (form) => /name="response"/.test((await authorize(form)).at.text),
   };
 

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
 import type { Page } from 'playwright-core';
+import { settings } from './authorization.ts';
 import { browsers } from './browser.ts';
-import { agent, follow, REDIRECT, signIn, type TenantHandle, type User, world } from './kit.ts';
+import { agent, type Client, follow, REDIRECT, signIn, type TenantHandle, type User, world } from './kit.ts';
 
 const w = await world();
 const visit = browsers();
@@ -296,4 +298,116 @@ test('an app of another site renews by the cookie as it is set over TLS', async 
     await page.context().addCookies([{ ...cookie!, sameSite: 'None', secure: true }]);
     assert.ok((await inFrame(page, silent, t.origin))!.response.code);
   });
+});
+
+/** An answer as a JWT (JARM), read as an app has to: issuer, audience and end. */
+async function opened(t: TenantHandle, client: Client, jwt: string) {
+  const keys = createRemoteJWKSet(new URL(`${t.origin}/.well-known/jwks.json`));
+  const { payload } = await jwtVerify(jwt, keys, {
+    issuer: t.origin,
+    audience: client.client_id,
+    algorithms: ['RS256'],
+    requiredClaims: ['exp'],
+  });
+  const { iss, aud, exp, ...answer } = payload;
+  assert.ok(exp! <= Date.now() / 1000 + 600, 'JARM §2.1: ten minutes at most');
+  return answer as Record<string, string>;
+}
+
+test('answers as JWTs are on our pages too: words, policy, frames, and errors', async () => {
+  const t = await w.tenant();
+  await settings(t, { jwt_response_modes: true });
+  const client = await t.client({
+    callbacks: [REDIRECT, 'com.example.app:/callback'],
+    web_origins: ['https://portal.example.com'],
+  });
+  const user = await t.user();
+  const ask = (response_mode: string, more: Record<string, string> = {}) =>
+    authorizeUrl(t, client.client_id, { redirect_uri: REDIRECT, response_mode, ui_locales: 'es', ...more });
+  const visitor = agent();
+  await signIn(visitor, authorizeUrl(t, client.client_id, { redirect_uri: REDIRECT }), user);
+  const frames = {
+    'form_post.jwt': /frame-ancestors 'none'$/,
+    'web_message.jwt': /http:\/\/127\.0\.0\.1:9 https:\/\/portal\.example\.com$/,
+  };
+  for (const [mode, ancestors] of Object.entries(frames)) {
+    const jwtOf = (text: string) =>
+      mode === 'form_post.jwt'
+        ? /name="response" value="([^"]+)"/.exec(text)![1]!
+        : /data-message="[^"]*&quot;response&quot;:\{&quot;response&quot;:&quot;([^&]+)&quot;\}/.exec(text)![1]!;
+    const granted = await visitor(ask(mode));
+    const refused = await agent()(ask(mode, { prompt: 'none' }));
+    for (const { status, headers, text } of [granted, refused]) {
+      const policy = headers.get('content-security-policy') ?? '';
+      assert.equal(status, 200, mode);
+      assert.match(policy, /default-src 'none'.*script-src 'self';/);
+      assert.match(policy, ancestors);
+      assert.equal(headers.get('x-frame-options'), mode === 'form_post.jwt' ? 'DENY' : null);
+      assert.equal(headers.get('cache-control'), 'no-store');
+      assert.match(text, /<html lang="es"/);
+      assert.doesNotMatch(text, /<script>|the state/, 'nothing inline, and nothing beside the JWT');
+    }
+    assert.match(
+      granted.text,
+      mode === 'form_post.jwt' ? /action="http:\/\/127\.0\.0\.1:9\// : /data-target="http:\/\/127\.0\.0\.1:9"/,
+    );
+    const { code, state, ...rest } = await opened(t, client, jwtOf(granted.text));
+    assert.match(code!, /^[\w-]{43,}$/);
+    assert.deepEqual([state, rest], ['the state', {}]);
+    const { error, error_description, ...others } = await opened(t, client, jwtOf(refused.text));
+    assert.deepEqual([error, others], ['login_required', { state: 'the state' }]);
+    assert.ok(error_description);
+
+    const native = await visitor(ask(mode, { redirect_uri: 'com.example.app:/callback' }));
+    const landed = new URL(native.location!);
+    assert.equal(landed.protocol, 'com.example.app:');
+    assert.deepEqual([...landed.searchParams.keys()], ['response']);
+    assert.ok((await opened(t, client, landed.searchParams.get('response')!)).code);
+
+    const foreign = await visitor(ask(mode, { redirect_uri: 'https://evil.example.com/' }));
+    assert.equal(foreign.status, 400);
+    assert.match(foreign.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/);
+    assert.doesNotMatch(foreign.text, /data-target|name="response"/);
+  }
+});
+
+test('where an account does not answer as JWTs, no page does', async () => {
+  const t = await w.tenant();
+  const client = await t.client();
+  for (const response_mode of ['form_post.jwt', 'web_message.jwt']) {
+    const { location } = await agent()(authorizeUrl(t, client.client_id, { redirect_uri: REDIRECT, response_mode }));
+    assert.equal(new URL(location!).searchParams.get('error'), 'unsupported_response_mode');
+  }
+});
+
+test('a form and a message with a JWT reach the app, and no other origin frames the message', async () => {
+  const t = await w.tenant();
+  await settings(t, { jwt_response_modes: true });
+  const user = await t.user();
+  const { port, received } = await appServer();
+  const { port: elsewhere } = await appServer();
+  const app = `http://app.${t.slug}.localhost:${port}`;
+  const client = await t.client({ callbacks: [`${app}/`], token_endpoint_auth_method: 'none' });
+  const ask = (response_mode: string, more: Record<string, string> = {}) =>
+    authorizeUrl(t, client.client_id, { redirect_uri: `${app}/`, response_mode, ...more });
+  const silent = ask('web_message.jwt', { prompt: 'none' });
+  await visit({}, async (page) => {
+    await logIn(page, ask('form_post.jwt'), user);
+    await page.waitForURL(`${app}/`);
+    assert.equal(received.posts.length, 1);
+    assert.deepEqual([...received.posts[0]!.keys()], ['response']);
+    assert.ok((await opened(t, client, received.posts[0]!.get('response')!)).code);
+    const { response } = (await inFrame(page, silent, t.origin))!;
+    assert.deepEqual(Object.keys(response), ['response']);
+    const { code, state } = await opened(t, client, response.response!);
+    assert.ok(code);
+    assert.equal(state, 'the state');
+  });
+  await assert.rejects(
+    visit({}, async (page) => {
+      await page.goto(`http://app.${t.slug}.localhost:${elsewhere}`);
+      assert.equal(await inFrame(page, silent, t.origin), null);
+    }),
+    /frame-ancestors/,
+  );
 });

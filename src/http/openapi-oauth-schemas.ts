@@ -60,7 +60,17 @@ export const authorization = {
   login_hint: text("The user's email, to fill in the form (OpenID Connect Core §3.1.2.1)."),
   ui_locales: text('Languages of the hosted pages, by preference, separated by spaces.'),
   response_mode: oneOf(
-    ['query', 'fragment', 'form_post', 'web_message', 'jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt'],
+    [
+      'query',
+      'fragment',
+      'form_post',
+      'web_message',
+      'jwt',
+      'query.jwt',
+      'fragment.jwt',
+      'form_post.jwt',
+      'web_message.jwt',
+    ],
     'How the answer travels; `web_message` to the page that framed or opened this one; as a signed JWT (JARM) where the account wants it.',
   ),
   claims: text('Claims asked for one by one, as JSON (OpenID Connect Core §5.5).'),

@@ -1,7 +1,7 @@
 /**
  * Authorization responses that are pages of ours: `form_post` (OAuth 2.0 Form Post Response Mode) and `web_message` (a
- * draft that browser SDKs renew tokens by, in an iframe or a popup). Owns whom such a page speaks to and who may frame it;
- * what it looks like is decided where the pages are.
+ * draft that browser SDKs renew tokens by, in an iframe or a popup), plain and as JWTs (JARM). Owns whom such a page speaks
+ * to and who may frame it; what it looks like is decided where the pages are.
  */
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { ClientExtras } from './client-metadata.ts';
@@ -59,11 +59,24 @@ const answerAs =
     });
   };
 
+/** JARM §2: the answer as a JWT by the issuer for the client, in `response` alone. Errors are answered alike. */
+const signed =
+  (answer: Handler): Handler =>
+  async (ctx, redirectUri, response) => {
+    const token = new ctx.oidc.provider.IdToken({}, { ctx });
+    for (const [name, value] of Object.entries(response)) token.set(name, value);
+    return answer(ctx, redirectUri, { response: await token.issue({ use: 'authorization' }) });
+  };
+
 /** The engine, with pages of ours in place of its own, which speak English only and carry no policy. */
 export const withResponsePages = (render: RenderResponse): typeof Provider => {
+  const form = answerAs('form_post', render);
+  const message = answerAs('web_message', render);
   const pages: Record<string, Handler> = {
-    form_post: answerAs('form_post', render),
-    web_message: answerAs('web_message', render),
+    form_post: form,
+    web_message: message,
+    'form_post.jwt': signed(form),
+    'web_message.jwt': signed(message),
   };
   // Called by the engine's constructor, which keeps the first handler of a name.
   return class extends Provider {
