@@ -1,7 +1,9 @@
 /** How authorization requests come and how they are answered: signed (RFC 9101), pushed (RFC 9126), and as JWTs (JARM). */
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import { describe, test } from 'node:test';
 import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, jwtVerify, SignJWT, UnsecuredJWT } from 'jose';
+import mongoose from 'mongoose';
 import * as oidc from 'openid-client';
 import {
   arrive,
@@ -20,6 +22,18 @@ import { agent, type Client, REDIRECT, signIn, type TenantHandle, tokensOf, worl
 const w = await world();
 const discovery = async (t: { origin: string }) =>
   (await w.send(`${t.origin}/.well-known/openid-configuration`)).body as Record<string, unknown>;
+
+/** A push by way of another address of this machine; answers the status. */
+const pushFrom = (localAddress: string, t: { origin: string }, client: Client, form: Record<string, string>) =>
+  new Promise<number | undefined>((resolve, reject) => {
+    const sent = request(`http://127.0.0.1:${w.port}/oauth/par`, {
+      method: 'POST',
+      localAddress,
+      headers: { host: new URL(t.origin).host, 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    sent.on('response', (answer) => resolve(answer.resume().statusCode)).on('error', reject);
+    sent.end(`${new URLSearchParams({ ...form, client_id: client.client_id })}`);
+  });
 
 /** A tenant that takes signed requests, a user, and a client with a key. */
 async function signing(alg = 'ES256', fields: Record<string, unknown> = {}) {
@@ -302,6 +316,45 @@ describe('a pushed request', () => {
       const answer = await post(sent);
       assert.deepEqual([answer.status, answer.body.error], [status, error]);
     }
+  });
+
+  test('is taken from one address, for one client without a secret, 300 times in five minutes', async () => {
+    const [t, other] = [await w.tenant(), await w.tenant()];
+    const open = { token_endpoint_auth_method: 'none' };
+    const [client, sibling, confidential] = [await t.client(open), await t.client(open), await t.client()];
+    const { parameters } = requestOf(client);
+    const many = (count: number) =>
+      Promise.all(Array.from({ length: count }, () => push(w, t, client, parameters).then(({ status }) => status)));
+    // What is refused anyhow leaves nothing here, and costs nothing.
+    for (let refused = 0; refused < 3; refused++)
+      assert.equal((await push(w, t, client, { ...parameters, response_type: 'token' })).status, 400);
+    const statuses = [...(await many(155)), ...(await many(155))];
+    assert.equal(statuses.filter((status) => status === 201).length, 300);
+    assert.equal(statuses.filter((status) => status === 429).length, 10);
+    const rows = mongoose.connection.db!.collection('protocol');
+    assert.equal(await rows.countDocuments({ account: t.id, kind: 'PushedAuthorizationRequest' }), 300);
+
+    const { status, body, headers } = await push(w, t, client, parameters);
+    assert.deepEqual([status, body.error], [429, 'invalid_request']);
+    assert.deepEqual(Object.keys(body), ['error', 'error_description']);
+    const wait = Number(headers.get('retry-after'));
+    assert.ok(wait > 0 && wait <= 300, `${wait} s`);
+    assert.equal(headers.get('cache-control'), 'no-store');
+
+    const disguised = await push(w, t, client, parameters, { 'x-forwarded-for': '198.51.100.7' });
+    assert.equal(disguised.status, 429, 'nobody says himself where he is');
+    assert.equal(await pushFrom('127.0.0.2', t, client, parameters), 201, 'another address');
+    assert.equal((await push(w, t, sibling, requestOf(sibling).parameters)).status, 201, 'another client');
+    const foreign = await other.client(open);
+    assert.equal((await push(w, other, foreign, requestOf(foreign).parameters)).status, 201, 'another tenant');
+    const counters = mongoose.connection.db!.collection('limits');
+    const before = await counters.find().sort({ _id: 1 }).toArray();
+    assert.equal((await push(w, t, confidential, requestOf(confidential).parameters)).status, 201);
+    assert.deepEqual(await counters.find().sort({ _id: 1 }).toArray(), before, 'who has a secret is not counted');
+    assert.equal((await arrive(authorizeUrl(t, parameters))).status, 200, 'logins go on in the open');
+
+    w.clock.advance({ seconds: wait + 1 });
+    assert.equal((await push(w, t, client, parameters)).status, 201);
   });
 
   test('is the only way in where the account or the client says so', async () => {

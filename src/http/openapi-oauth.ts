@@ -65,7 +65,8 @@ export const OAUTH_OPERATIONS: Record<string, Documented> = {
     response: { 200: tokens },
   },
   'oauth/par': {
-    description: 'Takes what `/authorize` takes and answers a `request_uri` to send there instead.',
+    description:
+      'Takes what `/authorize` takes and answers a `request_uri` to send there instead. A client without a secret may push 300 requests in five minutes from one address.',
     body: Type.Object(
       { ...authorization, client_id: text('The client, where it is not named by HTTP Basic authentication.') },
       { additionalProperties: true },

@@ -17,6 +17,7 @@ import { configure, PATHS, type ProviderOptions } from './configure.ts';
 import { keepDeviceCodes } from './device.ts';
 import { registerGrants } from './grants/index.ts';
 import { offerSigningAlgs } from './internals.ts';
+import { limitPushes } from './pushed-request.ts';
 import { chainRefreshTokens } from './refresh.ts';
 import { withResponsePages } from './response-pages.ts';
 
@@ -62,6 +63,7 @@ export function providers(
     detectReplays(provider, tenant);
     chainRefreshTokens(provider, tenant);
     keepDeviceCodes(provider, tenant);
+    limitPushes(provider, tenant);
     registerGrants(provider, tenant, options);
     provider.on('server_error', onServerError);
     const refused = (ctx: KoaContextWithOIDC, error: { error?: string }) => {

@@ -41,7 +41,7 @@ export function onlyFirstParty(ctx: GrantContext): void {
 
 /** Runs a step whose Faults have an OAuth form; `status` replaces theirs where the RFC wants another. */
 export async function asGrant<T>(
-  ctx: GrantContext,
+  ctx: Pick<GrantContext, 'set'>,
   step: () => Promise<T>,
   status: Partial<Record<Fault['code'], number>> = {},
 ): Promise<T> {
