@@ -15,11 +15,10 @@ export type PageOptions = {
   /** Default 200; for `error` the data's own status. */
   status?: number;
   /**
-   * Where the page's forms may end up besides this origin: origins or whole addresses, e.g. the client's redirect_uri
-   * (custom schemes too). Chromium holds `form-action` against every redirect that follows a post, so the relying
-   * party must be named. `'*'` leaves form-action out, for a chain of redirects that nobody can know.
+   * `'*'` where a form of the page ends at an app, default nowhere but at this origin. Chromium holds `form-action` against
+   * every redirect that follows a post, and where an app goes on to nobody here can know, so then the policy does not say.
    */
-  formAction?: readonly string[] | '*';
+  formAction?: '*';
   /** What the page may open in frames: addresses, of which the origins count. */
   frameSrc?: readonly string[];
   /** Origins that may have the page in a frame; default nobody. */
@@ -61,7 +60,7 @@ function headersOf(
   name: PageName,
   locale: string,
   nonce: string,
-  { formAction = [], frameSrc = [], frameAncestors = [] }: PageOptions,
+  { formAction, frameSrc = [], frameAncestors = [] }: PageOptions,
 ): Record<string, string> {
   const ancestors = frameAncestors.flatMap(frameSource);
   const policy = [
@@ -70,8 +69,8 @@ function headersOf(
     "script-src 'self'",
     "img-src 'self' https: data:",
     ...(name === 'playground' ? ["connect-src 'self'"] : []),
-    ...(frameSrc.length ? [['frame-src', ...new Set(frameSrc.flatMap(formSource))].join(' ')] : []),
-    ...(formAction === '*' ? [] : [["form-action 'self'", ...new Set(formAction.flatMap(formSource))].join(' ')]),
+    ...(frameSrc.length ? [['frame-src', ...new Set(frameSrc.flatMap(source))].join(' ')] : []),
+    ...(formAction === '*' ? [] : ["form-action 'self'"]),
     "base-uri 'none'",
     ancestors.length ? `frame-ancestors ${ancestors.join(' ')}` : "frame-ancestors 'none'",
   ];
@@ -90,10 +89,10 @@ function headersOf(
 }
 
 /**
- * The CSP source for an address: its origin, or its scheme for native apps and for IPv6 hosts, which the grammar of
+ * The CSP source for an address: its origin, or its scheme for those without and for IPv6 hosts, which the grammar of
  * sources cannot spell (CSP 3 §2.3.1). Nothing for what does not parse, so no stray `;` reaches the header.
  */
-function formSource(address: string): string[] {
+function source(address: string): string[] {
   const url = URL.parse(address);
   if (!url) return [];
   const isWeb = url.protocol === 'http:' || url.protocol === 'https:';
