@@ -95,6 +95,11 @@ export const accounts = defineCollection(
   { scope: 'root' },
 );
 accounts.model.schema.index({ root: 1 }, { unique: true, partialFilterExpression: { root: true } });
+// Few have one, and the clock asks for them every minute (key-schedule.ts).
+accounts.model.schema.index(
+  { 'oauth_settings.key_rotation_days': 1 },
+  { partialFilterExpression: { 'oauth_settings.key_rotation_days': { $gt: 0 } } },
+);
 
 export type Account = Row<typeof accounts.spec.row, NonNullable<typeof accounts.spec.stored>>;
 
