@@ -8,6 +8,7 @@ import { readMembers } from '../domain/client-members.ts';
 import { HOUR, MINUTE, SECOND } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { isLoopbackHost } from '../kernel/loopback.ts';
 import { limiter } from '../store/limiter.ts';
 
 /** As the draft recommends. */
@@ -30,8 +31,6 @@ type Kept = { client?: Client; fault?: Fault; freshUntil: number; staleUntil: nu
 const kept = new LRUCache<string, Kept>({ max: 5000 });
 const pending = new Map<string, Promise<Client>>();
 
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
-
 /** §3: https, a path, nothing that two readers could read differently. Plain http is for a developer's own machine. */
 function addressOf(id: string, production: boolean): URL | undefined {
   if (id.length > MAX_ADDRESS || !/^https?:/.test(id)) return undefined;
@@ -40,7 +39,7 @@ function addressOf(id: string, production: boolean): URL | undefined {
   if (!url || url.href !== id || url.hash || id.includes('#') || url.username || url.password || url.pathname === '/')
     return undefined;
   if (/\/(?:\.|%2e){1,2}(?:\/|\?|$)/i.test(id)) return undefined;
-  return url.protocol === 'https:' || (!production && LOOPBACK.has(url.hostname)) ? url : undefined;
+  return url.protocol === 'https:' || (!production && isLoopbackHost(url.hostname)) ? url : undefined;
 }
 
 /** Whether the account takes clients from there. */

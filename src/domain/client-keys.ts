@@ -3,6 +3,7 @@ import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import Type, { type Static } from 'typebox';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { isLoopbackHost } from '../kernel/loopback.ts';
 import { OneOf } from '../resource/define.ts';
 
 const member = Type.Optional(Type.String({ minLength: 1, maxLength: 4096 }));
@@ -47,7 +48,6 @@ type KeyFields = {
 
 /** Bits of an RSA modulus: less is weak (RFC 7518 §3.3), more costs us a request's worth of time to verify. */
 const [RSA_LEAST, RSA_MOST] = [2048, 8192];
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 const refuse = (field: string, message: string): never => {
   throw new Fault('validation', `"${field}" ${message}.`, { details: [{ path: `/${field}`, message }] });
@@ -77,7 +77,7 @@ export function checkClientKeys(tenant: Tenant, patch: KeyFields, current: KeyFi
 function checkAddress({ origin }: Tenant, address: string): void {
   const url = URL.parse(address) ?? refuse('jwks_uri', 'must be an absolute URL');
   if (url.username || url.password) refuse('jwks_uri', 'may not contain a user name or password');
-  const local = !origin.startsWith('https:') && LOOPBACK.has(url.hostname);
+  const local = !origin.startsWith('https:') && isLoopbackHost(url.hostname);
   if (url.protocol !== 'https:' && !local) refuse('jwks_uri', 'must be an https address');
 }
 

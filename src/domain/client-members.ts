@@ -6,6 +6,7 @@ import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { isLoopbackHost } from '../kernel/loopback.ts';
 import { OneOf } from '../resource/define.ts';
 import { apis } from './api.ts';
 import { AUTH_METHODS, type Client, type ClientInput, checkClient, checkRedirect, clients } from './client.ts';
@@ -136,7 +137,6 @@ function checkShape(said: Record<string, unknown>): Members {
   );
 }
 
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 /** Schemes that are no app's own: something on every machine takes them. */
 const NOBODYS = new Set(
   ['ftp', 'ws', 'wss', 'mailto', 'tel', 'sms', 'intent', 'content', 'view-source', 'filesystem', 'chrome', 'urn'].map(
@@ -156,7 +156,7 @@ function checkTarget(field: string, value: string): void {
     throw error;
   }
   const { protocol, hostname } = new URL(value);
-  if (protocol === 'http:' && !LOOPBACK.has(hostname))
+  if (protocol === 'http:' && !isLoopbackHost(hostname))
     refuse(
       `"${field}" must use https, except on the loopback interface: ${JSON.stringify(value)}`,
       field === 'redirect_uris',

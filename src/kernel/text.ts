@@ -36,3 +36,7 @@ export const slugify = (name: string, limit = 48): string =>
     .replace(/^-+|-+$/g, '')
     .slice(0, limit)
     .replace(/-+$/, '');
+
+/** The values of a scope, as RFC 6749 §3.3 writes them; none for what is no text. */
+export const scopeWords = (scope: unknown): string[] =>
+  typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [];

@@ -4,6 +4,7 @@ import type { Api } from '../domain/api.ts';
 import { teams } from '../domain/team.ts';
 import { teamsOf } from '../domain/team-member.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { scopeWords } from '../kernel/text.ts';
 import { apiOf, heldRoles } from './resource-server.ts';
 
 type Claims = { permissions?: string[]; roles?: string[]; teams?: string[] };
@@ -40,7 +41,7 @@ export async function apiClaims(
   if (!api) return {};
   return {
     ...(api.token_dialect === 'access_token_authz' && {
-      permissions: token.permissions?.split(' ').filter(Boolean) ?? [],
+      permissions: scopeWords(token.permissions),
     }),
     ...(token.accountId && (await memberships(tenant, token.accountId, inAccessToken(api)))),
   };

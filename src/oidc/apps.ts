@@ -2,6 +2,7 @@
 import { type Allowed, addConsent, allowedBy, type Consent, consents, consentsOf } from '../domain/consent.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { scopeWords } from '../kernel/text.ts';
 import { isStandardScope } from './claims.ts';
 import { type ClientExtras, isUnverified } from './client-metadata.ts';
 import { describeAllowed, type Permissions } from './permissions.ts';
@@ -85,7 +86,7 @@ async function isDue(tenant: Tenant, { firstParty }: App, { resource }: Asking):
 }
 
 async function allowedOf(tenant: Tenant, { scope, resource }: Asking): Promise<Allowed> {
-  const asked = [...new Set((scope ?? '').split(' ').filter(Boolean))];
+  const asked = [...new Set(scopeWords(scope))];
   return {
     scopes: asked.filter(isStandardScope),
     claims: [],

@@ -6,6 +6,7 @@ import { errors, type Grant, type Interaction, type KoaContextWithOIDC } from 'o
 import { type Allowed, addConsent, allowedBy, type Consent, consentOf, noteLogin, sizeOf } from '../domain/consent.ts';
 import { DAY, inSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { isLoopbackHost } from '../kernel/loopback.ts';
 import type { AuthorizationDetail } from './authorization-details.ts';
 import { writeNow } from './batch.ts';
 import { CLAIMS } from './claims.ts';
@@ -93,14 +94,12 @@ const countOf = ({ scopes, claims, resources }: Allowed): number =>
 
 /* ——— what is remembered ——— */
 
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
-
 /** Where a redirect leads, as a person can be told and as it is remembered; a loopback port means nothing. */
 export function destinationOf(redirectUri: unknown): string | undefined {
   const url = typeof redirectUri === 'string' ? URL.parse(redirectUri) : null;
   if (!url) return undefined;
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return url.protocol;
-  return LOOPBACK.has(url.hostname) ? 'localhost' : url.host;
+  return isLoopbackHost(url.hostname) ? 'localhost' : url.host;
 }
 
 /**

@@ -1,9 +1,8 @@
 /** What an access token for an Api says about the login that it came from, as far as the engine does not say it. */
 import { Provider } from 'oidc-provider';
+import { scopeWords } from '../kernel/text.ts';
 
 type Login = { authTime?: number; acr?: string; amr?: string[]; scopes: Set<string> };
-
-const words = (scope: unknown): string[] => (typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []);
 
 /** What the engine makes the token from; a grant of ours brings the claims along in the token's `extra`. */
 function loginOf(): Login | undefined {
@@ -23,8 +22,8 @@ export function loginClaims(): { auth_time?: number; acr?: string; amr?: string[
  */
 export function withIdentityScopes(scope: string | undefined): string | undefined {
   const { entities, params } = Provider.ctx?.oidc ?? {};
-  const asked = params?.scope ? words(params.scope) : [...(loginOf()?.scopes ?? [])];
-  const identity = words(entities?.Grant?.getOIDCScopeFiltered(new Set(asked)));
+  const asked = params?.scope ? scopeWords(params.scope) : [...(loginOf()?.scopes ?? [])];
+  const identity = scopeWords(entities?.Grant?.getOIDCScopeFiltered(new Set(asked)));
   const granted = identity.filter((name) => name !== 'offline_access');
-  return [...new Set([...granted, ...words(scope)])].join(' ') || undefined;
+  return [...new Set([...granted, ...scopeWords(scope)])].join(' ') || undefined;
 }

@@ -7,6 +7,7 @@ import { managementAudience, PLATFORM_AUDIENCE, PLATFORM_PERMISSIONS } from '../
 import { type Role, roles } from '../domain/role.ts';
 import { rolesOf } from '../domain/role-member.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { scopeWords } from '../kernel/text.ts';
 import { signedAudience } from './authorization-request.ts';
 import { isStandardScope } from './claims.ts';
 import { type ClientExtras, PAGES } from './client-metadata.ts';
@@ -50,8 +51,6 @@ export async function apiOf(tenant: Tenant, resource: string): Promise<Api | und
 const isOwnAddress = ({ origin }: Tenant, identifier: string): boolean =>
   identifier === origin || identifier === `${origin}/`;
 
-const split = (scope: unknown): string[] => (typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []);
-
 export async function heldRoles(tenant: Tenant, user: string): Promise<Role[]> {
   return [...(await roles.many(tenant, await rolesOf(tenant, user))).values()];
 }
@@ -71,7 +70,7 @@ export const catalogueOf = async (tenant: Tenant, identifier: string): Promise<s
 
 /** What the request asks for; a code or a refresh token has it from the request that it came from. */
 function askedScopes({ oidc: { params, entities } }: KoaContextWithOIDC): string[] {
-  const asked = split(params?.scope);
+  const asked = scopeWords(params?.scope);
   return asked.length ? asked : [...((entities.AuthorizationCode ?? entities.RefreshToken)?.scopes ?? [])];
 }
 
@@ -122,7 +121,7 @@ export async function resourceServer(
     throw new errors.InvalidTarget('unknown audience');
   const allowed = await allowedScopes(tenant, ctx, api);
   // A machine client that asks for nothing in particular gets all that it may have.
-  if (ctx.oidc.params?.grant_type === 'client_credentials' && !split(ctx.oidc.params.scope).length)
+  if (ctx.oidc.params?.grant_type === 'client_credentials' && !scopeWords(ctx.oidc.params.scope).length)
     ctx.oidc.params.scope = allowed.join(' ');
   return {
     audience: api.identifier,

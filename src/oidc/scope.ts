@@ -5,9 +5,8 @@
 import { decodeJwt } from 'jose';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Tenant } from '../kernel/context.ts';
+import { scopeWords } from '../kernel/text.ts';
 import { catalogueOf } from './resource-server.ts';
-
-const split = (scope: unknown): string[] => (typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []);
 
 /**
  * The scope as it was asked for. A pushed request or a request object speaks alone (RFC 9101 §6.3): what stands beside it
@@ -16,7 +15,7 @@ const split = (scope: unknown): string[] => (typeof scope === 'string' ? scope.s
 function askedScope({ query, oidc }: KoaContextWithOIDC): string[] {
   const outside = { ...query, ...(oidc.body as Record<string, unknown> | undefined) };
   const request = oidc.entities.PushedAuthorizationRequest?.request ?? outside.request;
-  return split(typeof request === 'string' ? decodeJwt(request).scope : outside.scope);
+  return scopeWords(typeof request === 'string' ? decodeJwt(request).scope : outside.scope);
 }
 
 export async function reviewScope(tenant: Tenant, ctx: KoaContextWithOIDC): Promise<void> {
@@ -25,7 +24,7 @@ export async function reviewScope(tenant: Tenant, ctx: KoaContextWithOIDC): Prom
   // Nearly every client asks for offline access without `prompt=consent`, and the engine drops it then (OIDC Core §11
   // allows granting it under other conditions).
   const offline = asked.includes('offline_access') && ctx.oidc.client?.grantTypeAllowed('refresh_token');
-  const scopes = asked.length ? split(params.scope) : await defaultScope(tenant, ctx);
+  const scopes = asked.length ? scopeWords(params.scope) : await defaultScope(tenant, ctx);
   params.scope = [...new Set([...scopes, ...(offline ? ['offline_access'] : [])])].join(' ') || undefined;
 }
 

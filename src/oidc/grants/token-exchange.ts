@@ -10,6 +10,7 @@ import { append } from '../../domain/log.ts';
 import { MINUTE, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { scopeWords } from '../../kernel/text.ts';
 import { findAccount } from '../claims.ts';
 import { isConsentDue, widen } from '../consent.ts';
 import {
@@ -194,7 +195,7 @@ function chain(act: Act | undefined, subjectToken: string | undefined): Act | un
   return { ...act, ...(before && { act: before }) };
 }
 
-const words = (scope: string | undefined): string[] => [...new Set(scope?.split(' ').filter(Boolean))];
+const words = (scope: string | undefined): string[] => [...new Set(scopeWords(scope))];
 
 async function issue(ctx: GrantContext, subject: Subject, proofs: Proofs, act: Act | undefined): Promise<void> {
   const { provider, client, resourceServers } = ctx.oidc;

@@ -4,6 +4,7 @@ import { bindGrant, findProtocolByUid, revokeGrant } from '../../domain/grant.ts
 import { users } from '../../domain/user.ts';
 import { DAY, MINUTE } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import { scopeWords } from '../../kernel/text.ts';
 import { writeNow } from '../batch.ts';
 import { findAccount } from '../claims.ts';
 import { confirmConsent, requireConsent, widen } from '../consent.ts';
@@ -33,7 +34,7 @@ export type Proven = {
 /** What tokens are made from; a refresh token remembers it. */
 type Source = Proven & { grantId: string; gty: string; scope: string; scopes: Set<string>; resource?: string };
 
-const words = (scope: string | undefined): string[] => [...new Set(scope?.split(' ').filter(Boolean))];
+const words = (scope: string | undefined): string[] => [...new Set(scopeWords(scope))];
 
 /**
  * Answers with tokens for what the parameters `scope` and `resource` ask. Scopes that the Api does not have, or that the
