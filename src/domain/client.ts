@@ -6,6 +6,7 @@ import { Fault } from '../kernel/fault.ts';
 import { mintToken } from '../kernel/secrets.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
+import { wherePresent } from '../resource/partial-index.ts';
 import { mountResource, present } from '../resource/routes.ts';
 import { ensureSigningKeys } from './account-keys.ts';
 import { apis } from './api.ts';
@@ -148,10 +149,7 @@ export const clients = defineCollection({
   search: ['name', 'description', 'client_id'],
 });
 
-clients.model.schema.index(
-  { 'registration.expires_at': 1 },
-  { partialFilterExpression: { 'registration.expires_at': { $type: 'date' } } },
-);
+clients.model.schema.index({ 'registration.expires_at': 1 }, wherePresent('registration.expires_at'));
 
 export type Client = Row<typeof clients.spec.row, NonNullable<typeof clients.spec.stored>>;
 export type ClientInput = Partial<Omit<Client, 'account'>>;

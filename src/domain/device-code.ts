@@ -10,6 +10,7 @@ import type { Origin, Tenant } from '../kernel/context.ts';
 import { hashToken, mac, mintToken } from '../kernel/secrets.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
+import { whereText } from '../resource/partial-index.ts';
 import { isTaken } from './fields.ts';
 
 export const DEVICE_CODE_SECONDS = 300;
@@ -53,7 +54,7 @@ const devices = defineCollection({
   filter: ['client', 'user'],
   unique: [['device_code'], ['user_code']],
 });
-devices.model.schema.index({ account: 1, session: 1 }, { partialFilterExpression: { session: { $type: 'string' } } });
+devices.model.schema.index({ account: 1, session: 1 }, whereText('session'));
 devices.model.schema.index({ expires_at: 1 });
 
 export type DeviceCode = Row<typeof devices.spec.row, NonNullable<typeof devices.spec.stored>>;

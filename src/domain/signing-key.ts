@@ -10,6 +10,7 @@ import { LRUCache } from 'lru-cache';
 import mongoose from 'mongoose';
 import { now } from '../kernel/clock.ts';
 import { seal, unseal } from '../kernel/secrets.ts';
+import { wherePresent } from '../resource/partial-index.ts';
 
 /** JWA algorithms that tokens may be signed with (RFC 7518 §3.1, RFC 8037 §3.1). */
 export const SIGNING_ALGS = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
@@ -40,7 +41,7 @@ const schema = new mongoose.Schema<StoredKey>(
   { collection: 'signing_keys', strict: 'throw', versionKey: false, autoIndex: false },
 );
 schema.index({ account: 1, createdAt: 1 });
-schema.index({ retired_at: 1 }, { partialFilterExpression: { retired_at: { $type: 'date' } } });
+schema.index({ retired_at: 1 }, wherePresent('retired_at'));
 export const signingKeyModel = mongoose.model<StoredKey>('SigningKey', schema);
 
 export type SigningKey = {

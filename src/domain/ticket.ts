@@ -102,8 +102,7 @@ export async function issueTicket(tenant: Tenant, ticket: NewTicket): Promise<Ti
 }
 
 async function voidSlot(tenant: Tenant, slot: string): Promise<void> {
-  // The type is what lets the planner use the partial index.
-  const holder = await tickets.findOne(tenant, { slot: { $eq: slot, $type: 'string' } });
+  const holder = await tickets.findOne(tenant, { slot: { $eq: slot } });
   if (holder) await voidTicket(tenant, holder.id);
 }
 

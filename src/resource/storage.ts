@@ -2,6 +2,7 @@
 import mongoose, { type Schema } from 'mongoose';
 import type { TObject, TSchema } from 'typebox';
 import type { ResourceSpec } from './define.ts';
+import { whereText } from './partial-index.ts';
 
 type Loose = TSchema & { type?: string; format?: string; anyOf?: Loose[]; items?: Loose };
 
@@ -59,13 +60,7 @@ export function storageSchema(spec: ResourceSpec, scope: 'account' | 'root'): Sc
     const optional = group.filter((field) => !required.has(field));
     schema.index(
       { ...lead, ...Object.fromEntries(group.map((field) => [field, 1])) },
-      {
-        unique: true,
-        // Only where it must be: the planner does not use a partial index for a plain comparison.
-        ...(optional.length && {
-          partialFilterExpression: Object.fromEntries(optional.map((field) => [field, { $type: 'string' }])),
-        }),
-      },
+      { unique: true, ...(optional.length && whereText(...optional)) },
     );
   }
   if (spec.search) schema.index({ ...lead, _q: 1, _id: -1 });

@@ -1,6 +1,6 @@
 /** Brings the database to the code: creates the indexes of every model. Idempotent, and safe on several instances at once. */
 import { setTimeout } from 'node:timers/promises';
-import mongoose from 'mongoose';
+import mongoose, { type mongo } from 'mongoose';
 import { isUnavailable, type Store } from './connect.ts';
 import { LIMITER_COLLECTION } from './limiter.ts';
 
@@ -11,11 +11,36 @@ export async function migrate(store: Pick<Store, 'healthy'>): Promise<void> {
   const db = mongoose.connection.db!;
   const limits = db.collection(LIMITER_COLLECTION);
   const steps = [
-    ...Object.values(mongoose.models).map((model) => () => model.createIndexes()),
-    () => limits.createIndex({ key: 1 }, { unique: true }),
-    () => limits.createIndex({ expire: 1 }),
+    ...Object.values(mongoose.models).map(({ schema, collection }) => async () => {
+      for (const [keys, { background: _, ...options }] of schema.indexes())
+        await ensureIndex(
+          db.collection(collection.collectionName),
+          keys as never,
+          options as mongo.CreateIndexesOptions,
+        );
+    }),
+    () => ensureIndex(limits, { key: 1 }, { unique: true }),
+    () => ensureIndex(limits, { expire: 1 }),
   ];
   await Promise.all(steps.map((step) => untilDone(step, store)));
+}
+
+/** IndexOptionsConflict, IndexKeySpecsConflict. */
+const DIFFERENT = new Set<unknown>([85, 86]);
+
+/** An index that an earlier release made otherwise is made anew: nothing but its name can stay. */
+async function ensureIndex(
+  collection: mongo.Collection,
+  keys: mongo.IndexSpecification,
+  options: mongo.CreateIndexesOptions = {},
+): Promise<void> {
+  try {
+    await collection.createIndex(keys, options);
+  } catch (error) {
+    if (!DIFFERENT.has((error as { code?: unknown }).code)) throw error;
+    await collection.dropIndex(Object.entries(keys).flat().join('_'));
+    await collection.createIndex(keys, options);
+  }
 }
 
 async function untilDone(step: () => Promise<unknown>, store: Pick<Store, 'healthy'>): Promise<void> {
