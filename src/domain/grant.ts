@@ -9,6 +9,7 @@ import type { Tenant } from '../kernel/context.ts';
 import { recent } from '../kernel/recent.ts';
 import { hashToken } from '../kernel/secrets.ts';
 import { whereText } from '../resource/partial-index.ts';
+import { byKey } from '../store/by-key.ts';
 import { removeDevicesOf, revokeDevicesOf } from './device-code.ts';
 
 export type ProtocolRow = {
@@ -57,29 +58,74 @@ export type ProtocolFields = Omit<ProtocolRow, '_id' | 'account' | 'kind' | 'con
 /** Grants and denials that a resource asks for again and again. */
 const held = recent<ProtocolRow | null>(20_000);
 
-/** To put is to insert or replace, and a consumed row stays consumed; without fields the row goes. */
-export type ProtocolWrite = Keyed & { fields?: ProtocolFields };
+/**
+ * To put is to insert or replace, and a consumed row stays consumed; without fields the row goes. `fresh` says that the
+ * row will hardly be there, which makes it cheaper to put.
+ */
+export type ProtocolWrite = Keyed & { fields?: ProtocolFields; fresh?: boolean };
 
-/** Past mongoose, whose casting costs more than the driver: what is written here is typed, and read as it was written. */
+/**
+ * Past mongoose, whose casting costs more than the driver: what is written here is typed, and read as it was written. By
+ * the key alone, which holds the tenant already: the server then asks no planner.
+ */
 const rows = () => protocolModel.collection as unknown as mongo.Collection<ProtocolRow>;
 
-/** Writes in this order, in one round trip. Repeating it changes nothing. */
-export async function writeProtocol(tenant: Tenant, writes: readonly ProtocolWrite[]): Promise<void> {
-  const ids = writes.map((key) => keyOf(tenant, key));
-  const operations = writes.map(({ kind, fields }, i): mongo.AnyBulkWriteOperation<ProtocolRow> => {
-    const filter = { _id: { $eq: ids[i]! }, ...scope(tenant) };
-    if (!fields) return { deleteOne: { filter } };
-    const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-    return { updateOne: { filter, update: { $set: present, $setOnInsert: { kind } }, upsert: true } };
+const DUPLICATE = 11000;
+
+/** @returns those that were there already: honest retries of one refresh token make the same successor. */
+async function insertAll(documents: ProtocolRow[]): Promise<Set<string>> {
+  if (documents.length === 0) return new Set();
+  try {
+    await rows().insertMany(documents, { ordered: false });
+    return new Set();
+  } catch (error) {
+    const { writeErrors = [] } = error as { writeErrors?: { code: number; index: number }[] };
+    if (writeErrors.length === 0 || writeErrors.some(({ code }) => code !== DUPLICATE)) throw error;
+    return new Set(writeErrors.map(({ index }) => documents[index]!._id));
+  }
+}
+
+async function replace({ _id, account, kind, ...fields }: ProtocolRow): Promise<void> {
+  const change = { $set: fields, $setOnInsert: { account, kind } };
+  const put = () => rows().updateOne({ _id }, change, { upsert: true });
+  // Two that insert the same row at once: the later one finds it there.
+  await put().catch((error: { code?: unknown }) => {
+    if (error.code !== DUPLICATE) throw error;
+    return put();
   });
-  // Two that insert the same row at once (honest retries of one refresh token): the later one finds it there.
-  await rows()
-    .bulkWrite(operations)
-    .catch((error: { code?: unknown }) => {
-      if (error.code !== 11000) throw error;
-      return rows().bulkWrite(operations);
-    });
-  for (const id of ids) held.forget(id);
+}
+
+/** All at once; of several writes of one row the last one counts. Repeating it changes nothing. */
+export async function writeProtocol(tenant: Tenant, writes: readonly ProtocolWrite[]): Promise<void> {
+  const last = new Map(writes.map((write) => [keyOf(tenant, write), write]));
+  const [fresh, known, gone]: [ProtocolRow[], ProtocolRow[], string[]] = [[], [], []];
+  for (const [_id, { kind, fields, fresh: isFresh }] of last) {
+    if (!fields) {
+      gone.push(_id);
+      continue;
+    }
+    const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+    (isFresh ? fresh : known).push({ _id, account: tenant.id, kind, ...(present as ProtocolFields) });
+  }
+  const inserting = insertAll(fresh);
+  // Whoever makes a grant asks for it next.
+  for (const row of fresh) {
+    if (row.kind !== 'Grant') continue;
+    held.forget(row._id);
+    Promise.resolve(held.get(row._id, () => inserting.then(() => row))).catch(() => {});
+  }
+  const replacing = inserting.then(async (there) => {
+    const met = fresh.filter(({ _id }) => there.has(_id));
+    await Promise.all(met.map(replace));
+    return met;
+  });
+  const [met] = await Promise.all([
+    replacing,
+    ...known.map(replace),
+    gone.length && rows().deleteMany({ _id: { $in: gone } }),
+  ]);
+  for (const { _id } of [...met, ...known]) held.forget(_id);
+  for (const id of gone) held.forget(id);
 }
 
 export const putProtocol = (tenant: Tenant, key: Keyed, fields: ProtocolFields): Promise<void> =>
@@ -89,8 +135,10 @@ export const putProtocol = (tenant: Tenant, key: Keyed, fields: ProtocolFields):
 export const findProtocol = (tenant: Tenant, key: Keyed): Promise<ProtocolRow | null> =>
   findById(tenant, keyOf(tenant, key));
 
-const findById = (tenant: Tenant, id: string): Promise<ProtocolRow | null> =>
-  rows().findOne({ _id: { $eq: id }, ...scope(tenant), expires_at: { $gt: now() } });
+async function findById(tenant: Tenant, id: string): Promise<ProtocolRow | null> {
+  const row = await byKey<ProtocolRow>(protocolModel.collection, id);
+  return row && row.account === tenant.id && row.expires_at > now() ? row : null;
+}
 
 /** Seconds old at most: to look at, not to change. What ends here is gone at once. */
 export function recentProtocol(tenant: Tenant, key: Keyed): ProtocolRow | null | Promise<ProtocolRow | null> {
@@ -106,10 +154,9 @@ export const findProtocolByUid = (tenant: Tenant, kind: string, uid: string): Pr
 
 /** When it was consumed before, a consumed row keeps that time. @returns false when somebody else consumed it first. */
 export async function consumeProtocol(tenant: Tenant, key: Keyed): Promise<boolean> {
-  const { modifiedCount } = await rows().updateOne(
-    { _id: { $eq: keyOf(tenant, key) }, ...scope(tenant), consumed_at: { $exists: false } },
-    { $set: { consumed_at: now() } },
-  );
+  const { modifiedCount } = await rows().updateOne({ _id: keyOf(tenant, key) }, [
+    { $set: { consumed_at: { $ifNull: ['$consumed_at', now()] } } },
+  ]);
   return modifiedCount === 1;
 }
 

@@ -15,7 +15,7 @@ import { append } from '../domain/log.ts';
 import { HOUR, inSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { denyAccessToken, verifyAccessToken } from './access-token.ts';
-import { write, writeNow } from './batch.ts';
+import { noteSeen, write, writeNow } from './batch.ts';
 import { type ClientSources, clientMetadata, ENDLESS_SECONDS } from './client-metadata.ts';
 import { outlive } from './grant-life.ts';
 import { sessionsWithLifetimes } from './session.ts';
@@ -83,6 +83,7 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
       await writeNow(tenant, { kind, token });
       const look = kind === 'Grant' && isLooking() ? recentProtocol : findProtocol;
       const row = await look(tenant, { kind, token });
+      if (row) noteSeen(token);
       return row ? withToken(tenant, kind, row, token) : undefined;
     },
     async findByUid(uid) {

@@ -6,30 +6,37 @@ import { Provider } from 'oidc-provider';
 import { type Keyed, type ProtocolWrite, writeProtocol } from '../domain/grant.ts';
 import type { Tenant } from '../kernel/context.ts';
 
-const open = new WeakMap<object, ProtocolWrite[]>();
+type Batch = { writes: ProtocolWrite[]; seen: Set<string> };
+const open = new WeakMap<object, Batch>();
 
 /** @returns how to write what has gathered; for the end of the request. */
 export function openBatch(ctx: object, tenant: Tenant): () => Promise<void> {
-  open.set(ctx, []);
+  open.set(ctx, { writes: [], seen: new Set() });
   return async () => {
-    const writes = open.get(ctx) ?? [];
+    const { writes = [] } = open.get(ctx) ?? {};
     open.delete(ctx);
     if (writes.length) await writeProtocol(tenant, writes);
   };
 }
 
-const current = (): ProtocolWrite[] | undefined => (Provider.ctx ? open.get(Provider.ctx) : undefined);
+const current = (): Batch | undefined => (Provider.ctx ? open.get(Provider.ctx) : undefined);
+
+/** What the request has read is there, and is replaced where it is written; what it has not read is new. */
+export const noteSeen = (token: string): void => void current()?.seen.add(token);
 
 /** With the others of the request, or at once where there is none. */
 export async function write(tenant: Tenant, change: ProtocolWrite): Promise<void> {
-  const writes = current();
-  if (writes) writes.push(change);
+  const batch = current();
+  if (batch) batch.writes.push({ ...change, fresh: !batch.seen.has(change.token) });
   else await writeProtocol(tenant, [change]);
 }
 
 /** Makes what waits visible to a read: of a row that is among it, or of whatever `key` leaves open. */
 export async function writeNow(tenant: Tenant, key?: Keyed): Promise<void> {
-  const writes = current();
-  const touched = writes?.some(({ kind, token }) => !key || (kind === key.kind && token === key.token));
-  if (touched) await writeProtocol(tenant, writes!.splice(0));
+  const { writes = [] } = current() ?? {};
+  const touched = writes.some(({ kind, token }) => !key || (kind === key.kind && token === key.token));
+  if (!touched) return;
+  const due = writes.splice(0);
+  await writeProtocol(tenant, due);
+  for (const { token } of due) noteSeen(token);
 }

@@ -11,6 +11,7 @@ import { idFloor, isId, mintId } from '../kernel/id.ts';
 import { recent } from '../kernel/recent.ts';
 import { mac, sameSecret, seal, unseal } from '../kernel/secrets.ts';
 import { foldWords } from '../kernel/text.ts';
+import { byKey } from '../store/by-key.ts';
 import type { Nothing, ResourceSpec, Row } from './define.ts';
 import { parseQuery, type Term } from './faableql.ts';
 import { allowsNull, storageSchema } from './storage.ts';
@@ -229,8 +230,9 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     },
 
     async find(scope, id) {
-      if (!isId(kind, id)) return undefined;
-      return collection.findOne(scope, { _id: { $eq: id } });
+      const stored = isId(kind, id) ? await byKey<Stored>(model.collection, id) : null;
+      const own = stored && (scopeKind === 'root' || stored.account === (scope as Tenant).id);
+      return own ? fromStored(stored) : undefined;
     },
 
     recent: (tenant, id) => held.get(heldKey(tenant, id), () => collection.find(tenant, id)),
