@@ -67,6 +67,7 @@ const configuration: Configuration = {
     if (known) return engine.Grant.find(known);
     const made = new engine.Grant({ accountId: account!.accountId, clientId: asking!.clientId });
     made.addOIDCScope('openid profile email offline_access');
+    made.addResourceScope(client.audience, scope);
     await made.save();
     return made;
   },
@@ -78,6 +79,7 @@ const configuration: Configuration = {
     introspection: { enabled: true, allowedPolicy: async () => true },
     resourceIndicators: {
       enabled: true,
+      useGrantedResource: () => true,
       getResourceServerInfo: () => ({
         audience: client.audience,
         scope,
@@ -115,6 +117,7 @@ const target: Target = {
   audienceParameter: 'resource',
   machine: client,
   web,
+  signed: { resource: client.audience, scope: `openid profile email offline_access ${scope}` },
 };
 process.send!({ target });
 process.on('SIGTERM', () => process.exit(0));

@@ -81,6 +81,7 @@ const target: Target = {
   audienceParameter: 'audience',
   machine: demo.machine_client,
   web: demo.web_client,
+  signed: {},
 };
 process.send!({ target, hosts });
 process.on('SIGTERM', async () => {

@@ -63,9 +63,9 @@ async function loadsOf(target: Target): Promise<Record<string, Load>> {
     client_credentials: machineToken(target, target.machine),
     userinfo: { path: paths.userinfo, headers: { authorization: `Bearer ${token}` } },
     introspection: form(paths.introspection, { client_id, client_secret, token }),
-    login: async (worker) => async () => void (await logIn(worker, target)),
+    login: async (worker) => async () => void (await logIn(worker, target, target.signed)),
     refresh: async (worker) => {
-      let { refresh_token: held } = await logIn(worker, target);
+      let { refresh_token: held } = await logIn(worker, target, target.signed);
       return async () => {
         held = (await refresh(worker, target, held)).refresh_token;
       };

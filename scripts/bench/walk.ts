@@ -19,6 +19,8 @@ export type Target = {
   audienceParameter: 'audience' | 'resource';
   machine: { client_id: string; client_secret: string; audience: string };
   web: { client_id: string; client_secret: string; redirect_uri: string };
+  /** What the one has to be asked for to answer with signed access tokens, as the other always does. */
+  signed: Record<string, string>;
 };
 
 type Answer = { status: number; headers: Record<string, string | string[] | undefined>; body: string };
@@ -74,7 +76,11 @@ const expect = (answer: Answer, status: number, what: string): Answer => {
 export type Tokens = { access_token: string; refresh_token: string };
 
 /** A whole login: request, page, answer, code, tokens. */
-export async function logIn(call: Call, { origin, paths, web }: Target): Promise<Tokens> {
+export async function logIn(
+  call: Call,
+  { origin, paths, web }: Target,
+  more: Record<string, string> = {},
+): Promise<Tokens> {
   const verifier = randomBytes(32).toString('base64url');
   const query = new URLSearchParams({
     client_id: web.client_id,
@@ -83,6 +89,7 @@ export async function logIn(call: Call, { origin, paths, web }: Target): Promise
     scope: 'openid profile email offline_access',
     code_challenge: createHash('sha256').update(verifier).digest('base64url'),
     code_challenge_method: 'S256',
+    ...more,
   });
   const cookies = new Map<string, string>();
   const step = async (path: string, form?: Record<string, string>): Promise<string> => {

@@ -17,6 +17,7 @@ import type { Tenant } from '../kernel/context.ts';
 import { denyAccessToken, verifyAccessToken } from './access-token.ts';
 import { noteSeen, write, writeNow } from './batch.ts';
 import { type ClientSources, clientMetadata, ENDLESS_SECONDS } from './client-metadata.ts';
+import { mayBeRecent } from './freshness.ts';
 import { outlive } from './grant-life.ts';
 import { sessionsWithLifetimes } from './session.ts';
 
@@ -57,10 +58,6 @@ function withToken(tenant: Tenant, kind: string, row: ProtocolRow, token?: strin
   return payload;
 }
 
-/** The endpoints that say something about a token and change nothing. */
-const LOOKING = new Set(['userinfo', 'introspection']);
-const isLooking = (): boolean => LOOKING.has(Provider.ctx?.oidc.route ?? '');
-
 function protocolAdapter(tenant: Tenant, kind: string): Adapter {
   return {
     async upsert(token, payload, expiresIn) {
@@ -80,8 +77,10 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
       if (kind === 'RefreshToken') await outlive(tenant, payload.grantId, payload.exp!);
     },
     async find(token) {
+      // An access token, which introspection and revocation look for everywhere; it is stored nowhere.
+      if (token.includes('~')) return undefined;
       await writeNow(tenant, { kind, token });
-      const look = kind === 'Grant' && isLooking() ? recentProtocol : findProtocol;
+      const look = kind === 'Grant' && mayBeRecent() ? recentProtocol : findProtocol;
       const row = await look(tenant, { kind, token });
       if (row) noteSeen(token);
       return row ? withToken(tenant, kind, row, token) : undefined;

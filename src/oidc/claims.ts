@@ -1,7 +1,8 @@
 /** What a user's tokens and userinfo say about the user: OIDC Core §5.1 claims by scope (§5.4). */
-import { type Account, Provider } from 'oidc-provider';
+import type { Account } from 'oidc-provider';
 import { type User, users } from '../domain/user.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { mayBeRecent } from './freshness.ts';
 
 /** Claims that each scope releases. */
 export const CLAIMS = {
@@ -63,8 +64,7 @@ export function userClaims(user: User): { sub: string; [claim: string]: unknown 
 
 /** The engine's view of a user; one who is gone or suspended is no account. */
 export async function findAccount(tenant: Tenant, id: string): Promise<Account | undefined> {
-  // A resource asks again and again about the same few; whoever issues something looks for sure.
-  const user = await (Provider.ctx?.oidc.route === 'userinfo' ? users.recent(tenant, id) : users.find(tenant, id));
+  const user = await (mayBeRecent() ? users.recent(tenant, id) : users.reread(tenant, id));
   if (!user || user.suspended) return undefined;
   return { accountId: user.id, claims: async () => userClaims(user) };
 }

@@ -41,6 +41,8 @@ export type Collection<R extends TObject = TObject, S extends TObject = TObject>
   find(scope: Scope, id: string): Promise<Row<R, S> | undefined>;
   /** As `find`, seconds old at most: to look at, not to change. What this process changes is seen at once. */
   recent(scope: Tenant, id: string): Row<R, S> | undefined | Promise<Row<R, S> | undefined>;
+  /** As `find`, and what `recent` answers from then on. */
+  reread(scope: Tenant, id: string): Promise<Row<R, S> | undefined>;
   findOne(scope: Scope, filter: Filter): Promise<Row<R, S> | undefined>;
   /** Bounded by the caller's filter: for rows that hang on one other row. */
   all(scope: Scope, filter: Filter): Promise<Row<R, S>[]>;
@@ -236,6 +238,11 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     },
 
     recent: (tenant, id) => held.get(heldKey(tenant, id), () => collection.find(tenant, id)),
+
+    async reread(tenant, id) {
+      held.forget(heldKey(tenant, id));
+      return collection.recent(tenant, id);
+    },
 
     async get(scope, id) {
       const row = await collection.find(scope, id);

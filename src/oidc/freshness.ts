@@ -1,0 +1,17 @@
+/** Where what was read seconds ago will do, and where a request has to look for sure. */
+import { Provider } from 'oidc-provider';
+
+/** They say something about a token and change nothing. */
+const LOOKING = new Set(['userinfo', 'introspection']);
+
+/**
+ * Both redeem a row that is consumed by a conditional write, and that goes with its grant, with its session and with the
+ * suspension of its user: whatever has ended since is found out there.
+ */
+const REDEEMING = new Set<unknown>(['authorization_code', 'refresh_token']);
+
+/** Whether this request of the engine may take a grant and a user as they were a moment ago. */
+export function mayBeRecent(): boolean {
+  const { route = '', params } = Provider.ctx?.oidc ?? {};
+  return LOOKING.has(route) || (route === 'token' && REDEEMING.has(params?.grant_type));
+}
