@@ -48,7 +48,7 @@ import { protectedResource } from './http/protected-resource.ts';
 import { reference } from './http/reference.ts';
 import { tenantOf } from './http/tenant.ts';
 import { asRoot } from './kernel/context.ts';
-import { Fault } from './kernel/fault.ts';
+import { Fault, SHORTLY_SECONDS } from './kernel/fault.ts';
 import { openAccessToken } from './oidc/access-token.ts';
 import { bridge, requestOf } from './oidc/bridge.ts';
 import { browser } from './oidc/browser.ts';
@@ -260,7 +260,7 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
       log.error({ err: error, reqId: requestOf(ctx.req).id }, 'the OIDC engine failed');
       if (!isUnavailable(error)) return;
       ctx.status = 503;
-      ctx.set('retry-after', '2');
+      ctx.set('retry-after', String(SHORTLY_SECONDS));
       ctx.body = { error: 'temporarily_unavailable', error_description: 'try again shortly' };
     },
   );

@@ -626,11 +626,95 @@ test('the short way to userinfo answers what the engine answers', async () => {
     const [short, whole] = [await userinfo(t, tokens.access_token), await userinfo(t, tokens.access_token, 'POST')];
     assert.equal(short.status, 200, short.text);
     assert.deepEqual(short.body, whole.body, scope);
-    // The engine's own are told apart by nothing else than what differs with each answer.
-    const telling = ({ headers }: typeof short) =>
-      [...headers].filter(([name]) => !['date', 'x-request-id', 'content-length'].includes(name));
     assert.deepEqual(telling(short), telling(whole), scope);
   }
+});
+
+/** What tells two answers apart that nothing but their moment should tell apart. */
+const telling = ({ status, headers }: { status: number; headers: Headers }) => [
+  status,
+  ...[...headers].filter(([name]) => !['date', 'x-request-id', 'content-length'].includes(name)),
+];
+
+test('the short way to a machine’s token answers what the engine answers', async () => {
+  const t = await w.tenant();
+  const orders = await ordersApi(t);
+  const lax = await t.api('POST', '/api', {
+    name: 'Lax',
+    identifier: 'https://lax.example.com',
+    enforce_policies: false,
+    token_dialect: 'access_token_authz',
+    signing_alg: 'ES256',
+    token_lifetime: 600,
+  });
+  const [client, narrow, basic] = [
+    await t.client(),
+    await t.client({ grants: [{ api: orders.id, scope: ['read:orders'] }] }),
+    await t.client({ token_endpoint_auth_method: 'client_secret_basic' }),
+  ];
+  const grant_type = 'client_credentials';
+  const secretOf = ({ client_id, client_secret }: Client) => ({ client_id, client_secret });
+  const asks: [Client, Record<string, string>, boolean?][] = [
+    [client, { audience: ORDERS }],
+    [client, { resource: ORDERS, scope: 'read:orders' }],
+    [client, { audience: ORDERS, resource: ORDERS, scope: 'read:orders unknown openid' }],
+    [client, { audience: lax.identifier, scope: 'anything:goes' }],
+    [client, { audience: lax.identifier, scope: 'x', resource: ORDERS }],
+    [client, { audience: ORDERS, scope: '' }],
+    [client, { audience: ORDERS, scope: 'two  spaces' }],
+    [client, { audience: 'https://nowhere.example.com' }],
+    [client, {}],
+    [narrow, { audience: ORDERS }],
+    [narrow, { audience: lax.identifier }],
+    [basic, { audience: ORDERS }, true],
+    [basic, { audience: ORDERS }],
+    [{ ...client, client_secret: 'wrong' }, { audience: ORDERS }],
+  ];
+  for (const [who, more, inHeader] of asks) {
+    const { client_id, client_secret } = who;
+    const headers: Record<string, string> = inHeader
+      ? { authorization: `Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64')}` }
+      : {};
+    const form = { grant_type, ...more, ...(!inHeader && secretOf(who)) };
+    const send = (extra: Record<string, string>) =>
+      w.send(`${t.origin}/oauth/token`, { method: 'POST', headers, form: { ...form, ...extra } });
+    // A parameter that means nothing is enough to be sent the long way.
+    const [short, whole] = [await send({}), await send({ nothing: 'x' })];
+    const what = JSON.stringify(form);
+    assert.deepEqual(telling(short), telling(whole), what);
+    const open = ({ body: { access_token, ...rest } }: typeof short) => {
+      if (!access_token) return rest;
+      const { iat, exp, jti, ...claims } = decodeJwt(access_token);
+      return { ...rest, claims, header: decodeProtectedHeader(access_token), life: exp! - iat! };
+    };
+    assert.deepEqual(open(short), open(whole), what);
+    assert.deepEqual(Object.keys(short.body), Object.keys(whole.body), what);
+  }
+});
+
+test('the short way to introspection answers what the engine answers', async () => {
+  const t = await w.tenant();
+  await ordersApi(t);
+  const { client, tokens } = await signedIn(t, { audience: ORDERS, scope: 'openid offline_access read:orders' });
+  const { tokens: plain } = await signedIn(t);
+  const { client_id, client_secret } = await t.client();
+  const machine = await t.machineToken(client, ORDERS);
+  for (const token of [tokens.access_token, plain.access_token, machine, tokens.refresh_token, 'a.b.c', `${machine}A`])
+    for (const hint of [
+      {} as Record<string, string>,
+      { token_type_hint: 'access_token' },
+      { token_type_hint: 'refresh_token' },
+    ]) {
+      const send = (extra: Record<string, string>) =>
+        w.send(`${t.origin}/oauth/introspect`, {
+          method: 'POST',
+          form: { client_id, client_secret, token, ...hint, ...extra },
+        });
+      const [short, whole] = [await send({}), await send({ nothing: 'x' })];
+      assert.deepEqual(telling(short), telling(whole));
+      assert.deepEqual(short.body, whole.body);
+      assert.deepEqual(Object.keys(short.body), Object.keys(whole.body));
+    }
 });
 
 test('what changes is seen at userinfo at once: claims, revocation, logout of the grant', async () => {

@@ -44,7 +44,7 @@ export function toFault(error: unknown): Fault {
   if (error instanceof Fault) return error;
   const thrown = error as Thrown;
   if (thrown.validation) return validationFault(thrown);
-  if (isUnavailable(error)) return new Fault('unavailable', undefined, { cause: error, retryAfterSeconds: 2 });
+  if (isUnavailable(error)) return new Fault('unavailable', undefined, { cause: error });
   const known = FASTIFY[thrown.code ?? ''];
   if (known) return new Fault(known[0], known[1], { cause: error });
   if (thrown.statusCode && thrown.statusCode >= 400 && thrown.statusCode < 500)

@@ -103,6 +103,9 @@ export const FAULTS = {
   },
 } as const satisfies Record<string, Row>;
 
+/** When to try again what is unavailable: an election or a restart takes that long. */
+export const SHORTLY_SECONDS = 2;
+
 export type FaultCode = keyof typeof FAULTS;
 
 export type FaultOptions = {
@@ -127,7 +130,7 @@ export class Fault extends Error {
     this.code = code;
     this.details = options.details;
     this.detail = options.detail;
-    this.retryAfterSeconds = options.retryAfterSeconds;
+    this.retryAfterSeconds = options.retryAfterSeconds ?? (code === 'unavailable' ? SHORTLY_SECONDS : undefined);
   }
 
   get row(): Row {

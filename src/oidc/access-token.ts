@@ -49,7 +49,17 @@ async function signAccessToken(signer: Signer, claims: Claims): Promise<string> 
   return `${input}.${signature.toString('base64url')}`;
 }
 
-type Issued = (AccessToken | ClientCredentials) & {
+/** What a token is made from: the engine's own, or just that much. */
+type Source = {
+  clientId?: string;
+  aud?: string | string[];
+  /** Seconds. */
+  expiration: number;
+  scope?: string;
+  /** The part of the scope that is the Api's. */
+  permissions?: string;
+  /** The Api's own; resource-server.ts says which. */
+  alg?: SigningAlg;
   accountId?: string;
   grantId?: string;
   sid?: string;
@@ -61,44 +71,48 @@ type Issued = (AccessToken | ClientCredentials) & {
   extra?: Record<string, unknown>;
 };
 
+type ExtraClaims = (token: { audience: string; accountId?: string; permissions?: string }) => Promise<Partial<Claims>>;
+
+export async function issueAccessToken(tenant: Tenant, token: Source, extraClaims: ExtraClaims): Promise<string> {
+  const { accountId, clientId, aud, scope, permissions, grantId, sid, rar, jkt } = token;
+  const iat = nowSeconds();
+  const ofUser = accountId !== undefined;
+  const audience = typeof aud === 'string' ? aud : undefined;
+  const claims: Claims = {
+    ...token.extra,
+    iss: tenant.origin,
+    sub: accountId ?? clientId!,
+    aud: audience ?? userinfoAudience(tenant),
+    client_id: clientId!,
+    account: tenant.id,
+    iat,
+    exp: iat + token.expiration,
+    jti: randomUUID(),
+    ...(ofUser && loginClaims()),
+    ...(scope && { scope }),
+    ...(audience && (await extraClaims({ audience, accountId, permissions }))),
+    ...(grantId && { grant_id: grantId }),
+    ...(sid && { sid }),
+    ...(rar && { authorization_details: rar }),
+    ...(token.claims !== undefined && { userinfo_claims: userinfoClaims(token.claims) }),
+    ...(jkt && { cnf: { jkt } }),
+  };
+  await outlive(tenant, grantId, claims.exp);
+  const alg = token.alg ?? 'RS256';
+  const { signers } = await accountKeys(tenant);
+  return signAccessToken(signers[alg] ?? (await lateSigner(tenant, alg)), claims);
+}
+
 /** Has a Provider's access tokens made here instead of stored. */
-export function issueJwtAccessTokens(
-  provider: Provider,
-  tenant: Tenant,
-  extraClaims: (token: { audience: string; accountId?: string; permissions?: string }) => Promise<Partial<Claims>>,
-): void {
+export function issueJwtAccessTokens(provider: Provider, tenant: Tenant, extraClaims: ExtraClaims): void {
   for (const Token of [provider.AccessToken, provider.ClientCredentials]) {
     Object.defineProperty(Token.prototype, 'getValueAndPayload', {
-      value: async function (this: Issued) {
-        const iat = nowSeconds();
-        const ofUser = this.accountId !== undefined;
+      async value(this: (AccessToken | ClientCredentials) & Source) {
+        const { alg } = (this.resourceServer?.jwt?.sign ?? {}) as { alg?: SigningAlg };
         const permissions = this.scope;
-        if (ofUser && typeof this.aud === 'string') this.scope = withIdentityScopes(this.scope);
-        const claims: Claims = {
-          ...this.extra,
-          iss: tenant.origin,
-          sub: this.accountId ?? this.clientId!,
-          aud: typeof this.aud === 'string' ? this.aud : userinfoAudience(tenant),
-          client_id: this.clientId!,
-          account: tenant.id,
-          iat,
-          exp: iat + this.expiration,
-          jti: randomUUID(),
-          ...(ofUser && loginClaims()),
-          ...(this.scope && { scope: this.scope }),
-          ...(typeof this.aud === 'string' &&
-            (await extraClaims({ audience: this.aud, accountId: this.accountId, permissions }))),
-          ...(this.grantId && { grant_id: this.grantId }),
-          ...(this.sid && { sid: this.sid }),
-          ...(this.rar && { authorization_details: this.rar }),
-          ...(this.claims !== undefined && { userinfo_claims: userinfoClaims(this.claims) }),
-          ...(this.jkt && { cnf: { jkt: this.jkt } }),
-        };
-        await outlive(tenant, this.grantId, claims.exp);
-        // The Api's own; resource-server.ts says which.
-        const alg = (this.resourceServer?.jwt?.sign as { alg: SigningAlg } | undefined)?.alg ?? 'RS256';
-        const { signers } = await accountKeys(tenant);
-        return { value: await signAccessToken(signers[alg] ?? (await lateSigner(tenant, alg)), claims) };
+        // What is answered beside the token is read from here too.
+        if (this.accountId !== undefined && typeof this.aud === 'string') this.scope = withIdentityScopes(permissions);
+        return { value: await issueAccessToken(tenant, Object.assign(this, { alg, permissions }), extraClaims) };
       },
     });
   }

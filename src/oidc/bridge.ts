@@ -9,20 +9,24 @@ import { Fault } from '../kernel/fault.ts';
 import { opaqueForm } from './access-token.ts';
 import { loginOnly } from './authorize-request.ts';
 import { PATHS } from './configure.ts';
+import { plainIntrospection } from './plain/introspection.ts';
+import { plainMachineToken } from './plain/machine-token.ts';
+import { plainUserinfo } from './plain/userinfo.ts';
 import type { ProviderFor } from './providers.ts';
 import { MISMATCH } from './resource-server.ts';
-import { plainUserinfo } from './userinfo.ts';
 
 const BODY_LIMIT = 56 * 1024;
 
-/** As the engine has them on an answer of its own. */
-const PLAIN_HEADERS = {
+/** As the engine has them on an answer of its own; `exposed` are what an address may tell an app in a browser by. */
+const plainHeaders = (exposed: string) => ({
   'cache-control': 'no-store',
   vary: 'Origin',
   'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'DPoP-Nonce,WWW-Authenticate',
+  'access-control-expose-headers': exposed,
   'content-type': 'application/json; charset=utf-8',
-};
+});
+const PLAIN = plainHeaders('WWW-Authenticate');
+const PLAIN_WITH_NONCE = plainHeaders('DPoP-Nonce,WWW-Authenticate');
 
 /** Secrets that would end up in logs and histories when sent in a query string. */
 const NEVER_IN_QUERY = [
@@ -130,37 +134,25 @@ function hideJwt(form: URLSearchParams): void {
   if (token && others.length === 0) form.set('token', opaqueForm(token));
 }
 
-const tokenRequest = (request: FastifyRequest) => formRequest(request, aliasAudience);
-const aboutToken = (request: FastifyRequest) => formRequest(request, hideJwt);
-
-async function formRequest(request: FastifyRequest, adjust: (form: URLSearchParams) => void): Promise<unknown> {
+async function readForm(request: FastifyRequest): Promise<URLSearchParams> {
   const query = new URLSearchParams(request.raw.url?.split('?')[1] ?? '');
   for (const name of NEVER_IN_QUERY) {
     if (query.has(name))
       throw new Fault('invalid_request', `${name} must not be sent in the query string, where logs would keep it`);
   }
-  if (request.method === 'GET') {
-    adjust(query);
-    return asFormPost(request, query);
-  }
+  if (request.method === 'GET') return query;
   const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
   if (type !== 'application/json' && type !== 'application/x-www-form-urlencoded')
     throw new Fault('unsupported_media_type', 'send application/x-www-form-urlencoded or application/json');
   const body = (await readBody(request)).toString('utf8');
-  let form: URLSearchParams;
-  if (type === 'application/json') {
-    let json: unknown;
-    try {
-      json = JSON.parse(body);
-    } catch {
-      throw new Fault('invalid_request', 'the request body is not valid JSON');
-    }
-    form = formOf(json);
-  } else {
-    form = new URLSearchParams(body);
+  if (type !== 'application/json') return new URLSearchParams(body);
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    throw new Fault('invalid_request', 'the request body is not valid JSON');
   }
-  adjust(form);
-  return asFormPost(request, form);
+  return formOf(json);
 }
 
 /** `audience` becomes `resource`. */
@@ -214,13 +206,9 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
         .send(oauthError(fault.row.oauth ?? 'invalid_request', fault.message));
     });
 
-    const handOver = async (
-      request: FastifyRequest,
-      reply: FastifyReply,
-      prepare?: (request: FastifyRequest) => unknown,
-    ) => {
+    const handOver = async (request: FastifyRequest, reply: FastifyReply, asEngineTakesIt: unknown = request.raw) => {
       const provider = await providerFor(request.tenant);
-      const raw = ((await prepare?.(request)) ?? request.raw) as typeof request.raw;
+      const raw = asEngineTakesIt as typeof request.raw;
       requests.set(raw, request);
       const [scheme, host] = request.tenant.origin.split('://') as [string, string];
       // The engine builds its URLs from these, and only from what we resolved.
@@ -238,7 +226,10 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
       url: string;
       operationId: string;
       summary: string;
-      prepare?: (request: FastifyRequest) => unknown;
+      /** Of a form that speaks of tokens and secrets: what the engine calls otherwise. */
+      adjust?: (form: URLSearchParams) => void;
+      /** The short way, where most requests go. */
+      plain?: (providerFor: ProviderFor, request: FastifyRequest, form: URLSearchParams) => Promise<object | undefined>;
     };
     const routes: Route[] = [
       {
@@ -252,7 +243,8 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
         url: PATHS.token,
         operationId: 'oauth/token',
         summary: 'Get tokens (RFC 6749 §3.2)',
-        prepare: tokenRequest,
+        adjust: aliasAudience,
+        plain: plainMachineToken,
       },
       {
         method: ['GET', 'POST'],
@@ -265,28 +257,29 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
         url: PATHS.revocation,
         operationId: 'oauth/revoke',
         summary: 'Revoke a token (RFC 7009)',
-        prepare: aboutToken,
+        adjust: hideJwt,
       },
       {
         method: ['POST'],
         url: PATHS.introspection,
         operationId: 'oauth/introspect',
         summary: 'Ask about a token (RFC 7662)',
-        prepare: aboutToken,
+        adjust: hideJwt,
+        plain: plainIntrospection,
       },
       {
         method: ['POST'],
         url: PATHS.device_authorization,
         operationId: 'oauth/deviceCode',
         summary: 'Start the login of a device (RFC 8628)',
-        prepare: tokenRequest,
+        adjust: aliasAudience,
       },
       {
         method: ['POST'],
         url: PATHS.pushed_authorization_request,
         operationId: 'oauth/par',
         summary: 'Push an authorization request (RFC 9126)',
-        prepare: tokenRequest,
+        adjust: aliasAudience,
       },
       { method: ['GET'], url: PATHS.jwks, operationId: 'oauth/jwks', summary: 'Public keys (RFC 7517)' },
       {
@@ -315,7 +308,7 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
       handler: async (request, reply) => {
         const params = new URLSearchParams(request.raw.url?.split('?', 2)[1]);
         const page = params.has('redirect_to') && (await loginOnly(providerFor, request.tenant, params));
-        return page ? reply.redirect(page, 303) : handOver(request, reply, authorizeRequest);
+        return page ? reply.redirect(page, 303) : handOver(request, reply, authorizeRequest(request));
       },
     });
     scope.route({
@@ -325,23 +318,31 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
       handler: async (request, reply) => reply.redirect(`${PATHS.authorization}?${await formParams(request)}`, 303),
     });
 
-    for (const { method, url, operationId, summary, prepare } of routes) {
+    const withForm =
+      ({ url, adjust, plain }: Route): ((request: FastifyRequest, reply: FastifyReply) => Promise<unknown>) =>
+      async (request, reply) => {
+        const form = await readForm(request);
+        adjust?.(form);
+        const answer = await plain?.(providerFor, request, form);
+        if (answer) return reply.headers(url === PATHS.token ? PLAIN_WITH_NONCE : PLAIN).send(answer);
+        // Whatever speaks of tokens and secrets, refusals included (RFC 6749 §5.1).
+        return handOver(request, reply.header('cache-control', 'no-store'), asFormPost(request, form));
+      };
+    const userinfo = async (request: FastifyRequest, reply: FastifyReply) => {
+      const claims = await plainUserinfo(providerFor, request);
+      return claims ? reply.headers(PLAIN_WITH_NONCE).send(claims) : handOver(request, reply);
+    };
+    const asItIs = (request: FastifyRequest, reply: FastifyReply) => handOver(request, reply);
+
+    for (const route of routes) {
+      const { method, url, operationId, summary, adjust } = route;
       for (const verb of method) {
         scope.route({
           method: verb,
           url,
           config: { access: 'public' },
           schema: { operationId: operationId + (suffix[`${operationId} ${verb}`] ?? ''), tags: ['oauth'], summary },
-          handler:
-            url === PATHS.userinfo && verb === 'GET'
-              ? async (request, reply) => {
-                  const claims = await plainUserinfo(providerFor, request);
-                  if (!claims) return handOver(request, reply);
-                  return reply.headers(PLAIN_HEADERS).send(claims);
-                }
-              : (request, reply) =>
-                  // Whatever speaks of tokens and secrets, refusals included (RFC 6749 §5.1).
-                  handOver(request, prepare ? reply.header('cache-control', 'no-store') : reply, prepare),
+          handler: adjust ? withForm(route) : url === PATHS.userinfo && verb === 'GET' ? userinfo : asItIs,
         });
       }
       if (!url.includes(':'))

@@ -74,19 +74,30 @@ function askedScopes({ oidc: { params, entities } }: KoaContextWithOIDC): string
   return asked.length ? asked : [...((entities.AuthorizationCode ?? entities.RefreshToken)?.scopes ?? [])];
 }
 
+/** An Api's scopes; one that does not insist on its list takes what it is asked for. */
+function offered(api: Api, asked: readonly string[]): string[] {
+  const catalogue = api.permissions.map(({ value }) => value);
+  return api.enforce_policies ? catalogue : [...new Set([...catalogue, ...asked])];
+}
+
+/** What a machine client may have of an Api; nothing where it may not ask for it at all. */
+export function machineScopes({ api_grants }: ClientExtras, api: Api, asked: readonly string[]): string[] | undefined {
+  const scopes = offered(api, asked);
+  if (!api_grants) return scopes;
+  const grant = api_grants.find((candidate) => candidate.api === api.id);
+  return grant && scopes.filter((scope) => grant.scope.includes(scope));
+}
+
 /** Scopes that this request may end up with: the Api's, what the client may have of them, what the user's roles grant. */
 async function allowedScopes(tenant: Tenant, ctx: KoaContextWithOIDC, api: Api): Promise<string[]> {
-  const catalogue = api.permissions.map(({ value }) => value);
-  let allowed = api.enforce_policies ? catalogue : [...new Set([...catalogue, ...askedScopes(ctx)])];
-  const machine = ctx.oidc.params?.grant_type === 'client_credentials';
-  if (machine) {
-    const { api_grants } = ctx.oidc.client as unknown as ClientExtras;
-    if (api_grants) {
-      const grant = api_grants.find((candidate) => candidate.api === api.id);
-      if (!grant) throw new errors.InvalidTarget('the client may not ask for this audience');
-      allowed = allowed.filter((scope) => grant.scope.includes(scope));
-    }
-  } else if (api.rbac) {
+  const asked = askedScopes(ctx);
+  if (ctx.oidc.params?.grant_type === 'client_credentials') {
+    const allowed = machineScopes(ctx.oidc.client as ClientExtras, api, asked);
+    if (!allowed) throw new errors.InvalidTarget('the client may not ask for this audience');
+    return allowed;
+  }
+  let allowed = offered(api, asked);
+  if (api.rbac) {
     const user = ctx.oidc.account?.accountId ?? ctx.oidc.session?.accountId;
     const granted = user ? await grantedByRoles(tenant, user, api) : new Set<string>();
     allowed = allowed.filter((scope) => granted.has(scope));

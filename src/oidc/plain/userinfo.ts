@@ -5,36 +5,21 @@
  */
 import type { FastifyRequest } from 'fastify';
 import type { AdapterPayload } from 'oidc-provider';
-import { type ProtocolRow, recentProtocol } from '../domain/grant.ts';
-import { users } from '../domain/user.ts';
-import { now } from '../kernel/clock.ts';
-import type { Tenant } from '../kernel/context.ts';
-import { verifyAccessToken } from './access-token.ts';
-import { CLAIMS, userClaims } from './claims.ts';
-import type { ClientExtras } from './client-metadata.ts';
-import type { ProviderFor } from './providers.ts';
+import { users } from '../../domain/user.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { verifyAccessToken } from '../access-token.ts';
+import { CLAIMS, userClaims } from '../claims.ts';
+import type { ClientExtras } from '../client-metadata.ts';
+import type { ProviderFor } from '../providers.ts';
+import { type GrantPayload, openGrant } from './grant.ts';
 
 const BEARER = /^bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i;
 const claimsOf: Record<string, string[]> = CLAIMS;
 
-type GrantPayload = AdapterPayload & { openid?: { scope?: string; claims?: string[] } };
-
-const opened = new WeakMap<ProtocolRow, AdapterPayload>();
-function payloadOf(row: ProtocolRow): AdapterPayload {
-  const known = opened.get(row);
-  if (known) return known;
-  const payload = JSON.parse(row.payload) as AdapterPayload;
-  opened.set(row, payload);
-  return payload;
-}
-
 /** Scopes that both the token and its grant hold; nothing where the grant does not plainly stand behind the token. */
 async function grantedScopes(tenant: Tenant, token: AdapterPayload): Promise<string[] | undefined> {
-  const row = token.grantId ? await recentProtocol(tenant, { kind: 'Grant', token: token.grantId }) : null;
-  if (!row) return undefined;
-  const { clientId, accountId, openid, rejected } = payloadOf(row) as GrantPayload;
-  const own = clientId === token.clientId && accountId === token.accountId;
-  if (!own || row.expires_at <= now() || rejected || !openid?.scope || openid.claims) return undefined;
+  const { rejected, openid }: GrantPayload = (await openGrant(tenant, token)) ?? {};
+  if (rejected || !openid?.scope || openid.claims) return undefined;
   const granted = openid.scope.split(' ');
   return (token.scope as string).split(' ').filter((scope) => granted.includes(scope));
 }
