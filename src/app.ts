@@ -58,6 +58,7 @@ import { mintLogoutToken } from './oidc/logout-token.ts';
 import { providers } from './oidc/providers.ts';
 import { registration } from './oidc/registration.ts';
 import type { AuditEvent } from './resource/request.ts';
+import { watchChanges } from './store/changes.ts';
 import { isUnavailable, type Store } from './store/connect.ts';
 import { VERSION } from './version.ts';
 
@@ -275,6 +276,8 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
     (err, what) => log.warn({ err }, what),
   );
   app.decorate('outbox', outbox);
+  const stopWatching = watchChanges((err) => log.warn({ err }, 'changes of other instances are seen late'));
+  app.addHook('onClose', stopWatching);
   app.addHook('onClose', async () => {
     await outbox.stop();
     await closeMachineLogins(true);

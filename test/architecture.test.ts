@@ -10,7 +10,7 @@ const NEIGHBOURS: Record<string, string[]> = {
   store: ['kernel', 'config.ts'],
   resource: ['kernel', 'store'],
   delivery: ['kernel', 'resource', 'domain'],
-  domain: ['kernel', 'resource', 'store/by-key.ts', 'store/limiter.ts', 'delivery/outbox.ts'],
+  domain: ['kernel', 'resource', 'store/by-key.ts', 'store/changes.ts', 'store/limiter.ts', 'delivery/outbox.ts'],
   connections: ['kernel', 'type domain'],
   auth: ['kernel', 'domain', 'connections/registry.ts', 'type connections', 'store/limiter.ts', 'delivery/outbox.ts'],
   oidc: ['kernel', 'domain', 'auth'],

@@ -36,6 +36,8 @@ export type Client = { client_id: string; client_secret: string; [field: string]
 export type World = Awaited<ReturnType<typeof world>>;
 export type TenantHandle = Awaited<ReturnType<World['tenant']>>;
 
+export const SECRET = 'a secret of the tests, long enough to be one';
+
 export type WorldOptions = { env?: Record<string, string>; log?: string[] };
 
 /** Starts a world and ends it after the test file. */
@@ -48,7 +50,7 @@ export async function world(options: WorldOptions = {}) {
     MONGODB_URL: process.env.MONGODB_URL,
     ...options.env,
   });
-  useSecret('a secret of the tests, long enough to be one');
+  useSecret(SECRET);
   const log = pino(
     { level: options.log ? 'debug' : 'silent' },
     { write: (line: string) => void options.log?.push(line) },

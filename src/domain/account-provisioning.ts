@@ -5,7 +5,8 @@ import { Fault } from '../kernel/fault.ts';
 import { mintToken } from '../kernel/secrets.ts';
 import { slugify } from '../kernel/text.ts';
 import { collections } from '../resource/collection.ts';
-import { type Account, accounts, everything, forgetAccount, viewOf, writeAccount } from './account.ts';
+import { noteChange } from '../store/changes.ts';
+import { type Account, accounts, everything, viewOf, writeAccount } from './account.ts';
 import { createManagementApi } from './api.ts';
 import { type Client, createClient } from './client.ts';
 import { createConnection } from './connection.ts';
@@ -122,7 +123,7 @@ async function purge(id: string): Promise<void> {
   await removeSigningKeys(id);
   await removeProtocol(id);
   await accounts.model.deleteOne({ _id: { $eq: id } });
-  forgetAccount(id);
+  await noteChange(id);
 }
 
 /** Clears a root account that a killed first start never finished. */

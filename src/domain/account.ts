@@ -2,13 +2,13 @@
  * Accounts: the tenants themselves; their settings, and lookup by host (cached for seconds). Coming and going is
  * account-provisioning.ts's business, keys are account-keys.ts's. The only root-scoped resource.
  */
-import { LRUCache } from 'lru-cache';
 import Type from 'typebox';
 import { now } from '../kernel/clock.ts';
 import { type AccountView, asRoot, asTenant, type Root, type Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { MapOf, Metadata, Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
+import { forgetHeld, noteChange, watched } from '../store/changes.ts';
 import {
   Branding,
   checkLifetimes,
@@ -144,62 +144,45 @@ export const viewOf = (account: Account): AccountView => ({
 
 /* ——— lookup ——— */
 
-/** How stale another instance's change may be seen here. */
-const CACHE_SECONDS = 5;
-type Cached = { account: Account | null; view: AccountView | null; staleAt: number };
-const byHost = new LRUCache<string, Cached>({ max: 20_000 });
-const byId = new LRUCache<string, Cached>({ max: 20_000 });
+type Served = { account: Account; view: AccountView } | null;
+const byHost = watched<Served>(20_000, ({ value }) => value?.account.id);
+const byId = watched<Served>(20_000, ({ key }) => key);
 
-const served = (account: Account | undefined): Account | null =>
-  account?.provisioned && !account.deleting_at ? account : null;
+const serve = (account: Account | undefined): Served =>
+  account?.provisioned && !account.deleting_at ? { account, view: viewOf(account) } : null;
 
-async function cached(
-  cache: LRUCache<string, Cached>,
-  key: string,
-  load: () => Promise<Account | undefined>,
-): Promise<Cached> {
-  const known = cache.get(key);
-  if (known && known.staleAt > Date.now()) return known;
-  const account = served(await load());
-  const entry = { account, view: account && viewOf(account), staleAt: Date.now() + CACHE_SECONDS * 1000 };
-  cache.set(key, entry);
-  return entry;
-}
-
-export function forgetAccount(id: string): void {
-  byId.delete(id);
-  for (const [host, entry] of byHost.entries())
-    if (entry.account === null || entry.account.id === id) byHost.delete(host);
-}
+/** What this instance holds of the account turned out to be old. */
+export const forgetAccount = (id: string): void => forgetHeld(id);
 
 /** The account served at a host name: the root at the base domain, `<slug>.<base domain>`, or a verified domain. */
 export async function accountByHost(hostname: string, baseDomain: string): Promise<AccountView | null> {
-  const entry = await cached(byHost, hostname, async () => {
-    if (hostname === baseDomain) return accounts.findOne(everything, { root: true });
-    if (hostname.endsWith(`.${baseDomain}`)) {
-      const slug = hostname.slice(0, -baseDomain.length - 1);
-      return /^[a-z0-9-]+$/.test(slug) ? accounts.findOne(everything, { slug: { $eq: slug } }) : undefined;
-    }
-    const id = await accountOfDomain(hostname);
-    return id ? accounts.find(everything, id) : undefined;
-  });
-  return entry.view;
+  const load = async () => serve(await findByHost(hostname, baseDomain));
+  return (await byHost.get(hostname, load))?.view ?? null;
 }
 
-export const accountById = async (id: string): Promise<AccountView | null> =>
-  (await cached(byId, id, () => accounts.find(everything, id))).view;
+async function findByHost(hostname: string, baseDomain: string): Promise<Account | undefined> {
+  if (hostname === baseDomain) return accounts.findOne(everything, { root: true });
+  if (hostname.endsWith(`.${baseDomain}`)) {
+    const slug = hostname.slice(0, -baseDomain.length - 1);
+    return /^[a-z0-9-]+$/.test(slug) ? accounts.findOne(everything, { slug: { $eq: slug } }) : undefined;
+  }
+  const id = await accountOfDomain(hostname);
+  return id ? accounts.find(everything, id) : undefined;
+}
+
+const servedById = (id: string) => byId.get(id, async () => serve(await accounts.find(everything, id)));
+
+export const accountById = async (id: string): Promise<AccountView | null> => (await servedById(id))?.view ?? null;
 
 /** The full row, seconds old at most. @throws Fault `not_found`. */
 export async function accountOf(tenant: Tenant): Promise<Account> {
-  const { account } = await cached(byId, tenant.id, () => accounts.find(everything, tenant.id));
-  if (!account) throw new Fault('not_found', 'Account not found.');
-  return account;
+  const held = await servedById(tenant.id);
+  if (!held) throw new Fault('not_found', 'Account not found.');
+  return held.account;
 }
 
-export const rootAccount = async (): Promise<AccountView | null> => {
-  const account = served(await accounts.findOne(everything, { root: true }));
-  return account && viewOf(account);
-};
+export const rootAccount = async (): Promise<AccountView | null> =>
+  serve(await accounts.findOne(everything, { root: true }))?.view ?? null;
 
 /* ——— settings ——— */
 
@@ -219,7 +202,7 @@ export async function writeAccount(
     { _id: { $eq: id }, ...where },
     { $set: { ...set, updatedAt: now() }, $inc: { revision: 1 } },
   );
-  forgetAccount(id);
+  await noteChange(id);
   return matchedCount === 1;
 }
 
@@ -234,7 +217,7 @@ async function checkDefaultAudience(tenant: Tenant, identifier: string): Promise
 }
 
 export async function updateAccount(_root: Root, id: string, patch: AccountPatch): Promise<Account> {
-  const current = served(await accounts.find(everything, id));
+  const current = serve(await accounts.find(everything, id))?.account;
   if (!current) throw new Fault('not_found', 'Account not found.');
   checkMetadata('/metadata', patch.metadata);
   if (patch.session_settings) checkLifetimes({ ...viewOf(current).sessions, ...patch.session_settings });
@@ -255,7 +238,9 @@ export async function updateAccount(_root: Root, id: string, patch: AccountPatch
   }
   await writeAccount(id, set);
   // The name is searched for, so it goes through the collection, which keeps the search words.
-  if (name !== undefined) await accounts.update(everything, id, { name });
-  forgetAccount(id);
+  if (name !== undefined) {
+    await accounts.update(everything, id, { name });
+    await noteChange(id);
+  }
   return accounts.get(everything, id);
 }

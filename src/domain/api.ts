@@ -8,6 +8,7 @@ import { slugify } from '../kernel/text.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../resource/define.ts';
 import { mountResource } from '../resource/routes.ts';
+import { accountOfKey, watched } from '../store/changes.ts';
 import { accounts, everything } from './account.ts';
 import { ensureSigningKeys } from './account-keys.ts';
 import { removeApiFromClients } from './client.ts';
@@ -52,6 +53,7 @@ const writable = {
 
 export const apis = defineCollection({
   name: 'api',
+  watched: true,
   title: 'Api',
   permission: 'apis',
   collection: 'apis',
@@ -104,9 +106,7 @@ export async function createApi(tenant: Tenant, input: ApiInput): Promise<Api> {
     const slug = n === 1 ? base : `${base}-${n}`;
     if (await apis.exists(tenant, { slug: { $eq: slug } })) continue;
     try {
-      const created = await apis.create(tenant, { ...input, slug });
-      changed(tenant);
-      return created;
+      return await apis.create(tenant, { ...input, slug });
     } catch (error) {
       if (!isTaken(error, 'slug')) throw error;
     }
@@ -141,9 +141,7 @@ async function updateApi(tenant: Tenant, id: string, patch: ApiInput): Promise<A
       throw new Fault('protected', `"${field}" of the management API belongs to the system.`);
   }
   await ensureSigningKeys(tenant, patch.signing_alg);
-  const updated = await apis.update(tenant, id, patch);
-  changed(tenant);
-  return updated;
+  return apis.update(tenant, id, patch);
 }
 
 async function removeApi(tenant: Tenant, id: string): Promise<Api> {
@@ -156,9 +154,7 @@ async function removeApi(tenant: Tenant, id: string): Promise<Api> {
   await removeApiFromRoles(tenant, id);
   await removeApiFromClients(tenant, id);
   await removeApiFromConsents(tenant, api.identifier);
-  const removed = await apis.remove(tenant, id);
-  changed(tenant);
-  return removed;
+  return apis.remove(tenant, id);
 }
 
 export async function apiByIdentifier(tenant: Tenant, identifier: string): Promise<Api | undefined> {
@@ -169,12 +165,11 @@ export async function apiByIdentifier(tenant: Tenant, identifier: string): Promi
   return api?.system ? { ...api, permissions: [...MANAGEMENT_PERMISSIONS] } : api;
 }
 
-const listeners: ((account: string) => void)[] = [];
-/** Tells caches of this process that the account's APIs changed. */
-export const onApiChange = (listener: (account: string) => void): void => void listeners.push(listener);
-const changed = (tenant: Tenant) => {
-  for (const listener of listeners) listener(tenant.id);
-};
+const held = watched<Api | undefined>(20_000, accountOfKey);
+
+/** As `apiByIdentifier`, seconds old at most where another instance changed it. */
+export const recentApi = (tenant: Tenant, identifier: string): Api | undefined | Promise<Api | undefined> =>
+  held.get(`${tenant.id} ${identifier}`, () => apiByIdentifier(tenant, identifier));
 
 export function mount(app: FastifyInstance): void {
   const { name, ...optional } = writable;

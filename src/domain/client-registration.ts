@@ -5,8 +5,9 @@
 import { DAY, inSeconds, now } from '../kernel/clock.ts';
 import { asTenant, type Tenant } from '../kernel/context.ts';
 import { hashToken, mintToken } from '../kernel/secrets.ts';
+import { noteChange } from '../store/changes.ts';
 import { accountById } from './account.ts';
-import { type Client, type ClientInput, clients, createClient, forgetClient, removeClient } from './client.ts';
+import { type Client, type ClientInput, clients, createClient, removeClient } from './client.ts';
 
 /** Anybody may register; what nobody logged in through within this time is not worth keeping. */
 const UNUSED_SECONDS = 30 * DAY;
@@ -42,7 +43,7 @@ export async function markClientUsed(tenant: Tenant, id: string): Promise<void> 
     { _id: { $eq: id }, account: { $eq: tenant.id }, 'registration.expires_at': { $gt: now() } },
     { $set: { 'registration.expires_at': null } },
   );
-  forgetClient(tenant, id);
+  await noteChange(tenant.id);
 }
 
 /** Removes clients that registered and were never used. @returns how many. */

@@ -8,6 +8,7 @@ import { defineCollection } from '../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
 import { wherePresent } from '../resource/partial-index.ts';
 import { mountResource, present } from '../resource/routes.ts';
+import { noteChange } from '../store/changes.ts';
 import { ensureSigningKeys } from './account-keys.ts';
 import { apis } from './api.ts';
 import { checkClientKeys, JwkSet } from './client-keys.ts';
@@ -109,6 +110,7 @@ const Registration = Type.Object(
 
 export const clients = defineCollection({
   name: 'client',
+  watched: true,
   title: 'Client',
   permission: 'clients',
   collection: 'clients',
@@ -267,43 +269,26 @@ export async function updateClient(tenant: Tenant, id: string, patch: ClientInpu
   await checkClient(tenant, patch, current);
   const grant_types = grantTypesOf(patch, current);
   await ensureKeys(tenant, patch);
-  const updated = await clients.update(tenant, id, { ...patch, ...(grant_types && { grant_types }) });
-  forgetClient(tenant, id);
-  return updated;
+  return clients.update(tenant, id, { ...patch, ...(grant_types && { grant_types }) });
 }
 
 /** The old secret stops working with this call. */
-async function rotateSecret(tenant: Tenant, id: string): Promise<Client> {
-  const updated = await clients.update(tenant, id, { client_secret: mintSecret() });
-  forgetClient(tenant, id);
-  return updated;
-}
+const rotateSecret = (tenant: Tenant, id: string): Promise<Client> =>
+  clients.update(tenant, id, { client_secret: mintSecret() });
 
 export async function removeClient(tenant: Tenant, id: string): Promise<Client> {
   await clients.get(tenant, id);
   await removeConsents(tenant, { client: id });
   await revokeClient(tenant, id);
   await removeClientFromConnections(tenant, id);
-  const removed = await clients.remove(tenant, id);
-  forgetClient(tenant, id);
-  return removed;
+  return clients.remove(tenant, id);
 }
 
 /** Clients lose their grant of an Api that goes; a list of grants that empties stays a list, which grants nothing. */
 export async function removeApiFromClients(tenant: Tenant, api: string): Promise<void> {
-  const match = { 'grants.api': api };
-  const affected = await clients.all(tenant, match);
-  await clients.model.updateMany({ account: { $eq: tenant.id }, ...match }, { $pull: { grants: { api } } });
-  for (const { id } of affected) forgetClient(tenant, id);
+  await clients.model.updateMany({ account: { $eq: tenant.id }, 'grants.api': api }, { $pull: { grants: { api } } });
+  await noteChange(tenant.id);
 }
-
-const listeners: ((account: string, client: string) => void)[] = [];
-/** Tells caches that a client changed, in this process at once; others find out by the age of what they hold. */
-export const onClientChange = (listener: (account: string, client: string) => void): void =>
-  void listeners.push(listener);
-export const forgetClient = (tenant: Tenant, id: string): void => {
-  for (const listener of listeners) listener(tenant.id, id);
-};
 
 export function mount(app: FastifyInstance): void {
   mountResource(app, clients, {

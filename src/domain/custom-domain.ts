@@ -13,6 +13,7 @@ import { checkMetadata, nullable, Text } from './fields.ts';
 
 export const customDomains = defineCollection({
   name: 'customdomain',
+  watched: true,
   title: 'Customdomain',
   permission: 'customdomains',
   collection: 'customdomains',

@@ -1,6 +1,7 @@
 /**
  * What was read a moment ago: remembered for seconds, so that a hot path reads no database, and forgotten at once where
- * the change is made. A change that another instance makes is seen when what is held here has aged.
+ * the change is made. A change that another instance makes is seen when what is held here has aged, or as soon as this
+ * one hears of it (store/changes.ts).
  */
 
 /** How stale another instance's change may be seen here. */
@@ -14,15 +15,30 @@ export type Recent<V> = {
   forgetWhere(predicate: (value: V, key: string) => boolean): void;
 };
 
-type Entry<V> = { staleAt: number; loading?: Promise<V>; value?: V };
+export type Held<V> = {
+  readonly key: string;
+  /** When loading it began, in milliseconds. */
+  readonly since: number;
+  /** When loading it began, as `Currency.order` counts. */
+  readonly order: number;
+  loading?: Promise<V>;
+  value?: V;
+};
+
+/** Says for how long something held is good. */
+export type Currency<V> = { order(): number; isCurrent(held: Held<V>): boolean };
+
+export const isYoung = ({ since }: { since: number }, seconds = RECENT_SECONDS): boolean =>
+  since + seconds * 1000 > Date.now();
+const byAge: Currency<unknown> = { order: () => 0, isCurrent: (held) => isYoung(held) };
 
 /** @param max entries; the oldest make room. */
-export function recent<V>(max: number): Recent<V> {
+export function recent<V>(max: number, { order, isCurrent }: Currency<V> = byAge): Recent<V> {
   // A map keeps the order of insertion, which is that of age.
-  const entries = new Map<string, Entry<V>>();
+  const entries = new Map<string, Held<V>>();
 
   function load(key: string, read: () => Promise<V>): Promise<V> {
-    const entry: Entry<V> = { staleAt: Date.now() + RECENT_SECONDS * 1000 };
+    const entry: Held<V> = { key, since: Date.now(), order: order() };
     entry.loading = read().then(
       (value) => {
         entry.value = value;
@@ -46,7 +62,7 @@ export function recent<V>(max: number): Recent<V> {
   return {
     get(key, read) {
       const known = entries.get(key);
-      if (known && known.staleAt > Date.now()) return known.loading ?? (known.value as V);
+      if (known && isCurrent(known)) return known.loading ?? (known.value as V);
       return load(key, read);
     },
     // A load that is under way when this happens goes to whoever asked for it, and is held no more.

@@ -1,22 +1,16 @@
 /**
- * A client of the account as the engine's client metadata. Cached for seconds: the hot path reads no database, and a
- * change made on another instance is seen soon.
+ * A client of the account as the engine's client metadata, made once: the hot path reads no database, and a change that is
+ * made on another instance is seen soon.
  */
-import { LRUCache } from 'lru-cache';
 import { type ClientMetadata, errors, Provider } from 'oidc-provider';
 import { clientOfDocument, type DocumentFetch } from '../auth/client-document.ts';
 import { forgetAccount } from '../domain/account.ts';
 import { accountKeys, ensureSigningKeys } from '../domain/account-keys.ts';
-import { type Client, clients, onClientChange } from '../domain/client.ts';
+import { type Client, clients } from '../domain/client.ts';
 import { engineMembers } from '../domain/client-members.ts';
 import { isExpired } from '../domain/client-registration.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-
-const CACHE_SECONDS = 5;
-type Entry = { client: Client | null; metadata: ClientMetadata | undefined; revision: number; staleAt: number };
-const cache = new LRUCache<string, Entry>({ max: 50_000 });
-onClientChange((account, client) => cache.delete(`${account}:${client}`));
 
 /** Our own pages as a relying party, for those that need to know who is there; it exists in no database. */
 export const PAGES = 'pages';
@@ -127,17 +121,19 @@ async function checkSigningKeys(tenant: Tenant, client: Client): Promise<void> {
   throw new Fault('unavailable');
 }
 
-async function entryOf(tenant: Tenant, id: string): Promise<Entry> {
-  const key = `${tenant.id}:${id}`;
-  const known = cache.get(key);
+/** By account: one that describes itself at an address is the same for all of them. */
+const made = new WeakMap<Client, Map<string, { metadata: ClientMetadata; revision: number }>>();
+
+/** The same object until the client or the account's settings change. */
+async function metadataOnce(tenant: Tenant, client: Client): Promise<ClientMetadata> {
   const { revision } = tenant.account;
-  if (known && known.staleAt > Date.now() && known.revision === revision) return known;
-  const client = (await clients.find(tenant, id)) ?? null;
-  if (client) await checkSigningKeys(tenant, client);
-  const metadata = client && !isExpired(client) ? metadataOf(tenant, client) : undefined;
-  const entry: Entry = { client, metadata, revision, staleAt: Date.now() + CACHE_SECONDS * 1000 };
-  cache.set(key, entry);
-  return entry;
+  const known = made.get(client)?.get(tenant.id);
+  if (known?.revision === revision) return known.metadata;
+  await checkSigningKeys(tenant, client);
+  const metadata = metadataOf(tenant, client);
+  const ofClient = made.get(client) ?? new Map();
+  made.set(client, ofClient.set(tenant.id, { metadata, revision }));
+  return metadata;
 }
 
 type BuiltIn = { playground: boolean; operatorClientId: string; operatorClientSecret: string };
@@ -164,34 +160,18 @@ export async function clientMetadata(
   id: string,
   options: ClientSources,
 ): Promise<ClientMetadata | undefined> {
-  const made = builtIn(tenant, id, options);
-  if (made) return made;
-  return /^https?:/.test(id) ? documentMetadata(tenant, id, options) : (await entryOf(tenant, id)).metadata;
+  const configured = builtIn(tenant, id, options);
+  if (configured) return configured;
+  const client = /^https?:/.test(id) ? await documentOf(tenant, id, options) : await clients.recent(tenant, id);
+  return client && !isExpired(client) ? metadataOnce(tenant, client) : undefined;
 }
-
-const ofDocuments = new WeakMap<Client, { metadata: ClientMetadata; revision: number }>();
 
 /** @throws InvalidClient for a document that cannot be used. */
-async function documentMetadata(
-  tenant: Tenant,
-  id: string,
-  { fetch, production }: ClientSources,
-): Promise<ClientMetadata | undefined> {
-  const client = await clientOfDocument(tenant, id, { fetch, production, ip: Provider.ctx?.ip ?? '' }).catch(
-    (error: unknown) => {
-      if (error instanceof Fault && error.row.status < 500) throw new errors.InvalidClient(error.message);
-      throw error;
-    },
-  );
-  if (!client) return undefined;
-  const known = ofDocuments.get(client);
-  const { revision } = tenant.account;
-  if (known?.revision === revision) return known.metadata;
-  await checkSigningKeys(tenant, client);
-  const metadata = metadataOf(tenant, client);
-  ofDocuments.set(client, { metadata, revision });
-  return metadata;
-}
+const documentOf = (tenant: Tenant, id: string, { fetch, production }: ClientSources): Promise<Client | undefined> =>
+  clientOfDocument(tenant, id, { fetch, production, ip: Provider.ctx?.ip ?? '' }).catch((error: unknown) => {
+    if (error instanceof Fault && error.row.status < 500) throw new errors.InvalidClient(error.message);
+    throw error;
+  });
 
 /** Our own metadata that the engine carries along (`extraClientMetadata`). */
 export const CLIENT_EXTRAS = [

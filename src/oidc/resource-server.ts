@@ -1,7 +1,6 @@
 /** An Api of the account as the engine's resource server: which scopes a token for it may carry, and for how long. */
-import { LRUCache } from 'lru-cache';
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
-import { type Api, apiByIdentifier, apis, onApiChange } from '../domain/api.ts';
+import { type Api, apis, recentApi } from '../domain/api.ts';
 import { audienceOf, resourceOf, userinfoAudience } from '../domain/audience.ts';
 import { managementAudience, PLATFORM_AUDIENCE, PLATFORM_PERMISSIONS } from '../domain/permission.ts';
 import { type Role, roles } from '../domain/role.ts';
@@ -11,12 +10,6 @@ import { scopeWords } from '../kernel/text.ts';
 import { signedAudience } from './authorization-request.ts';
 import { isStandardScope } from './claims.ts';
 import { type ClientExtras, PAGES } from './client-metadata.ts';
-
-const CACHE_SECONDS = 5;
-const cache = new LRUCache<string, { api: Api | undefined; staleAt: number }>({ max: 20_000 });
-onApiChange((account) => {
-  for (const key of cache.keys()) if (key.startsWith(`${account}:`)) cache.delete(key);
-});
 
 /** Set by the bridge where `audience` and `resource` are both given and differ. */
 export const MISMATCH = 'urn:cardea:audience-and-resource-differ';
@@ -37,14 +30,8 @@ const userinfoApi = (identifier: string) =>
 export async function apiOf(tenant: Tenant, resource: string): Promise<Api | undefined> {
   if (resource === userinfoAudience(tenant)) return userinfoApi(resource);
   const identifier = audienceOf(resource);
-  const key = `${tenant.id}:${identifier}`;
-  const known = cache.get(key);
-  if (known && known.staleAt > Date.now()) return known.api;
-  const api =
-    (await apiByIdentifier(tenant, identifier)) ??
-    (isOwnAddress(tenant, identifier) ? await apiByIdentifier(tenant, managementAudience(tenant.id)) : undefined);
-  cache.set(key, { api, staleAt: Date.now() + CACHE_SECONDS * 1000 });
-  return api;
+  const api = await recentApi(tenant, identifier);
+  return api || !isOwnAddress(tenant, identifier) ? api : recentApi(tenant, managementAudience(tenant.id));
 }
 
 /** RFC 9728: the management API under its address, which is how its metadata names it; some clients add a slash. */

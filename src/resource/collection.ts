@@ -12,6 +12,7 @@ import { recent } from '../kernel/recent.ts';
 import { mac, sameSecret, seal, unseal } from '../kernel/secrets.ts';
 import { foldWords } from '../kernel/text.ts';
 import { byKey } from '../store/by-key.ts';
+import { accountOfKey, noteChange, watched } from '../store/changes.ts';
 import type { Nothing, ResourceSpec, Row } from './define.ts';
 import { parseQuery, type Term } from './faableql.ts';
 import { allowsNull, storageSchema } from './storage.ts';
@@ -71,7 +72,10 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
   const model = mongoose.model<Stored>(spec.title, schema as mongoose.Schema<Stored>);
   const sealedFields = Object.keys(spec.sealed ?? {});
   type R1 = Row<R, S>;
-  const held = recent<R1 | undefined>(20_000);
+  const held = spec.watched ? watched<R1 | undefined>(20_000, accountOfKey) : recent<R1 | undefined>(20_000);
+  const changed = async (scope: Scope): Promise<void> => {
+    if (spec.watched && scopeKind === 'account') await noteChange((scope as Tenant).id);
+  };
   const heldKey = (scope: Scope, id: string) => (scopeKind === 'root' ? id : `${(scope as Tenant).id} ${id}`);
 
   const scoped = (scope: Scope): Filter => (scopeKind === 'root' ? {} : { account: { $eq: (scope as Tenant).id } });
@@ -278,6 +282,7 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
       } catch (error) {
         duplicate(error);
       }
+      await changed(scope);
       return fromStored(stored);
     },
 
@@ -323,7 +328,10 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
             .findOneAndUpdate({ $and: [base, guard] }, { $set: set, $unset: unset }, { returnDocument: 'after' })
             .lean<Stored>();
           held.forget(heldKey(scope, id));
-          if (stored) return fromStored(stored);
+          if (stored) {
+            await changed(scope);
+            return fromStored(stored);
+          }
         } catch (error) {
           duplicate(error);
         }
@@ -343,12 +351,14 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
         : null;
       held.forget(heldKey(scope, id));
       if (!stored) throw new Fault('not_found', `${spec.title} not found.`);
+      await changed(scope);
       return fromStored(stored);
     },
 
     async removeWhere(scope, filter) {
       const { deletedCount } = await model.deleteMany({ ...filter, ...scoped(scope) });
       held.forgetWhere((row) => row?.account === (scope as Tenant).id);
+      await changed(scope);
       return deletedCount;
     },
 

@@ -67,6 +67,8 @@ export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObjec
   unique?: readonly (readonly string[])[];
   /** id fields that `expand` inlines. Thunks, because resources refer to each other. */
   expand?: Record<string, () => Collection<TObject, TObject>>;
+  /** Set-up that every request may ask for: held for longer, since each instance hears of changes (store/changes.ts). */
+  watched?: true;
   /** How a field's compared form is made: emails are folded, and so on. */
   normalize?: Record<string, (value: string) => string>;
   /** What the wire shows besides the row's own fields, e.g. a secret that sits inside one of them. */

@@ -1,6 +1,7 @@
 /** Brings the database to the code: creates the indexes of every model. Idempotent, and safe on several instances at once. */
 import { setTimeout } from 'node:timers/promises';
 import mongoose, { type mongo } from 'mongoose';
+import { CHANGES_COLLECTION } from './changes.ts';
 import { isUnavailable, type Store } from './connect.ts';
 import { LIMITER_COLLECTION } from './limiter.ts';
 
@@ -10,6 +11,7 @@ const RETRY_SECONDS = 2;
 export async function migrate(store: Pick<Store, 'healthy'>): Promise<void> {
   const db = mongoose.connection.db!;
   const limits = db.collection(LIMITER_COLLECTION);
+  const changes = db.collection(CHANGES_COLLECTION);
   const steps = [
     ...Object.values(mongoose.models).map(({ schema, collection }) => async () => {
       for (const [keys, { background: _, ...options }] of schema.indexes())
@@ -21,6 +23,8 @@ export async function migrate(store: Pick<Store, 'healthy'>): Promise<void> {
     }),
     () => ensureIndex(limits, { key: 1 }, { unique: true }),
     () => ensureIndex(limits, { expire: 1 }),
+    () => ensureIndex(changes, { at: 1 }),
+    () => ensureIndex(changes, { expires_at: 1 }),
   ];
   await Promise.all(steps.map((step) => untilDone(step, store)));
 }

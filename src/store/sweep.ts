@@ -1,6 +1,7 @@
 /** Deletes rows whose time is over, in small batches. Readers never depend on it: they check expiry themselves. */
 import mongoose from 'mongoose';
 import { now } from '../kernel/clock.ts';
+import { CHANGES_COLLECTION } from './changes.ts';
 import { LIMITER_COLLECTION } from './limiter.ts';
 
 const BATCH = 500;
@@ -15,6 +16,7 @@ const EXPIRING: readonly [collection: string, field: string][] = [
   ['outbox', 'expires_at'],
   ['initial_access_tokens', 'expires_at'],
   [LIMITER_COLLECTION, 'expire'],
+  [CHANGES_COLLECTION, 'expires_at'],
 ];
 
 /** @returns how many rows were deleted. */
