@@ -15,7 +15,17 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
 import { end, type Running } from './server.ts';
-import { type Call, caller, logIn, pollDevice, refresh, startDevice, type Target } from './walk.ts';
+import {
+  type Call,
+  caller,
+  logIn,
+  machineForm,
+  machineToken,
+  pollDevice,
+  refresh,
+  startDevice,
+  type Target,
+} from './walk.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -36,7 +46,7 @@ const DEVICES = 500;
 type Request = { path: string; method?: 'POST'; headers?: Record<string, string>; body?: string };
 /** Done again and again by one of many workers, which are at their own places. */
 type Walk = (call: Call) => Promise<() => Promise<void>>;
-type Load = Request | Request[] | Walk;
+type Load = Request | Walk;
 type Side = Running & { loads: Record<string, Load> };
 type Round = { perSecond: number; p99: number; cpuMs: number };
 
@@ -47,11 +57,6 @@ const form = (path: string, fields: Record<string, string>): Request => ({
   body: new URLSearchParams(fields).toString(),
 });
 
-function machineToken({ paths, audienceParameter }: Target, { audience, ...client }: Target['machine']): Request {
-  const scope = 'read:orders create:orders';
-  return form(paths.token, { grant_type: 'client_credentials', ...client, [audienceParameter]: audience, scope });
-}
-
 /** The same requests for both; only addresses, credentials and the audience's parameter differ. */
 async function loadsOf(target: Target): Promise<Record<string, Load>> {
   const { paths, web } = target;
@@ -60,7 +65,7 @@ async function loadsOf(target: Target): Promise<Record<string, Load>> {
   const { access_token: token } = await logIn(call, target);
   close();
   return {
-    client_credentials: machineToken(target, target.machine),
+    client_credentials: form(paths.token, machineForm(target, target.machine)),
     userinfo: { path: paths.userinfo, headers: { authorization: `Bearer ${token}` } },
     introspection: form(paths.introspection, { client_id, client_secret, token }),
     login: async (worker) => async () => void (await logIn(worker, target, target.signed)),
@@ -113,15 +118,14 @@ async function cpuMs(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-async function cannon(side: Side, request: Request | Request[], duration: number): Promise<Round> {
+async function cannon(side: Side, request: Request, duration: number): Promise<Round> {
   const before = await cpuMs(side.pid);
   const { host, port } = new URL(side.origin);
-  const base = `http://127.0.0.1:${port}`;
   const result = await autocannon({
-    ...(Array.isArray(request)
-      ? { requests: request, url: base }
-      : // Both listen on the loopback address; the name is for the Host header.
-        { ...request, url: `${base}${request.path}`, headers: { host, ...request.headers } }),
+    ...request,
+    // Both listen on the loopback address; the name is for the Host header.
+    url: `http://127.0.0.1:${port}${request.path}`,
+    headers: { host, ...request.headers },
     connections: CONNECTIONS,
     duration,
   });
@@ -199,18 +203,24 @@ try {
   line(['', 'cardea/s', 'bare/s', 'ratio', 'p99 ms', 'bare', 'cpu ms', 'bare']);
   for (const name of names) if (name !== 'tenants') await compare(name, [cardea, bare], duration);
   if (names.includes('tenants') && cardea.hosts?.length) {
-    const one = machineToken(cardea.target, cardea.target.machine);
-    const turns = cardea.hosts.map(({ host, client }) => {
-      const request = machineToken(cardea.target, client);
-      return { ...request, headers: { ...request.headers, host: `${host}:${new URL(cardea.origin).port}` } };
-    });
+    const { port } = new URL(cardea.origin);
+    const tokenOf = (host: string, client: Target['machine']) => async (worker: Call) =>
+      void (await machineToken(worker, cardea.target, client, `${host}:${port}`));
+    const turns = cardea.hosts.map(({ host, client }) => tokenOf(host, client));
+    const one = tokenOf('localhost', cardea.target.machine);
+    // Each has had its first request, which opens its keys.
+    const { call, close } = caller(cardea.origin, CONNECTIONS);
+    for (const turn of turns) await turn(call);
+    close();
+    let next = 0;
+    const inTurn: Walk = async (worker) => () => turns[next++ % turns.length]!(worker);
     const name = `${turns.length} tenants`;
     line(['', 'in turn/s', 'one/s', 'ratio', 'p99 ms', 'one', 'cpu ms', 'one']);
     await compare(
       name,
       [
-        { ...cardea, loads: { [name]: turns } },
-        { ...cardea, loads: { [name]: one } },
+        { ...cardea, loads: { [name]: inTurn } },
+        { ...cardea, loads: { [name]: async (worker) => () => one(worker) } },
       ],
       duration,
     );

@@ -24,14 +24,17 @@ export type Target = {
 };
 
 type Answer = { status: number; headers: Record<string, string | string[] | undefined>; body: string };
-export type Call = (path: string, init?: { form?: Record<string, string>; cookie?: string }) => Promise<Answer>;
+export type Call = (
+  path: string,
+  init?: { form?: Record<string, string>; cookie?: string; host?: string },
+) => Promise<Answer>;
 
 /** @param connections at most so many at a time. */
 export function caller(origin: string, connections: number): { call: Call; close(): void } {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   // Both listen on the loopback address; the name is for the Host header.
   const { host, port } = new URL(origin);
-  const call: Call = (path, { form, cookie } = {}) =>
+  const call: Call = (path, { form, cookie, host: other } = {}) =>
     new Promise((resolve, reject) => {
       const body = form && new URLSearchParams(form).toString();
       const outgoing = request(
@@ -42,7 +45,7 @@ export function caller(origin: string, connections: number): { call: Call; close
           path,
           method: form ? 'POST' : 'GET',
           headers: {
-            host,
+            host: other ?? host,
             ...(cookie && { cookie }),
             ...(body !== undefined && {
               'content-type': 'application/x-www-form-urlencoded',
@@ -114,6 +117,16 @@ export async function logIn(
     },
   });
   return JSON.parse(expect(answer, 200, 'the code').body) as Tokens;
+}
+
+export function machineForm({ audienceParameter }: Target, { audience, ...client }: Target['machine']) {
+  const scope = 'read:orders create:orders';
+  return { grant_type: 'client_credentials', ...client, [audienceParameter]: audience, scope };
+}
+
+/** @param host of one tenant among many. */
+export async function machineToken(call: Call, target: Target, client: Target['machine'], host: string): Promise<void> {
+  expect(await call(target.paths.token, { form: machineForm(target, client), host }), 200, host);
 }
 
 export async function refresh(call: Call, { paths, web }: Target, refresh_token: string): Promise<Tokens> {

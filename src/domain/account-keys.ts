@@ -27,17 +27,29 @@ export type AccountKeys = {
   /** Everything that tokens verify with, oldest first. */
   published: SigningKey[];
 };
-const keyCache = new LRUCache<string, AccountKeys>({ max: 5000 });
+const keyCache = new LRUCache<string, Promise<AccountKeys>>({ max: 5000 });
 
 /** The account's keys as of its revision; opened once per revision. */
-export async function accountKeys(tenant: Tenant): Promise<AccountKeys> {
+export function accountKeys(tenant: Tenant): Promise<AccountKeys> {
   const cacheKey = `${tenant.id}:${tenant.account.revision}`;
   const known = keyCache.get(cacheKey);
   if (known) return known;
-  const { account, keys } = (await readKeys(tenant)) ?? (await readKeys(tenant)) ?? noKeys(tenant);
-  // A revision that moved on while this was read must not be remembered under its old number.
-  if (account.revision === tenant.account.revision) keyCache.set(cacheKey, keys);
-  return keys;
+  const opening = openKeys(tenant, () => keyCache.delete(cacheKey));
+  keyCache.set(cacheKey, opening);
+  return opening;
+}
+
+/** @param forget is told when what comes, or does not come, is not to be remembered. */
+async function openKeys(tenant: Tenant, forget: () => void): Promise<AccountKeys> {
+  try {
+    const { account, keys } = (await readKeys(tenant)) ?? (await readKeys(tenant)) ?? noKeys(tenant);
+    // A revision that moved on while this was read must not be remembered under its old number.
+    if (account.revision !== tenant.account.revision) forget();
+    return keys;
+  } catch (error) {
+    forget();
+    throw error;
+  }
 }
 
 /** What signs with an algorithm, for an instance that has not heard of its first key yet. */

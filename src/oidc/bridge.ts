@@ -229,7 +229,7 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
       /** Of a form that speaks of tokens and secrets: what the engine calls otherwise. */
       adjust?: (form: URLSearchParams) => void;
       /** The short way, where most requests go. */
-      plain?: (providerFor: ProviderFor, request: FastifyRequest, form: URLSearchParams) => Promise<object | undefined>;
+      plain?: (request: FastifyRequest, form: URLSearchParams) => Promise<object | undefined>;
     };
     const routes: Route[] = [
       {
@@ -323,13 +323,13 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
       async (request, reply) => {
         const form = await readForm(request);
         adjust?.(form);
-        const answer = await plain?.(providerFor, request, form);
+        const answer = await plain?.(request, form);
         if (answer) return reply.headers(url === PATHS.token ? PLAIN_WITH_NONCE : PLAIN).send(answer);
         // Whatever speaks of tokens and secrets, refusals included (RFC 6749 §5.1).
         return handOver(request, reply.header('cache-control', 'no-store'), asFormPost(request, form));
       };
     const userinfo = async (request: FastifyRequest, reply: FastifyReply) => {
-      const claims = await plainUserinfo(providerFor, request);
+      const claims = await plainUserinfo(request);
       return claims ? reply.headers(PLAIN_WITH_NONCE).send(claims) : handOver(request, reply);
     };
     const asItIs = (request: FastifyRequest, reply: FastifyReply) => handOver(request, reply);

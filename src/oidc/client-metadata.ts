@@ -155,6 +155,12 @@ function builtIn(tenant: Tenant, id: string, options: BuiltIn): ClientMetadata |
   };
 }
 
+/** Of a client that is a row of the account; not of those of the configuration, nor of those that publish a document. */
+export async function rowMetadata(tenant: Tenant, id: string): Promise<ClientMetadata | undefined> {
+  const client = await clients.recent(tenant, id);
+  return client && !isExpired(client) ? metadataOnce(tenant, client) : undefined;
+}
+
 export async function clientMetadata(
   tenant: Tenant,
   id: string,
@@ -162,8 +168,9 @@ export async function clientMetadata(
 ): Promise<ClientMetadata | undefined> {
   const configured = builtIn(tenant, id, options);
   if (configured) return configured;
-  const client = /^https?:/.test(id) ? await documentOf(tenant, id, options) : await clients.recent(tenant, id);
-  return client && !isExpired(client) ? metadataOnce(tenant, client) : undefined;
+  if (!/^https?:/.test(id)) return rowMetadata(tenant, id);
+  const client = await documentOf(tenant, id, options);
+  return client && metadataOnce(tenant, client);
 }
 
 /** @throws InvalidClient for a document that cannot be used. */

@@ -174,7 +174,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
         // The audience given at /authorize holds for the token request too (RFC 8707 §2.2), as with Auth0.
         useGrantedResource: async () => true,
         defaultResource: async (ctx, client, oneOf) =>
-          (oneOf ?? signedAudience(ctx) ?? (await defaultResource(tenant, client))) as never,
+          (oneOf ?? signedAudience(ctx) ?? (await defaultResource(tenant, client.clientId))) as never,
       },
       // Served by logout.ts; enabled here for client metadata and discovery.
       rpInitiatedLogout: { enabled: true },

@@ -96,9 +96,9 @@ async function allowedScopes(tenant: Tenant, ctx: KoaContextWithOIDC, api: Api):
  * The account's default audience, for a request that names none. Not for our own pages, which want no Api, and not where
  * the Api has gone.
  */
-export async function defaultResource(tenant: Tenant, client: { clientId: string }): Promise<string | undefined> {
+export async function defaultResource(tenant: Tenant, clientId: string): Promise<string | undefined> {
   const { default_audience: audience } = tenant.account.oauth;
-  if (!audience || client.clientId === PAGES || !(await apiOf(tenant, audience))) return undefined;
+  if (!audience || clientId === PAGES || !(await apiOf(tenant, audience))) return undefined;
   return resourceOf(audience);
 }
 

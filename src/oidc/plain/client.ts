@@ -1,9 +1,10 @@
 /** The client behind a plain request from a server: a form, and a secret in it or in the header. */
 import type { FastifyRequest } from 'fastify';
-import { type Client, errors, type Provider } from 'oidc-provider';
-import type { ClientExtras } from '../client-metadata.ts';
+import type { ClientMetadata } from 'oidc-provider';
+import { sameSecret } from '../../kernel/secrets.ts';
+import { type ClientExtras, rowMetadata } from '../client-metadata.ts';
 
-export type PlainClient = Client & ClientExtras;
+export type PlainClient = ClientMetadata & ClientExtras;
 
 /** Headers that ask for more than a plain answer. */
 const TELLING = ['origin', 'dpop', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
@@ -20,17 +21,11 @@ function credentialsOf({ headers }: FastifyRequest, form: URLSearchParams): [id?
   return inForm.some((value) => value !== undefined) ? [] : [id, secret];
 }
 
-/** Such as a client that describes itself at an address (client-document.ts) where nothing good is found. */
-function leftToEngine(error: unknown): undefined {
-  if (!(error instanceof errors.OIDCProviderError)) throw error;
-}
-
 /**
  * The client, when the request is as most are: each parameter one of these and given once, a secret that is right, and
  * nothing in headers or client that asks for more. Nothing otherwise, whatever the reason: it is the engine's to tell.
  */
 export async function plainClient(
-  provider: Provider,
   request: FastifyRequest,
   form: URLSearchParams,
   parameters: ReadonlySet<string>,
@@ -41,16 +36,8 @@ export async function plainClient(
   if (new Set(names).size < names.length) return undefined;
   if (names.some((name) => !parameters.has(name) && !CREDENTIALS.includes(name))) return undefined;
   const [id, secret] = credentialsOf(request, form);
-  if (!id || !secret) return undefined;
-  const client = (await provider.Client.find(id).catch(leftToEngine)) as PlainClient | undefined;
-  // Those of the configuration have rules of their own; those that registered themselves are noted at their first use.
-  if (
-    !client ||
-    client.first_party === undefined ||
-    client.unused ||
-    !client.clientAuthMethod?.startsWith('client_secret_')
-  )
-    return undefined;
-  if (client.clientSecretExpiresAt || client.dpopBoundAccessTokens) return undefined;
-  return (await client.compareClientSecret(secret)) ? client : undefined;
+  const client = id && secret ? ((await rowMetadata(request.tenant, id)) as PlainClient | undefined) : undefined;
+  // One that registered itself is noted at its first use.
+  if (!client?.client_secret || client.unused || client.dpop_bound_access_tokens) return undefined;
+  return sameSecret(client.client_secret, secret!) ? client : undefined;
 }

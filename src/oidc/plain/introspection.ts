@@ -6,7 +6,6 @@ import type { FastifyRequest } from 'fastify';
 import type { AdapterPayload } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
 import { verifyAccessToken } from '../access-token.ts';
-import type { ProviderFor } from '../providers.ts';
 import { plainClient } from './client.ts';
 import { openGrant } from './grant.ts';
 
@@ -20,15 +19,11 @@ async function liveToken(tenant: Tenant, value: string): Promise<AdapterPayload 
 }
 
 /** @returns nothing where the engine has to look. */
-export async function plainIntrospection(
-  providerFor: ProviderFor,
-  request: FastifyRequest,
-  form: URLSearchParams,
-): Promise<object | undefined> {
+export async function plainIntrospection(request: FastifyRequest, form: URLSearchParams): Promise<object | undefined> {
   const value = form.get('token') ?? '';
   if (!JWT.test(value)) return undefined;
   const { tenant } = request;
-  if (!(await plainClient(await providerFor(tenant), request, form, PARAMETERS))) return undefined;
+  if (!(await plainClient(request, form, PARAMETERS))) return undefined;
   const token = await liveToken(tenant, value);
   if (!token || token.jkt || token.rar) return undefined;
   const { accountId, clientId, exp, iat, sid, jti, aud, scope } = token;

@@ -7,7 +7,6 @@ import { recordMachineLogin } from '../../auth/machine-login.ts';
 import { scopeWords } from '../../kernel/text.ts';
 import { issueAccessToken } from '../access-token.ts';
 import { apiClaims } from '../api-claims.ts';
-import type { ProviderFor } from '../providers.ts';
 import { apiOf, defaultResource, machineScopes } from '../resource-server.ts';
 import { plainClient } from './client.ts';
 
@@ -16,25 +15,21 @@ const PARAMETERS = new Set(['grant_type', 'resource', 'audience', 'scope']);
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
 /** @returns nothing where the engine has to look. */
-export async function plainMachineToken(
-  providerFor: ProviderFor,
-  request: FastifyRequest,
-  form: URLSearchParams,
-): Promise<object | undefined> {
+export async function plainMachineToken(request: FastifyRequest, form: URLSearchParams): Promise<object | undefined> {
   if (form.get('grant_type') !== 'client_credentials') return undefined;
   const { tenant } = request;
-  const client = await plainClient(await providerFor(tenant), request, form, PARAMETERS);
+  const client = await plainClient(request, form, PARAMETERS);
   const scope = form.get('scope') ?? undefined;
-  if (!client?.grantTypes?.includes('client_credentials') || (scope !== undefined && !SCOPE.test(scope)))
+  if (!client?.grant_types?.includes('client_credentials') || (scope !== undefined && !SCOPE.test(scope)))
     return undefined;
-  const resource = form.get('resource') ?? (await defaultResource(tenant, client));
+  const resource = form.get('resource') ?? (await defaultResource(tenant, client.client_id));
   const api = resource && URL.canParse(resource) ? await apiOf(tenant, resource) : undefined;
   const asked = [...new Set(scopeWords(scope))];
   const allowed = api && machineScopes(client, api, asked);
   if (!allowed) return undefined;
   const granted = (scope === undefined ? allowed : asked.filter((name) => allowed.includes(name))).join(' ');
   const token = {
-    clientId: client.clientId,
+    clientId: client.client_id,
     aud: api.identifier,
     expiration: api.token_lifetime,
     scope: granted || undefined,
@@ -42,7 +37,7 @@ export async function plainMachineToken(
     alg: api.signing_alg,
   };
   const access_token = await issueAccessToken(tenant, token, (more) => apiClaims(tenant, more));
-  recordMachineLogin(tenant, { client: client.clientId, ip: request.ip, audience: api.identifier })?.catch(
+  recordMachineLogin(tenant, { client: client.client_id, ip: request.ip, audience: api.identifier })?.catch(
     (error: unknown) => request.log.error({ err: error }, 'a machine login was not recorded'),
   );
   return {

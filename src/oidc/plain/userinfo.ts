@@ -9,8 +9,7 @@ import { users } from '../../domain/user.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { verifyAccessToken } from '../access-token.ts';
 import { CLAIMS, userClaims } from '../claims.ts';
-import type { ClientExtras } from '../client-metadata.ts';
-import type { ProviderFor } from '../providers.ts';
+import { rowMetadata } from '../client-metadata.ts';
 import { type GrantPayload, openGrant } from './grant.ts';
 
 const BEARER = /^bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i;
@@ -25,16 +24,15 @@ async function grantedScopes(tenant: Tenant, token: AdapterPayload): Promise<str
 }
 
 /** @returns nothing where the engine has to look. */
-export async function plainUserinfo(providerFor: ProviderFor, request: FastifyRequest): Promise<object | undefined> {
+export async function plainUserinfo(request: FastifyRequest): Promise<object | undefined> {
   const { tenant, headers } = request;
   const value = BEARER.exec(headers.authorization ?? '')?.[1];
   if (!value || headers.origin !== undefined || headers.dpop !== undefined || request.raw.url?.includes('?'))
     return undefined;
   const token = await verifyAccessToken(tenant, 'AccessToken', value);
   if (!token || token.aud !== undefined || token.jkt || token.claims || !token.scope) return undefined;
-  const client = await (await providerFor(tenant)).Client.find(token.clientId!);
-  if (!client || (client as unknown as ClientExtras & { userinfoSignedResponseAlg?: string }).userinfoSignedResponseAlg)
-    return undefined;
+  const client = await rowMetadata(tenant, token.clientId!);
+  if (!client || client.userinfo_signed_response_alg) return undefined;
   const scopes = await grantedScopes(tenant, token);
   if (!scopes?.includes('openid')) return undefined;
   const user = await users.recent(tenant, token.accountId!);
