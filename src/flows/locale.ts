@@ -37,9 +37,18 @@ void i18n.init({
  * template, and a value is never searched for `{{…}}` or `$t(…)`.
  */
 export function translator(locale: string): Translate {
+  const known = Object.hasOwn(files, locale) ? (locale as Locale) : 'en';
+  return (translators[known] ??= makeTranslator(known));
+}
+
+const translators: { [L in Locale]?: Translate } = {};
+
+function makeTranslator(locale: Locale): Translate {
   const t = i18n.getFixedT(locale);
   const isolate = directionOf(locale) === 'rtl' ? alwaysIsolate : isolateRightToLeft;
-  return (key, values) => t(key, values ? { ...mapValues(values, isolate) } : {});
+  // Most of a page is words that say the same to everybody.
+  const plain: { [K in MessageKey]?: string } = {};
+  return (key, values) => (values ? t(key, { ...mapValues(values, isolate) }) : (plain[key] ??= t(key, {})));
 }
 
 export type LocaleWish = {

@@ -2,6 +2,7 @@
  * From the one colour that a tenant picks to the accent variables of its pages, readable whatever was picked: light and
  * dark. Pure arithmetic; the neutral colours are views/assets/pages.css's, repeated in `SURFACES` to measure against.
  */
+import { LRUCache } from 'lru-cache';
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 
@@ -32,10 +33,17 @@ export const SURFACES = {
 const WHITE: Rgb = [255, 255, 255];
 const BLACK: Rgb = [0, 0, 0];
 
+type Accents = { light: Accent; dark: Accent };
+/** Tenants have few colours, and a page asks for its own several times. */
+const made = new LRUCache<number, Accents>({ max: 500 });
+
 /** The accents for a tenant's colour; anything but `#rgb` or `#rrggbb` counts as none. */
-export function accents(primaryColor?: unknown): { light: Accent; dark: Accent } {
+export function accents(primaryColor?: unknown): Accents {
   const brand = parseColor(primaryColor) ?? parseColor(DEFAULT_ACCENT)!;
-  return { light: lightAccent(brand), dark: darkAccent(brand) };
+  const key = (brand[0] << 16) | (brand[1] << 8) | brand[2];
+  const known = made.get(key) ?? { light: lightAccent(brand), dark: darkAccent(brand) };
+  made.set(key, known);
+  return known;
 }
 
 /** The accents as a style sheet; safe inside <style>, as it is made of our own hexadecimal digits only. */
