@@ -460,7 +460,9 @@ async function bench(t: TenantHandle) {
       return /application\/jwt/.test(headers.get('content-type') ?? '') && decodeProtectedHeader(text).alg === alg;
     }),
     authorization_signing_alg_values_supported: each(ALGS, async (alg) => {
-      const response = (await authorize(request({ response_mode: 'jwt' }))).params.get('response');
+      const of = await clientWith({ authorization_signed_response_alg: alg });
+      if (!of) return false;
+      const response = (await authorize(request({ response_mode: 'jwt' }, of))).params.get('response');
       return response !== null && decodeProtectedHeader(response).alg === alg;
     }),
     acr_values_supported: each(

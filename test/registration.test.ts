@@ -89,6 +89,7 @@ test('a registration answers with what holds, and the client works with any libr
     dpop_bound_access_tokens: false,
     require_signed_request_object: false,
     id_token_signed_response_alg: 'RS256',
+    authorization_signed_response_alg: 'RS256',
     scope: 'openid profile offline_access read:orders',
     client_secret_expires_at: 0,
     registration_client_uri: at(t, `/${client_id}`),

@@ -396,7 +396,7 @@ describe('an answer as a JWT (JARM)', () => {
   test('is signed by the issuer for the client, and openid-client takes it', async () => {
     const { t, client, user } = await answering();
     const document = await discovery(t);
-    assert.deepEqual(document.authorization_signing_alg_values_supported, ['RS256']);
+    assert.deepEqual(document.authorization_signing_alg_values_supported, ['RS256', 'PS256', 'ES256', 'EdDSA']);
     for (const mode of ['jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt'])
       assert.ok((document.response_modes_supported as string[]).includes(mode), mode);
     const config = await t.discover(client);
@@ -409,6 +409,25 @@ describe('an answer as a JWT (JARM)', () => {
       expectedState: 'the state',
     });
     assert.equal(tokens.claims()?.sub, user.id);
+  });
+
+  test('is signed as the client wants', async () => {
+    const { t, user } = await answering();
+    const visit = agent();
+    for (const alg of ['PS256', 'ES256', 'EdDSA', 'RS256']) {
+      const client = await t.client({ authorization_signed_response_alg: alg });
+      const { parameters } = requestOf(client, { response_mode: 'jwt' });
+      const landed = await signIn(visit, authorizeUrl(t, parameters), user);
+      const keys = createRemoteJWKSet(new URL(`${t.origin}/.well-known/jwks.json`));
+      const options = { issuer: t.origin, audience: client.client_id, algorithms: [alg] };
+      const { payload } = await jwtVerify(landed.searchParams.get('response')!, keys, options);
+      assert.ok(payload.code, alg);
+    }
+    for (const alg of ['none', 'HS256', 'ES384'])
+      assert.equal(
+        (await t.call('POST', '/client', { name: 'x', authorization_signed_response_alg: alg })).status,
+        400,
+      );
   });
 
   test('comes in every mode, for errors too', async () => {

@@ -51,6 +51,7 @@ const fields = {
   dpop_bound_access_tokens: Type.Boolean(),
   require_signed_request_object: Type.Boolean(),
   id_token_signed_response_alg: OneOf(SIGNING_ALGS),
+  authorization_signed_response_alg: OneOf(SIGNING_ALGS),
   userinfo_signed_response_alg: OneOf(SIGNING_ALGS),
   default_max_age: Type.Integer({ minimum: 0, maximum: 315_360_000 }),
 };
@@ -73,7 +74,6 @@ const kept = {
 /** Members that have one value here, or none: saying it changes nothing. */
 const fixed = {
   subject_type: OneOf(['public']),
-  authorization_signed_response_alg: OneOf(['RS256']),
   tls_client_certificate_bound_access_tokens: Type.Literal(false),
   default_acr_values: Nothing,
   request_uris: Nothing,

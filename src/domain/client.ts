@@ -87,6 +87,7 @@ const writable = {
     description: 'Take authorization requests only if signed (RFC 9101)',
   }),
   id_token_signed_response_alg: OneOf(SIGNING_ALGS),
+  authorization_signed_response_alg: OneOf(SIGNING_ALGS, 'How answers as JWTs are signed (JARM)'),
   userinfo_signed_response_alg: nullable(
     OneOf(SIGNING_ALGS, 'Answer /userinfo as a JWT signed with this algorithm; null: as JSON'),
   ),
@@ -144,6 +145,7 @@ export const clients = defineCollection({
     dpop_bound_access_tokens: false,
     require_signed_request_object: false,
     id_token_signed_response_alg: 'RS256' as const,
+    authorization_signed_response_alg: 'RS256' as const,
     is_first_party: true,
     grants: null,
   }),
@@ -227,6 +229,7 @@ function checkFrontchannel(input: ClientInput, current: Partial<Client>): void {
 /** The keys are published before anything is signed with them. */
 async function ensureKeys(tenant: Tenant, input: ClientInput): Promise<void> {
   await ensureSigningKeys(tenant, input.id_token_signed_response_alg);
+  await ensureSigningKeys(tenant, input.authorization_signed_response_alg);
   await ensureSigningKeys(tenant, input.userinfo_signed_response_alg);
 }
 

@@ -72,6 +72,7 @@ function metadataOf({ account }: Tenant, client: Client): ClientMetadata {
     backchannel_logout_session_required: client.backchannel_logout_session_required,
     ...(typeof client.default_max_age === 'number' && { default_max_age: client.default_max_age }),
     id_token_signed_response_alg: client.id_token_signed_response_alg,
+    authorization_signed_response_alg: client.authorization_signed_response_alg,
     // The engine's rules for native clients are about registration; ours are checked when the client is written.
     application_type: 'web',
     native: client.application_type === 'native',
@@ -113,7 +114,11 @@ const refreshLifetime = ({ refresh_token }: Client): number =>
  */
 async function checkSigningKeys(tenant: Tenant, client: Client): Promise<void> {
   const { signers } = await accountKeys(tenant);
-  const wanted = [client.id_token_signed_response_alg, client.userinfo_signed_response_alg];
+  const wanted = [
+    client.id_token_signed_response_alg,
+    client.authorization_signed_response_alg,
+    client.userinfo_signed_response_alg,
+  ];
   const missing = wanted.filter((alg) => alg && !signers[alg]);
   if (missing.length === 0) return;
   for (const alg of missing) await ensureSigningKeys(tenant, alg);

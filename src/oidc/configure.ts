@@ -144,7 +144,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     enabledJWA: {
       idTokenSigningAlgValues: [...SIGNING_ALGS],
       userinfoSigningAlgValues: [...SIGNING_ALGS],
-      authorizationSigningAlgValues: ['RS256'],
+      authorizationSigningAlgValues: [...SIGNING_ALGS],
       clientAuthSigningAlgValues: [...CLIENT_ALGS],
       requestObjectSigningAlgValues: [...CLIENT_ALGS],
       dPoPSigningAlgValues: [...DPOP_ALGS],

@@ -19,6 +19,7 @@ export function offerSigningAlgs(provider: Provider, algs: readonly string[]): v
   Object.assign(settingsOf(provider).configuration, {
     idTokenSigningAlgValues: [...algs],
     userinfoSigningAlgValues: [...algs],
+    authorizationSigningAlgValues: [...algs],
   });
 }
 
