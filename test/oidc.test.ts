@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { closeMachineLogins } from '../src/auth/machine-login.ts';
+import { protocolModel } from '../src/domain/grant.ts';
 import {
   type Agent,
   agent,
@@ -79,9 +80,9 @@ const refresh = (t: TenantHandle, client: Client, refresh_token: string) =>
 const userinfo = (t: TenantHandle, accessToken: string, method = 'GET') =>
   w.send(`${t.origin}/userinfo`, { method, headers: { authorization: `Bearer ${accessToken}` } });
 
-async function signedIn(t: TenantHandle, parameters: Record<string, string> = {}) {
+async function signedIn(t: TenantHandle, parameters: Record<string, string> = {}, fields: object = {}) {
   const user = await t.user();
-  const client = await t.client();
+  const client = await t.client({ ...fields });
   const { body, status, text } = await redeem(t, client, await authorize(t, client, user, parameters));
   assert.equal(status, 200, text);
   return { user, client, tokens: body };
@@ -584,6 +585,21 @@ test('refresh tokens belong to their client and their tenant, and end when the c
   const short = (await redeem(t, client, await authorize(t, client, user))).body;
   w.clock.advance({ seconds: 61 });
   assert.equal((await refresh(t, client, short.refresh_token)).body.error, 'invalid_grant');
+});
+
+test('a refresh token that never expires leaves nothing behind for ever', async () => {
+  const t = await w.tenant();
+  const endless = { expiration_mode: 'not-expire', infinite_token_lifetime: true, token_lifetime: 3600 };
+  const { client, tokens } = await signedIn(t, {}, { refresh_token: endless });
+  const rows = () => protocolModel.find({ client: client.client_id, kind: 'RefreshToken' }).lean();
+  const days = ({ expires_at }: { expires_at: Date }) => (expires_at.getTime() - Date.now()) / 86_400_000;
+  assert.ok((await rows()).every((row) => days(row) > 3600));
+  assert.equal((await refresh(t, client, tokens.refresh_token)).status, 200);
+  const [used] = (await rows()).filter(({ consumed_at }) => consumed_at);
+  assert.ok(days(used!) <= 90);
+  w.clock.advance({ seconds: 60 });
+  assert.equal((await refresh(t, client, tokens.refresh_token)).body.error, 'invalid_grant');
+  assert.deepEqual(await rows(), [], 'and tells of a theft until then');
 });
 
 test('userinfo answers GET and POST to the token of a user of this tenant, and to nothing else', async () => {

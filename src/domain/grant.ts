@@ -4,7 +4,7 @@
  * conditional update. Nothing here knows the engine.
  */
 import mongoose, { type mongo } from 'mongoose';
-import { now } from '../kernel/clock.ts';
+import { DAY, inSeconds, now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { recent } from '../kernel/recent.ts';
 import { hashToken } from '../kernel/secrets.ts';
@@ -152,10 +152,28 @@ export const findProtocolByUid = (tenant: Tenant, kind: string, uid: string): Pr
     .lean<ProtocolRow>()
     .exec();
 
+/**
+ * How long a consumed row stays at most, to tell that it was: a refresh token that never expires would else leave one
+ * behind at every use, for ever.
+ */
+const CONSUMED_SECONDS = 90 * DAY;
+
 /** When it was consumed before, a consumed row keeps that time. @returns false when somebody else consumed it first. */
 export async function consumeProtocol(tenant: Tenant, key: Keyed): Promise<boolean> {
   const { modifiedCount } = await rows().updateOne({ _id: keyOf(tenant, key) }, [
-    { $set: { consumed_at: { $ifNull: ['$consumed_at', now()] } } },
+    {
+      $set: {
+        consumed_at: { $ifNull: ['$consumed_at', now()] },
+        // Nothing changes the second time, whatever that instance's clock says.
+        expires_at: {
+          $cond: [
+            { $gt: ['$consumed_at', null] },
+            '$expires_at',
+            { $min: ['$expires_at', inSeconds(CONSUMED_SECONDS)] },
+          ],
+        },
+      },
+    },
   ]);
   return modifiedCount === 1;
 }

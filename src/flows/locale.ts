@@ -37,19 +37,26 @@ void i18n.init({
  * template, and a value is never searched for `{{…}}` or `$t(…)`.
  */
 export function translator(locale: string): Translate {
-  const known = Object.hasOwn(files, locale) ? (locale as Locale) : 'en';
-  return (translators[known] ??= makeTranslator(known));
+  return translators[locale] ?? translators.en!;
 }
-
-const translators: { [L in Locale]?: Translate } = {};
 
 function makeTranslator(locale: Locale): Translate {
   const t = i18n.getFixedT(locale);
   const isolate = directionOf(locale) === 'rtl' ? alwaysIsolate : isolateRightToLeft;
   // Most of a page is words that say the same to everybody.
-  const plain: { [K in MessageKey]?: string } = {};
-  return (key, values) => (values ? t(key, { ...mapValues(values, isolate) }) : (plain[key] ??= t(key, {})));
+  const plain = new Map<MessageKey, string>();
+  return (key, values) => {
+    if (values) return t(key, { ...mapValues(values, isolate) });
+    const known = plain.get(key) ?? t(key, {});
+    plain.set(key, known);
+    return known;
+  };
 }
+
+const translators: Record<string, Translate> = Object.assign(
+  Object.create(null),
+  Object.fromEntries(available.map((locale) => [locale, makeTranslator(locale)])),
+);
 
 export type LocaleWish = {
   /** Explicit choices, strongest first: `?lang=`, then `ui_locales` (OIDC Core §3.1.2.1, space separated). */
