@@ -85,3 +85,21 @@ test('a client and an account that are gone are gone there, and what was not the
   );
   assert.equal((await ask(stays, other)).status, 200, 'another tenant notices nothing');
 });
+
+test('a device that asks two instances in turn is told to slow down by both', async () => {
+  const t = await w.tenant('Devices');
+  const grant_type = 'urn:ietf:params:oauth:grant-type:device_code';
+  const { client_id, client_secret } = await t.client({ grant_types: [grant_type] });
+  const secret = { client_id, client_secret };
+  const started = await w.send(`${t.origin}/oauth/device/code`, {
+    method: 'POST',
+    form: { ...secret, scope: 'openid' },
+  });
+  const form = { grant_type, ...secret, device_code: started.body.device_code };
+  const here = async () => (await w.send(`${t.origin}/oauth/token`, { method: 'POST', form })).body.error;
+  const there = async () => JSON.parse((await elsewhere.post(t.origin, '/oauth/token', form)).text).error;
+  assert.deepEqual(
+    [await here(), await there(), await here(), await there()],
+    ['authorization_pending', 'slow_down', 'slow_down', 'slow_down'],
+  );
+});

@@ -1,8 +1,12 @@
-/** The engine alone: oidc-provider with its in-memory adapter, issuing the same tokens as the server that is compared. */
+/**
+ * The engine alone: oidc-provider, issuing the same tokens as the server that is compared, with its in-memory adapter; or
+ * on a database of its own, where it is given a directory for one.
+ */
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Configuration, Provider } from 'oidc-provider';
+import { openRows, thinAdapter } from './adapter.ts';
 import type { Target } from './walk.ts';
 
 const client = {
@@ -25,7 +29,10 @@ await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
 const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
 
 const key = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' });
+const [dataDir] = process.argv.slice(2);
+const store = dataDir ? await openRows(dataDir) : undefined;
 const configuration: Configuration = {
+  ...(store && { adapter: thinAdapter }),
   jwks: { keys: [{ ...key, kid: 'bench', alg: 'RS256', use: 'sig' }] as never },
   clients: [
     {
@@ -120,4 +127,7 @@ const target: Target = {
   signed: { resource: client.audience, scope: `openid profile email offline_access ${scope}` },
 };
 process.send!({ target });
-process.on('SIGTERM', () => process.exit(0));
+process.on('SIGTERM', async () => {
+  await store?.close();
+  process.exit(0);
+});

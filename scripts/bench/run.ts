@@ -4,7 +4,10 @@
  * shared machine. The bare engine keeps everything in its memory; Cardea's database is a process of its own, whose time
  * is not counted as processor time but is in the ratio.
  *
- *   node scripts/bench/run.ts [--seconds N] [--only name,name] [--profile directory] [--tenants 1000]
+ * With `--stored` the engine's rows are on the same database, by the thinnest adapter there is: what is then between the
+ * two is Cardea's own doing, and not the database's.
+ *
+ *   node scripts/bench/run.ts [--seconds N] [--only name,name] [--profile directory] [--tenants 1000] [--stored]
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -36,6 +39,7 @@ const { values: options } = parseArgs({
     profile: { type: 'string' },
     /** How many tenants take turns in the last line; none: no such line. */
     tenants: { type: 'string', default: '1000' },
+    stored: { type: 'boolean', default: false },
   },
 });
 const CONNECTIONS = 20;
@@ -188,9 +192,9 @@ async function compare(name: string, sides: readonly [Side, Side], duration: num
 const dataDir = await mkdtemp(join(tmpdir(), 'cardea-bench-'));
 const running: Running[] = [];
 try {
-  const cardea = await side('cardea.ts', dataDir, options.tenants);
+  const cardea = await side('cardea.ts', join(dataDir, 'cardea'), options.tenants);
   running.push(cardea);
-  const bare = await side('bare.ts');
+  const bare = options.stored ? await side('bare.ts', join(dataDir, 'bare')) : await side('bare.ts');
   running.push(bare);
   const known = [...Object.keys(cardea.loads), 'tenants'];
   const names = options.only?.split(',') ?? known;

@@ -4,6 +4,7 @@
  * conditional update.
  */
 import { randomInt } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import Type from 'typebox';
 import { HOUR, inSeconds, now } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
@@ -11,12 +12,15 @@ import { hashToken, mac, mintToken } from '../kernel/secrets.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { Nullable, OneOf, type Row, Timestamp } from '../resource/define.ts';
 import { whereText } from '../resource/partial-index.ts';
+import { byKey } from '../store/by-key.ts';
 import { isTaken } from './fields.ts';
 
 export const DEVICE_CODE_SECONDS = 300;
 export const POLL_SECONDS = 5;
 /** How much longer than it is valid a row stays, so that a device hears "expired" and not "unknown". */
 const MEMORY_SECONDS = HOUR;
+/** What a poll that comes too early adds to the interval (RFC 8628 §3.5). */
+const SLOWER_SECONDS = 5;
 /** Timers of devices are not exact, and networks neither. */
 const POLL_TOLERANCE_SECONDS = 0.5;
 /** The scope of a refresh token among others (OIDC Core §11). */
@@ -107,27 +111,58 @@ export async function issueDeviceCode(
   }
 }
 
+type Stored = Omit<DeviceCode, 'id'> & { _id: string };
+const rowOf = ({ _id, ...rest }: Stored): DeviceCode => ({ ...rest, id: _id });
+
+/** How fast a device may ask; `after` in milliseconds. */
+type Pace = { id: string; interval: number; after: number };
+/** What devices were told here: one that does not keep to it costs no write. */
+const paces = new LRUCache<string, Pace>({ max: 10_000 });
+
+const waitOf = (interval: number): number => (interval - POLL_TOLERANCE_SECONDS) * 1000;
+
 /**
  * By the device's own code; also after it expired. Counts the poll, in the same step: one that comes too early has to wait
- * five seconds more from then on (RFC 8628 §3.5).
+ * five seconds more from then on (RFC 8628 §3.5). What is counted between two polls that come in time stays in this
+ * process, and goes into the row with the next of those.
  */
 export async function pollDeviceCode(
   tenant: Tenant,
   deviceCode: string,
   client: string,
 ): Promise<{ row: DeviceCode; early: boolean } | undefined> {
-  const early = { $gt: ['$poll_after', now()] };
-  const interval = { $cond: [early, { $add: ['$interval', 5] }, '$interval'] };
+  const device_code = hashToken(deviceCode);
+  const key = `${tenant.id} ${client} ${device_code}`;
+  const pace = paces.get(key);
+  if (pace && pace.after > Date.now()) {
+    pace.interval += SLOWER_SECONDS;
+    pace.after = Date.now() + waitOf(pace.interval);
+    const stored = await byKey<Stored>(devices.model.collection, pace.id);
+    return stored ? { row: rowOf(stored), early: true } : undefined;
+  }
+  const before = await countPoll({ account: tenant.id, device_code, client }, pace?.interval ?? 0);
+  if (!before) return undefined;
+  const early = before.poll_after > now();
+  const interval = Math.max(before.interval, pace?.interval ?? 0) + (early ? SLOWER_SECONDS : 0);
+  paces.set(key, { id: before._id, interval, after: Date.now() + waitOf(interval) });
+  return { row: rowOf(before), early };
+}
+
+/** @returns the row as it was before. */
+async function countPoll(
+  device: { account: string; device_code: string; client: string },
+  atLeast: number,
+): Promise<Stored | null> {
+  const known = { $max: ['$interval', atLeast] };
+  const interval = { $cond: [{ $gt: ['$poll_after', now()] }, { $add: [known, SLOWER_SECONDS] }, known] };
   const wait = { $multiply: [{ $subtract: [interval, POLL_TOLERANCE_SECONDS] }, 1000] };
   // Past mongoose, whose casting costs more than the driver: devices ask all the time.
-  const stored = await devices.model.collection.findOneAndUpdate(
-    { account: tenant.id, device_code: hashToken(deviceCode), client },
+  const before = await devices.model.collection.findOneAndUpdate(
+    device,
     [{ $set: { interval, poll_after: { $add: [now(), wait] } } }],
     { returnDocument: 'before' },
   );
-  if (!stored) return undefined;
-  const { _id, ...rest } = stored as unknown as Omit<DeviceCode, 'id'> & { _id: string };
-  return { row: { ...rest, id: _id }, early: rest.poll_after > now() };
+  return before as Stored | null;
 }
 
 /** What a person's code stands for, as long as nobody has decided about it. */
