@@ -9,7 +9,11 @@ if (files.length === 0) {
 }
 const child = spawn(
   process.execPath,
-  ['--test', '--test-concurrency=2', '--test-timeout=120000', '--test-reporter=spec', ...files],
+  [
+    `--import=${new URL('../test/rsa-keys.ts', import.meta.url)}`,
+    ...['--test', '--test-concurrency=2', '--test-timeout=120000', '--test-reporter=spec'],
+    ...files,
+  ],
   { stdio: 'inherit', env: { ...process.env, NODE_ENV: 'test' } },
 );
 child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
