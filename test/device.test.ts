@@ -217,6 +217,23 @@ test('a device that polls too fast is told to slow down, and from then on has to
   assert.equal(burst.filter(({ body }) => body.error === 'authorization_pending').length, 1);
 });
 
+test('a client without a secret gets so many codes from one address, and no more', async () => {
+  const { t, client } = await ready();
+  const sibling = await television(t);
+  const confidential = await television(t, { token_endpoint_auth_method: 'client_secret_post' });
+  const ask = (of: Client) => post(t, '/oauth/device/code', { ...idOf(of), scope: 'openid' });
+  const answers = await Promise.all(Array.from({ length: 110 }, () => ask(client)));
+  assert.equal(answers.filter(({ status }) => status === 200).length, 100);
+  const { status, body, headers } = await ask(client);
+  assert.deepEqual([status, body.error], [429, 'invalid_request']);
+  assert.deepEqual(Object.keys(body), ['error', 'error_description']);
+  const wait = Number(headers.get('retry-after'));
+  assert.ok(wait > 0 && wait <= 300, `${wait} s`);
+  assert.equal((await ask(sibling)).status, 200, 'another client');
+  for (const other of await Promise.all(Array.from({ length: 110 }, () => ask(confidential))))
+    assert.equal(other.status, 200, 'whoever authenticates is known');
+});
+
 test('a code that nobody confirmed in time has expired, on the page and for the device', async () => {
   const { t, client, user } = await ready();
   const { device_code, user_code } = await start(t, client);

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { signingKeysOf } from '../src/domain/signing-key.ts';
+import { networkOf } from '../src/kernel/network.ts';
 import {
   type Agent,
   type Answer,
@@ -763,4 +764,30 @@ test('the login page says the same about a wrong password and about nobody', asy
   assert.equal(wrong[0], 401);
   assert.deepEqual(await attempt('nobody@example.com', 'not the password'), wrong);
   assert.deepEqual(await attempt(suspended.email, 'not the password'), wrong);
+});
+
+test('so many logins begin at one address, and no more: a flood fills no database', async () => {
+  const [t, other] = [await w.tenant(), await w.tenant()];
+  const begin = (of: { origin: string }) => w.send(`${of.origin}/authorize`, { headers: { accept: 'text/html' } });
+  let begun = 0;
+  const worker = async () => {
+    while (begun++ < 1500) assert.notEqual((await begin(t)).status, 429);
+  };
+  await Promise.all(Array.from({ length: 20 }, worker));
+  for (let answer = await begin(t); ; answer = await begin(t)) {
+    if (answer.status !== 429) continue;
+    assert.ok(Number(answer.headers.get('retry-after')) > 0);
+    assert.match(answer.text, /<html/);
+    break;
+  }
+  assert.notEqual((await begin(other)).status, 429, 'another tenant');
+});
+
+test('an address is told apart from its neighbours by what its owner was given', () => {
+  assert.equal(networkOf('192.0.2.7'), '192.0.2.7');
+  assert.equal(networkOf('::ffff:192.0.2.7'), '192.0.2.7');
+  for (const neighbour of ['2001:db8:1:2::', '2001:DB8:1:2:ffff:ffff:ffff:ffff', '2001:db8:1:2::1%eth0'])
+    assert.equal(networkOf(neighbour), '2001:db8:1:2::/64');
+  assert.notEqual(networkOf('2001:db8:1:3::1'), networkOf('2001:db8:1:2::1'));
+  assert.equal(networkOf('::1'), '0:0:0:0::/64');
 });

@@ -20,7 +20,7 @@ import { cloneTenants } from './tenants.ts';
 import type { Target } from './walk.ts';
 
 const [dataDir = '', tenants = '0'] = process.argv.slice(2);
-const config = readConfig({ PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'warn' });
+const config = readConfig({ PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'warn', TRUST_PROXY: '1' });
 useSecret('the secret of a server that exists for measuring');
 const log = pino({ level: 'warn' });
 const store = await openStore({ dataDir, log });

@@ -1,5 +1,5 @@
 /** Requests that depend on each other, as a browser and its relying party make them: by hand, over kept connections. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { Agent, request } from 'node:http';
 
 /** What both sides tell about themselves; the same walks then work on either. */
@@ -46,6 +46,8 @@ export function caller(origin: string, connections: number): { call: Call; close
           method: form ? 'POST' : 'GET',
           headers: {
             host: other ?? host,
+            // From somewhere else each time: one address may not begin so many logins.
+            'x-forwarded-for': `10.${randomInt(256)}.${randomInt(256)}.${randomInt(256)}`,
             ...(cookie && { cookie }),
             ...(body !== undefined && {
               'content-type': 'application/x-www-form-urlencoded',

@@ -7,6 +7,7 @@ import { recordLogin, type User, users } from '../domain/user.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { networkOf } from '../kernel/network.ts';
 import { isPasswordHashOutdated, type PasswordAlgorithm } from '../kernel/secrets.ts';
 import { normalizeEmail } from '../kernel/text.ts';
 import { limiter } from '../store/limiter.ts';
@@ -35,8 +36,9 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt): Pr
   if (!strategy || !('checkPassword' in strategy) || !strategy.checkPassword)
     throw new Fault('invalid_request', 'This connection takes no password.');
 
-  const address = `${tenant.id} ${from.ip}`;
-  const guess = `${tenant.id} ${connection.id} ${normalizeEmail(identifier)} ${from.ip}`;
+  const network = networkOf(from.ip);
+  const address = `${tenant.id} ${network}`;
+  const guess = `${tenant.id} ${connection.id} ${normalizeEmail(identifier)} ${network}`;
   // Counted before the password is looked at, so that parallel guesses cannot outrun the count.
   const wait = (await perAddress.blockedFor(address)) ?? (await perIdentifier.consume(guess));
   if (wait !== null) {

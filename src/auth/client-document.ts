@@ -9,6 +9,7 @@ import { HOUR, MINUTE, SECOND } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { isLoopbackHost } from '../kernel/loopback.ts';
+import { networkOf } from '../kernel/network.ts';
 import { limiter } from '../store/limiter.ts';
 
 /** As the draft recommends. */
@@ -76,7 +77,7 @@ export async function clientOfDocument(
 }
 
 async function load(tenant: Tenant, url: URL, known: Kept | undefined, options: DocumentOptions): Promise<Client> {
-  const retryAfterSeconds = await perAddress.consume(`${tenant.id} ${options.ip}`);
+  const retryAfterSeconds = await perAddress.consume(`${tenant.id} ${networkOf(options.ip)}`);
   const before = known?.client && known.staleUntil > Date.now() ? known : undefined;
   if (retryAfterSeconds !== null) {
     if (before?.client) return before.client;

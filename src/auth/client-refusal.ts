@@ -3,13 +3,14 @@ import { type Client, clients } from '../domain/client.ts';
 import { append } from '../domain/log.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { networkOf } from '../kernel/network.ts';
 import { limiter } from '../store/limiter.ts';
 
 const rows = limiter('client-refusal', 20, 15 * MINUTE);
 
 /** @param client as the request named it: written down only when there is such a client. */
 export async function recordClientRefusal(tenant: Tenant, client: unknown, ip: string): Promise<void> {
-  if ((await rows.consume(`${tenant.id} ${ip}`)) !== null) return;
+  if ((await rows.consume(`${tenant.id} ${networkOf(ip)}`)) !== null) return;
   const known = typeof client === 'string' ? await clients.find(tenant, client) : undefined;
   await append(tenant, {
     type: 'oauth.client.auth_failed',

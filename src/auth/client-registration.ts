@@ -10,6 +10,7 @@ import { append } from '../domain/log.ts';
 import { HOUR } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { networkOf } from '../kernel/network.ts';
 import { sameSecret } from '../kernel/secrets.ts';
 import { limiter } from '../store/limiter.ts';
 
@@ -47,7 +48,7 @@ async function refusing<T>(step: () => Promise<T>): Promise<T> {
  */
 export async function registerClient(tenant: Tenant, wire: Wire, { bearer, ip }: Asked): Promise<Wire> {
   checkOffered(tenant);
-  await consume(perAddress, `${tenant.id} ${ip}`);
+  await consume(perAddress, `${tenant.id} ${networkOf(ip)}`);
   try {
     const closed = tenant.account.oauth.dynamic_registration === 'token';
     const refused = new Fault('invalid_token', 'An initial access token is needed, and this is none.');

@@ -4,6 +4,7 @@ import { append } from '../domain/log.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { networkOf } from '../kernel/network.ts';
 import { mac, sameSecret } from '../kernel/secrets.ts';
 import { limiter } from '../store/limiter.ts';
 
@@ -19,7 +20,7 @@ export type Visitor = { user: string; session: string; amr: string[]; authTime: 
 export async function lookUpDevice(tenant: Tenant, visitor: Visitor, typed: string): Promise<DeviceCode> {
   const wait =
     (await perUser.consume(`${tenant.id} ${visitor.user}`)) ??
-    (await perAddress.consume(`${tenant.id} ${visitor.from.ip}`));
+    (await perAddress.consume(`${tenant.id} ${networkOf(visitor.from.ip)}`));
   if (wait !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds: wait });
   const userCode = readUserCode(typed);
   const row = userCode && (await findPending(tenant, userCode));

@@ -24,6 +24,7 @@ import { createUser, markEmailVerified, recordLogin, type User, users } from '..
 import { DAY, MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { networkOf } from '../kernel/network.ts';
 import { normalizeEmail } from '../kernel/text.ts';
 import { limiter } from '../store/limiter.ts';
 
@@ -58,7 +59,7 @@ async function userOf(tenant: Tenant, email: string): Promise<User | undefined> 
  */
 export async function startPasswordless(tenant: Tenant, start: Start): Promise<string | undefined> {
   const { connection, client, send, params, browser, locale, from } = start;
-  const wait = await perAddress.consume(`${tenant.id} ${from.ip}`);
+  const wait = await perAddress.consume(`${tenant.id} ${networkOf(from.ip)}`);
   if (wait !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds: wait });
   const email = normalizeEmail(start.email);
   if ((await perEmail.consume(`${tenant.id} ${email}`)) !== null) return undefined;

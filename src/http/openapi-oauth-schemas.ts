@@ -1,5 +1,6 @@
 /** What travels between relying parties and the OAuth endpoints, field by field, for the document only. */
 import Type from 'typebox';
+import { ClientMembers } from '../domain/client-members.ts';
 
 export const text = (description: string) => Type.Optional(Type.String({ description }));
 /** The contract lists these for GET too; a query string is no place for them. */
@@ -251,6 +252,7 @@ export const deviceAnswer = Type.Object(
 /** What a client is told when it registers (RFC 7591 §3.2.1, RFC 7592 §3). */
 export const registered = Type.Object(
   {
+    ...ClientMembers.properties,
     client_id: Type.String(),
     client_secret: text('Of a client that authenticates with one.'),
     client_id_issued_at: Type.Integer({ description: 'Unix time in seconds' }),
@@ -258,5 +260,5 @@ export const registered = Type.Object(
     registration_client_uri: Type.String({ description: 'Where the client manages itself (RFC 7592)' }),
     registration_access_token: Type.String({ description: 'The bearer token that it does so with' }),
   },
-  { additionalProperties: true, description: 'And everything that was registered, under the names of the request.' },
+  { additionalProperties: true, description: 'The client as it is registered' },
 );

@@ -39,7 +39,7 @@ const toTheApp = empty('To the hosted pages, or back to the client with `code`, 
 export const OAUTH_OPERATIONS: Record<string, Documented> = {
   authorize: {
     description:
-      'Opened by the browser. Shows the hosted login where one is needed, and returns to the client with a code that `/oauth/token` takes. What cannot be sent back to the client is an error page.',
+      'Opened by the browser. Shows the hosted login where one is needed, and returns to the client with a code that `/oauth/token` takes. What cannot be sent back to the client is an error page. 1,500 may begin in five minutes from one address.',
     querystring: Type.Object(authorization),
     response: { 303: toTheApp },
   },
@@ -96,7 +96,7 @@ export const OAUTH_OPERATIONS: Record<string, Documented> = {
   },
   'oauth/deviceCode': {
     description:
-      'For a device without a browser: it shows `user_code` and asks `/oauth/token` with `device_code` until the user has let it in.',
+      'For a device without a browser: it shows `user_code` and asks `/oauth/token` with `device_code` until the user has let it in. A client without a secret gets 100 in five minutes from one address.',
     body: deviceRequest,
     consumes: FORMS,
     security: ownClient,

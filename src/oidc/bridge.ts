@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Provider } from 'oidc-provider';
+import { countLogin } from '../auth/open-request.ts';
 import { resourceOf } from '../domain/audience.ts';
 import { Fault } from '../kernel/fault.ts';
 import { opaqueForm } from './access-token.ts';
@@ -306,6 +307,7 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
       method: 'GET',
       schema: describe('authorize', 'Start a login (RFC 6749 §3.1)'),
       handler: async (request, reply) => {
+        await countLogin(request.tenant, request.ip);
         const params = new URLSearchParams(request.raw.url?.split('?', 2)[1]);
         const page = params.has('redirect_to') && (await loginOnly(providerFor, request.tenant, params));
         return page ? reply.redirect(page, 303) : handOver(request, reply, authorizeRequest(request));

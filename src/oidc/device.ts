@@ -1,7 +1,9 @@
 /** The device authorization endpoint (RFC 8628 §3.1): the engine checks the request, the codes are ours. */
-import { type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import { type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { countDevice } from '../auth/open-request.ts';
 import { issueDeviceCode, POLL_SECONDS } from '../domain/device-code.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { asGrant } from './grants/grant-type.ts';
 
 const NAME_LENGTH = 200;
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
@@ -27,6 +29,9 @@ export function keepDeviceCodes(provider: Provider, tenant: Tenant): void {
   Object.defineProperty(provider.DeviceCode.prototype, 'save', {
     async value(this: Asked) {
       const { name, ...from } = this.deviceInfo;
+      const ctx = Provider.ctx!;
+      if (ctx.oidc.client!.clientAuthMethod === 'none')
+        await asGrant(ctx, () => countDevice(tenant, this.clientId, ctx.ip));
       const { deviceCode, userCode } = await issueDeviceCode(tenant, {
         client: this.clientId,
         scope: text(this.params?.scope),

@@ -1,6 +1,6 @@
 /** Pushed requests (RFC 9126) of public clients: anybody may push them, and each is a row for an hour. */
 import { Provider } from 'oidc-provider';
-import { countPushed } from '../auth/pushed-request.ts';
+import { countPushed } from '../auth/open-request.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { asGrant } from './grants/grant-type.ts';
 

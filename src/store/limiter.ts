@@ -1,7 +1,7 @@
-/** Counters with a window, shared by all instances through the database: rate limits and lockouts stand on them. */
+/** Counters with a window: rate limits and lockouts stand on them. Shared by all instances through the database, but one. */
 import { createHash } from 'node:crypto';
 import mongoose from 'mongoose';
-import { RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterMemory, RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible';
 
 export type Limiter = {
   /** Counts one; answers how many seconds to wait when that was one too many, else null. */
@@ -17,18 +17,30 @@ export const LIMITER_COLLECTION = 'limits';
 export function limiter(name: string, points: number, seconds: number): Limiter {
   let backend: RateLimiterMongo | undefined;
   // Made at first use: the connection is not there when modules load.
-  const open = () =>
-    (backend ??= new RateLimiterMongo({
-      storeClient: mongoose.connection.db,
-      keyPrefix: name,
-      tableName: LIMITER_COLLECTION,
-      points,
-      duration: seconds,
-      disableIndexesCreation: true,
-    }));
-  // Keys hold addresses and emails; the database needs neither.
-  const digest = (key: string) => createHash('sha256').update(key).digest('base64url');
-  const wait = (state: RateLimiterRes) => Math.max(1, Math.ceil(state.msBeforeNext / 1000));
+  return over(
+    () =>
+      (backend ??= new RateLimiterMongo({
+        storeClient: mongoose.connection.db,
+        keyPrefix: name,
+        tableName: LIMITER_COLLECTION,
+        points,
+        duration: seconds,
+        disableIndexesCreation: true,
+      })),
+  );
+}
+
+/** The same counted by each instance for itself: where counting may not cost what it protects from. */
+export function localLimiter(points: number, seconds: number): Limiter {
+  const backend = new RateLimiterMemory({ points, duration: seconds });
+  return over(() => backend);
+}
+
+// Keys hold addresses and emails; the database needs neither.
+const digest = (key: string) => createHash('sha256').update(key).digest('base64url');
+const wait = (state: RateLimiterRes) => Math.max(1, Math.ceil(state.msBeforeNext / 1000));
+
+function over(open: () => RateLimiterMongo | RateLimiterMemory): Limiter {
   return {
     async consume(key) {
       try {
@@ -40,8 +52,9 @@ export function limiter(name: string, points: number, seconds: number): Limiter 
       }
     },
     async blockedFor(key) {
-      const state = await open().get(digest(key));
-      return state && state.consumedPoints >= points ? wait(state) : null;
+      const backend = open();
+      const state = await backend.get(digest(key));
+      return state && state.consumedPoints >= backend.points ? wait(state) : null;
     },
     async reset(key) {
       await open().delete(digest(key));
