@@ -15,12 +15,14 @@ import Fastify, {
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Logger } from 'pino';
 import Type from 'typebox';
+import { clientOfDocument } from './auth/client-document.ts';
 import { closeMachineLogins } from './auth/machine-login.ts';
 import type { Config } from './config.ts';
 import { publishedFetch } from './connections/published-fetch.ts';
 import { safePost } from './connections/safe-fetch.ts';
 import { backchannelLogout } from './delivery/backchannel-logout.ts';
 import { type Worker, worker } from './delivery/worker.ts';
+import { clients, isDocumentId } from './domain/client.ts';
 import { mountResources } from './domain/index.ts';
 import { append } from './domain/log.ts';
 import { BACKCHANNEL_LOGOUT } from './domain/session-end.ts';
@@ -246,6 +248,7 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
 
   await app.register(assets);
 
+  const fetchPublished = publishedFetch({ production: config.production });
   const providerFor = providers(
     {
       playground: !config.production,
@@ -253,7 +256,7 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
       passwordHash: config.passwordHash,
       operatorClientId: operator.id,
       operatorClientSecret: operator.secret,
-      fetch: publishedFetch({ production: config.production }),
+      fetch: fetchPublished,
       renderError: renderEngineError,
       renderResponse: (ctx, response) => sendPage(ctx, responsePage(requestOf(ctx.req), response)),
     },
@@ -269,6 +272,10 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
   const outbox = worker(
     {
       [BACKCHANNEL_LOGOUT]: backchannelLogout({
+        findClient: (tenant, id) =>
+          isDocumentId(id)
+            ? clientOfDocument(tenant, id, { fetch: fetchPublished, production, ip: '' })
+            : clients.find(tenant, id),
         mintToken: (...about) => mintLogoutToken(providerFor, ...about),
         post: (address, form) => safePost(address, form, { production, timeoutSeconds: 5 }),
       }),

@@ -9,6 +9,7 @@ import { clientOfDocument } from '../src/auth/client-document.ts';
 import { asTenant } from '../src/kernel/context.ts';
 import { Fault } from '../src/kernel/fault.ts';
 import { agent, follow, REDIRECT, signIn, type TenantHandle, world } from './kit.ts';
+import { logoutReceiver } from './logout-receiver.ts';
 
 const w = await world();
 const ORDERS = 'https://orders.example.com';
@@ -111,6 +112,40 @@ test('a user logs in through a client that only published a document, and is tol
   const host = new URL(published.id).host;
   assert.match(again.text, new RegExp(host.replaceAll('.', '\\.')));
   assert.doesNotMatch(again.text, /bank\.example/, 'what it says of its home is not its host');
+});
+
+test('a client that published where it wants to hear of logouts hears of them', async () => {
+  const of = await taking();
+  const receiver = await logoutReceiver(w);
+  const [telling, silent] = [
+    await site({ backchannel_logout_uri: receiver.url, token_endpoint_auth_method: 'none' }),
+    await site({ token_endpoint_auth_method: 'none' }),
+  ];
+  const user = await of.user();
+  const visit = agent();
+  let hint = '';
+  for (const { id } of [telling, silent]) {
+    const config = await oidc.discovery(new URL(of.origin), id, {}, oidc.None(), {
+      execute: [oidc.allowInsecureRequests],
+    });
+    const pkceCodeVerifier = oidc.randomPKCECodeVerifier();
+    const url = oidc.buildAuthorizationUrl(config, {
+      redirect_uri: REDIRECT,
+      scope: 'openid',
+      code_challenge: await oidc.calculatePKCECodeChallenge(pkceCodeVerifier),
+      code_challenge_method: 'S256',
+    });
+    const landed = await signIn(visit, url.href, user);
+    hint = (await oidc.authorizationCodeGrant(config, landed, { pkceCodeVerifier })).id_token!;
+  }
+  await visit(`${of.origin}/logout?id_token_hint=${hint}`);
+  // Its host is away at that moment; what was read of it before still holds.
+  telling.cut = true;
+  await w.deliver();
+  const [told, ...more] = await receiver.tokens(of.origin, telling.id);
+  assert.deepEqual(more, []);
+  assert.equal(told!.sub, user.id);
+  assert.ok(told!.sid);
 });
 
 test('a client that published keys signs with them', async () => {

@@ -3,7 +3,7 @@
  * which addresses are looked at, what a document may say, and for how long it holds. Such a client is in no database.
  */
 import { LRUCache } from 'lru-cache';
-import { type Client, clients } from '../domain/client.ts';
+import { type Client, clients, isDocumentId } from '../domain/client.ts';
 import { readMembers } from '../domain/client-members.ts';
 import { HOUR, MINUTE, SECOND } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
@@ -34,7 +34,7 @@ const pending = new Map<string, Promise<Client>>();
 
 /** §3: https, a path, nothing that two readers could read differently. Plain http is for a developer's own machine. */
 function addressOf(id: string, production: boolean): URL | undefined {
-  if (id.length > MAX_ADDRESS || !/^https?:/.test(id)) return undefined;
+  if (id.length > MAX_ADDRESS || !isDocumentId(id)) return undefined;
   const url = URL.parse(id);
   // Compared to the letter, so there is one way to write it; the parser takes dot segments and the like away.
   if (!url || url.href !== id || url.hash || id.includes('#') || url.username || url.password || url.pathname === '/')

@@ -158,6 +158,9 @@ clients.model.schema.index({ 'registration.expires_at': 1 }, wherePresent('regis
 export type Client = Row<typeof clients.spec.row, NonNullable<typeof clients.spec.stored>>;
 export type ClientInput = Partial<Omit<Client, 'account'>>;
 
+/** Named by the address of a document about it (auth/client-document.ts), and no row of the account. */
+export const isDocumentId = (id: string): boolean => /^https?:/.test(id);
+
 const partial = <T extends Record<string, ReturnType<typeof Type.Any>>>(schemas: T) =>
   Object.fromEntries(Object.entries(schemas).map(([field, schema]) => [field, Type.Optional(schema)]));
 

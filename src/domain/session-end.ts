@@ -5,7 +5,7 @@
  */
 import { add, release } from '../delivery/outbox.ts';
 import type { Tenant } from '../kernel/context.ts';
-import { clients } from './client.ts';
+import { type Client, clients, isDocumentId } from './client.ts';
 import { revokeDevicesOf, revokeDevicesOfSession } from './device-code.ts';
 import {
   findProtocolByUid,
@@ -91,14 +91,16 @@ async function announce(
   const known = await clients.many(tenant, [...seen]);
   const told: string[] = [];
   for (const { client: id, origin, intent } of [...within, ...besides]) {
-    const client = known.get(id);
-    if (!client?.backchannel_logout_uri || !intent.sub) continue;
-    if (!intent.sid && client.backchannel_logout_session_required) continue;
+    if (!intent.sub || !(isDocumentId(id) || wantsToKnow(known.get(id), intent))) continue;
     const ref = 'session' in intent.gone ? intent.gone.session : intent.gone.grant;
     told.push(await add(tenant, { type: BACKCHANNEL_LOGOUT, to: id, data: intent, ref, ...(origin && { origin }) }));
   }
   return told;
 }
+
+/** Whether a client has an address for logout tokens, and takes one like this. */
+export const wantsToKnow = (client: Client | undefined, { sid }: { sid?: string }): client is Client =>
+  Boolean(client?.backchannel_logout_uri && (sid || !client.backchannel_logout_session_required));
 
 /** Whether what a logout token speaks of has ended. */
 export async function hasEnded(tenant: Tenant, { gone }: LogoutIntent): Promise<boolean> {

@@ -6,7 +6,7 @@ import { type ClientMetadata, errors, Provider } from 'oidc-provider';
 import { clientOfDocument, type DocumentFetch } from '../auth/client-document.ts';
 import { forgetAccount } from '../domain/account.ts';
 import { accountKeys, ensureSigningKeys } from '../domain/account-keys.ts';
-import { type Client, clients } from '../domain/client.ts';
+import { type Client, clients, isDocumentId } from '../domain/client.ts';
 import { engineMembers } from '../domain/client-members.ts';
 import { isExpired } from '../domain/client-registration.ts';
 import type { Tenant } from '../kernel/context.ts';
@@ -173,7 +173,7 @@ export async function clientMetadata(
 ): Promise<ClientMetadata | undefined> {
   const configured = builtIn(tenant, id, options);
   if (configured) return configured;
-  if (!/^https?:/.test(id)) return rowMetadata(tenant, id);
+  if (!isDocumentId(id)) return rowMetadata(tenant, id);
   const client = await documentOf(tenant, id, options);
   return client && metadataOnce(tenant, client);
 }
@@ -212,4 +212,4 @@ export type ClientExtras = {
 
 /** A client whose id is an address describes itself there; nobody at the tenant has seen it either. */
 export const isUnverified = (client: { clientId: string }): boolean =>
-  (client as ClientExtras).unverified ?? /^https?:/.test(client.clientId);
+  (client as ClientExtras).unverified ?? isDocumentId(client.clientId);
