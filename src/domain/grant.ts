@@ -59,10 +59,10 @@ export type ProtocolFields = Omit<ProtocolRow, '_id' | 'account' | 'kind' | 'con
 const held = recent<ProtocolRow | null>(20_000);
 
 /**
- * To put is to insert or replace, and a consumed row stays consumed; without fields the row goes. `fresh` says that the
- * row will hardly be there, which makes it cheaper to put.
+ * To put is to insert or replace, and a consumed row stays consumed; without fields the row goes. One that is `new` will
+ * hardly be there, which makes it cheaper to put; one that was `seen` and has gone since was ended, and stays gone.
  */
-export type ProtocolWrite = Keyed & { fields?: ProtocolFields; fresh?: boolean };
+export type ProtocolWrite = Keyed & { fields?: ProtocolFields; as?: 'new' | 'seen' };
 
 /**
  * Past mongoose, whose casting costs more than the driver: what is written here is typed, and read as it was written. By
@@ -85,9 +85,9 @@ async function insertAll(documents: ProtocolRow[]): Promise<Set<string>> {
   }
 }
 
-async function replace({ _id, account, kind, ...fields }: ProtocolRow): Promise<void> {
-  const change = { $set: fields, $setOnInsert: { account, kind } };
-  const put = () => rows().updateOne({ _id }, change, { upsert: true });
+async function replace({ _id, account, kind, ...fields }: ProtocolRow, upsert: boolean): Promise<void> {
+  const change = { $set: fields, ...(upsert && { $setOnInsert: { account, kind } }) };
+  const put = () => rows().updateOne({ _id }, change, { upsert });
   // Two that insert the same row at once: the later one finds it there.
   await put().catch((error: { code?: unknown }) => {
     if (error.code !== DUPLICATE) throw error;
@@ -98,14 +98,16 @@ async function replace({ _id, account, kind, ...fields }: ProtocolRow): Promise<
 /** All at once; of several writes of one row the last one counts. Repeating it changes nothing. */
 export async function writeProtocol(tenant: Tenant, writes: readonly ProtocolWrite[]): Promise<void> {
   const last = new Map(writes.map((write) => [keyOf(tenant, write), write]));
-  const [fresh, known, gone]: [ProtocolRow[], ProtocolRow[], string[]] = [[], [], []];
-  for (const [_id, { kind, fields, fresh: isFresh }] of last) {
+  const [fresh, seen, others]: [ProtocolRow[], ProtocolRow[], ProtocolRow[]] = [[], [], []];
+  const gone: string[] = [];
+  for (const [_id, { kind, fields, as }] of last) {
     if (!fields) {
       gone.push(_id);
       continue;
     }
     const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-    (isFresh ? fresh : known).push({ _id, account: tenant.id, kind, ...(present as ProtocolFields) });
+    const row = { _id, account: tenant.id, kind, ...(present as ProtocolFields) };
+    (as === 'new' ? fresh : as === 'seen' ? seen : others).push(row);
   }
   const inserting = insertAll(fresh);
   // Whoever makes a grant asks for it next.
@@ -116,15 +118,16 @@ export async function writeProtocol(tenant: Tenant, writes: readonly ProtocolWri
   }
   const replacing = inserting.then(async (there) => {
     const met = fresh.filter(({ _id }) => there.has(_id));
-    await Promise.all(met.map(replace));
+    await Promise.all(met.map((row) => replace(row, false)));
     return met;
   });
   const [met] = await Promise.all([
     replacing,
-    ...known.map(replace),
+    ...seen.map((row) => replace(row, false)),
+    ...others.map((row) => replace(row, true)),
     gone.length && rows().deleteMany({ _id: { $in: gone } }),
   ]);
-  for (const { _id } of [...met, ...known]) held.forget(_id);
+  for (const { _id } of [...met, ...seen, ...others]) held.forget(_id);
   for (const id of gone) held.forget(id);
 }
 

@@ -21,13 +21,13 @@ export function openBatch(ctx: object, tenant: Tenant): () => Promise<void> {
 
 const current = (): Batch | undefined => (Provider.ctx ? open.get(Provider.ctx) : undefined);
 
-/** What the request has read is there, and is replaced where it is written; what it has not read is new. */
+/** What the request has read is replaced where it is written, unless it has ended since; what it has not read is new. */
 export const noteSeen = (token: string): void => void current()?.seen.add(token);
 
 /** With the others of the request, or at once where there is none. */
 export async function write(tenant: Tenant, change: ProtocolWrite): Promise<void> {
   const batch = current();
-  if (batch) batch.writes.push({ ...change, fresh: !batch.seen.has(change.token) });
+  if (batch) batch.writes.push({ ...change, as: batch.seen.has(change.token) ? 'seen' : 'new' });
   else await writeProtocol(tenant, [change]);
 }
 
