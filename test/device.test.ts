@@ -229,6 +229,7 @@ test('a client without a secret gets so many codes from one address, and no more
   assert.deepEqual(Object.keys(body), ['error', 'error_description']);
   const wait = Number(headers.get('retry-after'));
   assert.ok(wait > 0 && wait <= 300, `${wait} s`);
+  assert.match(headers.get('access-control-expose-headers') ?? '', /Retry-After/);
   assert.equal((await ask(sibling)).status, 200, 'another client');
   for (const other of await Promise.all(Array.from({ length: 110 }, () => ask(confidential))))
     assert.equal(other.status, 200, 'whoever authenticates is known');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import * as oidc from 'openid-client';
+import { DPOP_ALGS } from '../src/kernel/dpop.ts';
 import { agent, REDIRECT, signIn, world } from './kit.ts';
 
 const w = await world();
@@ -64,6 +65,7 @@ test('the metadata is the tenant’s own, and a browser may read it', async () =
   assert.equal(answer.status, 200);
   assert.equal(answer.headers.get('access-control-allow-origin'), '*');
   assert.deepEqual([answer.body.resource, answer.body.authorization_servers], [t.origin, [t.origin]]);
+  assert.deepEqual(answer.body.dpop_signing_alg_values_supported, [...DPOP_ALGS], 'as dpop.test.ts tries them there');
   assert.ok(answer.body.scopes_supported.includes('read:users'));
   assert.ok(!answer.body.scopes_supported.includes('create:accounts'), 'the operator’s are nobody else’s');
   const preflight = await w.send(`${t.origin}/.well-known/oauth-protected-resource`, {

@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { MANAGEMENT_PERMISSIONS } from '../domain/permission.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { DPOP_ALGS } from '../kernel/dpop.ts';
 
 const PATH = '/.well-known/oauth-protected-resource';
 
@@ -19,6 +20,7 @@ const Metadata = Type.Object({
   authorization_servers: Type.Array(Type.String(), { description: 'Issuers whose tokens are taken' }),
   scopes_supported: Type.Array(Type.String()),
   bearer_methods_supported: Type.Array(Type.String()),
+  dpop_signing_alg_values_supported: Type.Array(Type.String()),
   resource_documentation: Type.String(),
 });
 
@@ -44,6 +46,7 @@ export function protectedResource(app: FastifyInstance): void {
         authorization_servers: [tenant.origin],
         scopes_supported: MANAGEMENT_PERMISSIONS.map(({ value }) => value),
         bearer_methods_supported: ['header'],
+        dpop_signing_alg_values_supported: [...DPOP_ALGS],
         resource_documentation: `${tenant.origin}/docs`,
       };
     },

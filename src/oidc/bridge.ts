@@ -203,7 +203,11 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toF
       if (fault.retryAfterSeconds) reply.header('retry-after', fault.retryAfterSeconds);
       return reply
         .code(fault.row.status)
-        .headers({ 'cache-control': 'no-store', 'access-control-allow-origin': '*' })
+        .headers({
+          'cache-control': 'no-store',
+          'access-control-allow-origin': '*',
+          'access-control-expose-headers': 'Retry-After',
+        })
         .send(oauthError(fault.row.oauth ?? 'invalid_request', fault.message));
     });
 

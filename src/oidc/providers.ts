@@ -51,6 +51,8 @@ export function providers(
       const flush = openBatch(ctx, tenant);
       await next();
       await flush().catch((error: Error) => failedToWrite(ctx as KoaContextWithOIDC, error));
+      // An app in a browser may know how long it has to wait.
+      if (ctx.response.get('retry-after')) ctx.append('access-control-expose-headers', 'Retry-After');
       // Revocation answers with nothing at all; several clients parse whatever has a content type.
       if (ctx.path !== PATHS.revocation || ctx.status !== 200) return;
       ctx.body = null;
