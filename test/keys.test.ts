@@ -255,7 +255,7 @@ test('the key says how a token is signed, never the token: every mix of algorith
 
 /* ——— rotation ——— */
 
-test('rotation promotes the queued key of every algorithm; of several at once one happens', async () => {
+test('rotation promotes the queued key of every algorithm; several at once promote no key twice', async () => {
   const t = await w.tenant();
   await apiWith(t, 'ES256');
   const client = await t.client();
@@ -264,14 +264,19 @@ test('rotation promotes the queued key of every algorithm; of several at once on
   const answers = await Promise.all(
     Array.from({ length: 4 }, () => w.call(t.origin, token, 'POST', '/account/keys/rotate')),
   );
-  assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409, 409, 409]);
+  // One that began when another was over is no race, and happens too.
+  const won = answers.filter(({ status }) => status === 200).map(({ body }) => body.production_kid);
+  assert.ok(won.length >= 1 && answers.every(({ status }) => status === 200 || status === 409));
+  assert.equal(new Set(won).size, won.length);
   const after = await keys(t);
   for (const alg of ['RS256', 'ES256']) {
-    assert.equal(after.algorithms[alg]!.production, before.algorithms[alg]!.queued, alg);
-    assert.ok(!before.kids_active.includes(after.algorithms[alg]!.queued), alg);
+    const { production, queued } = after.algorithms[alg]!;
+    if (won.length === 1) assert.equal(production, before.algorithms[alg]!.queued, alg);
+    assert.notEqual(production, before.algorithms[alg]!.production, alg);
+    assert.ok(!before.kids_active.includes(queued), alg);
   }
   assert.equal(after.production_kid, after.algorithms.RS256!.production);
-  assert.equal((await signingKeysOf(t.id)).length, 6, 'four before, two new, and none of the losers’');
+  assert.equal((await signingKeysOf(t.id)).length, 4 + 2 * won.length, 'four before, two new, and none of the losers’');
   assert.equal(kidOf(await t.machineToken(client, audienceOf('ES256'))), after.algorithms.ES256!.production);
 });
 

