@@ -8,7 +8,7 @@ import * as oidc from 'openid-client';
 import { clientOfDocument } from '../src/auth/client-document.ts';
 import { asTenant } from '../src/kernel/context.ts';
 import { Fault } from '../src/kernel/fault.ts';
-import { agent, follow, REDIRECT, signIn, type TenantHandle, world } from './kit.ts';
+import { agent, type Client, follow, REDIRECT, signIn, type TenantHandle, tokensOf, world } from './kit.ts';
 import { logoutReceiver } from './logout-receiver.ts';
 
 const w = await world();
@@ -125,18 +125,8 @@ test('a client that published where it wants to hear of logouts hears of them', 
   const visit = agent();
   let hint = '';
   for (const { id } of [telling, silent]) {
-    const config = await oidc.discovery(new URL(of.origin), id, {}, oidc.None(), {
-      execute: [oidc.allowInsecureRequests],
-    });
-    const pkceCodeVerifier = oidc.randomPKCECodeVerifier();
-    const url = oidc.buildAuthorizationUrl(config, {
-      redirect_uri: REDIRECT,
-      scope: 'openid',
-      code_challenge: await oidc.calculatePKCECodeChallenge(pkceCodeVerifier),
-      code_challenge_method: 'S256',
-    });
-    const landed = await signIn(visit, url.href, user);
-    hint = (await oidc.authorizationCodeGrant(config, landed, { pkceCodeVerifier })).id_token!;
+    const { tokens } = await tokensOf(of, { client_id: id } as Client, user, {}, visit);
+    hint = tokens.id_token!;
   }
   await visit(`${of.origin}/logout?id_token_hint=${hint}`);
   // Its host is away at that moment; what was read of it before still holds.

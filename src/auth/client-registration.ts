@@ -26,11 +26,6 @@ function checkOffered(tenant: Tenant): void {
   if (tenant.account.oauth.dynamic_registration === 'off') throw new Fault('not_found');
 }
 
-async function consume(limit: typeof perAddress, key: string): Promise<void> {
-  const retryAfterSeconds = await limit.consume(key);
-  if (retryAfterSeconds !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds });
-}
-
 /** The domain's own refusals are told in the RFC's words (§3.2.2). */
 async function refusing<T>(step: () => Promise<T>): Promise<T> {
   try {
@@ -48,7 +43,7 @@ async function refusing<T>(step: () => Promise<T>): Promise<T> {
  */
 export async function registerClient(tenant: Tenant, wire: Wire, { bearer, ip }: Asked): Promise<Wire> {
   checkOffered(tenant);
-  await consume(perAddress, `${tenant.id} ${networkOf(ip)}`);
+  await perAddress.spend(`${tenant.id} ${networkOf(ip)}`);
   try {
     const closed = tenant.account.oauth.dynamic_registration === 'token';
     const refused = new Fault('invalid_token', 'An initial access token is needed, and this is none.');
@@ -124,7 +119,7 @@ const SERVERS = [
 export async function updateRegistration(tenant: Tenant, id: string, wire: Wire, { bearer, ip }: Asked): Promise<Wire> {
   const client = await own(tenant, id, bearer);
   checkManageable(client);
-  await consume(perClient, `${tenant.id} ${id}`);
+  await perClient.spend(`${tenant.id} ${id}`);
   const servers = SERVERS.find((member) => wire[member] !== undefined);
   if (servers) throw new Fault('invalid_request', `${servers} must not be sent.`);
   if (wire.client_id !== id)

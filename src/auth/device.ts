@@ -18,10 +18,8 @@ export type Visitor = { user: string; session: string; amr: string[]; authTime: 
 
 /** @throws Fault `unknown_device_code` for a code that is wrong, expired or used: one answer; `too_many_requests`. */
 export async function lookUpDevice(tenant: Tenant, visitor: Visitor, typed: string): Promise<DeviceCode> {
-  const wait =
-    (await perUser.consume(`${tenant.id} ${visitor.user}`)) ??
-    (await perAddress.consume(`${tenant.id} ${networkOf(visitor.from.ip)}`));
-  if (wait !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds: wait });
+  await perUser.spend(`${tenant.id} ${visitor.user}`);
+  await perAddress.spend(`${tenant.id} ${networkOf(visitor.from.ip)}`);
   const userCode = readUserCode(typed);
   const row = userCode && (await findPending(tenant, userCode));
   if (!row) throw new Fault('unknown_device_code');

@@ -1,9 +1,8 @@
 /** How often somebody who proves nothing may have something kept here: a login that begins, a pushed request, a device. */
 import { MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
-import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
-import { type Limiter, limiter, localLimiter } from '../store/limiter.ts';
+import { limiter, localLimiter } from '../store/limiter.ts';
 
 /** Five a second from one address: a university in the morning, too few to fill a database with. */
 const logins = localLimiter(1500, 5 * MINUTE);
@@ -12,18 +11,13 @@ const pushed = limiter('pushed-request', 300, 5 * MINUTE);
 /** Somebody sits before each of them. */
 const devices = limiter('device-code', 100, 5 * MINUTE);
 
-async function count(limit: Limiter, key: string): Promise<void> {
-  const retryAfterSeconds = await limit.consume(key);
-  if (retryAfterSeconds !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds });
-}
-
 /** A request to `/authorize`, each of which may be a row for an hour. @throws Fault `too_many_requests` */
-export const countLogin = (tenant: Tenant, ip: string): Promise<void> => count(logins, `${tenant.id} ${networkOf(ip)}`);
+export const countLogin = (tenant: Tenant, ip: string): Promise<void> => logins.spend(`${tenant.id} ${networkOf(ip)}`);
 
 /** A pushed request (RFC 9126 §2.3) of a client without a secret. @throws Fault `too_many_requests` */
 export const countPushed = (tenant: Tenant, client: string, ip: string): Promise<void> =>
-  count(pushed, `${tenant.id} ${client} ${networkOf(ip)}`);
+  pushed.spend(`${tenant.id} ${client} ${networkOf(ip)}`);
 
 /** A device's codes (RFC 8628 §3.1) for a client without a secret. @throws Fault `too_many_requests` */
 export const countDevice = (tenant: Tenant, client: string, ip: string): Promise<void> =>
-  count(devices, `${tenant.id} ${client} ${networkOf(ip)}`);
+  devices.spend(`${tenant.id} ${client} ${networkOf(ip)}`);

@@ -59,8 +59,7 @@ async function userOf(tenant: Tenant, email: string): Promise<User | undefined> 
  */
 export async function startPasswordless(tenant: Tenant, start: Start): Promise<string | undefined> {
   const { connection, client, send, params, browser, locale, from } = start;
-  const wait = await perAddress.consume(`${tenant.id} ${networkOf(from.ip)}`);
-  if (wait !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds: wait });
+  await perAddress.spend(`${tenant.id} ${networkOf(from.ip)}`);
   const email = normalizeEmail(start.email);
   if ((await perEmail.consume(`${tenant.id} ${email}`)) !== null) return undefined;
 

@@ -2,10 +2,13 @@
 import { createHash } from 'node:crypto';
 import mongoose from 'mongoose';
 import { RateLimiterMemory, RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible';
+import { Fault } from '../kernel/fault.ts';
 
 export type Limiter = {
   /** Counts one; answers how many seconds to wait when that was one too many, else null. */
   consume(key: string): Promise<number | null>;
+  /** Counts one. @throws Fault `too_many_requests` when that was one too many. */
+  spend(key: string): Promise<void>;
   /** Seconds until the key may try again; null when it may now. Counts nothing. */
   blockedFor(key: string): Promise<number | null>;
   reset(key: string): Promise<void>;
@@ -41,7 +44,7 @@ const digest = (key: string) => createHash('sha256').update(key).digest('base64u
 const wait = (state: RateLimiterRes) => Math.max(1, Math.ceil(state.msBeforeNext / 1000));
 
 function over(open: () => RateLimiterMongo | RateLimiterMemory): Limiter {
-  return {
+  const limit: Limiter = {
     async consume(key) {
       try {
         await open().consume(digest(key));
@@ -50,6 +53,10 @@ function over(open: () => RateLimiterMongo | RateLimiterMemory): Limiter {
         if (state instanceof RateLimiterRes) return wait(state);
         throw state;
       }
+    },
+    async spend(key) {
+      const retryAfterSeconds = await limit.consume(key);
+      if (retryAfterSeconds !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds });
     },
     async blockedFor(key) {
       const backend = open();
@@ -60,4 +67,5 @@ function over(open: () => RateLimiterMongo | RateLimiterMemory): Limiter {
       await open().delete(digest(key));
     },
   };
+  return limit;
 }
