@@ -11,6 +11,7 @@ import { denyToken, isTokenDead } from '../domain/grant.ts';
 import type { Signer, SigningAlg, SigningKey } from '../domain/signing-key.ts';
 import { inSeconds, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { apiClaims } from './api-claims.ts';
 import type { AuthorizationDetail } from './authorization-details.ts';
 import { outlive } from './grant-life.ts';
 import { loginClaims, withIdentityScopes } from './login-claims.ts';
@@ -71,9 +72,7 @@ type Source = {
   extra?: Record<string, unknown>;
 };
 
-type ExtraClaims = (token: { audience: string; accountId?: string; permissions?: string }) => Promise<Partial<Claims>>;
-
-export async function issueAccessToken(tenant: Tenant, token: Source, extraClaims: ExtraClaims): Promise<string> {
+export async function issueAccessToken(tenant: Tenant, token: Source): Promise<string> {
   const { accountId, clientId, aud, scope, permissions, grantId, sid, rar, jkt } = token;
   const iat = nowSeconds();
   const ofUser = accountId !== undefined;
@@ -90,7 +89,7 @@ export async function issueAccessToken(tenant: Tenant, token: Source, extraClaim
     jti: randomUUID(),
     ...(ofUser && loginClaims()),
     ...(scope && { scope }),
-    ...(audience && (await extraClaims({ audience, accountId, permissions }))),
+    ...(audience && (await apiClaims(tenant, { audience, accountId, permissions }))),
     ...(grantId && { grant_id: grantId }),
     ...(sid && { sid }),
     ...(rar && { authorization_details: rar }),
@@ -104,7 +103,7 @@ export async function issueAccessToken(tenant: Tenant, token: Source, extraClaim
 }
 
 /** Has a Provider's access tokens made here instead of stored. */
-export function issueJwtAccessTokens(provider: Provider, tenant: Tenant, extraClaims: ExtraClaims): void {
+export function issueJwtAccessTokens(provider: Provider, tenant: Tenant): void {
   for (const Token of [provider.AccessToken, provider.ClientCredentials]) {
     Object.defineProperty(Token.prototype, 'getValueAndPayload', {
       async value(this: (AccessToken | ClientCredentials) & Source) {
@@ -112,7 +111,7 @@ export function issueJwtAccessTokens(provider: Provider, tenant: Tenant, extraCl
         const permissions = this.scope;
         // What is answered beside the token is read from here too.
         if (this.accountId !== undefined && typeof this.aud === 'string') this.scope = withIdentityScopes(permissions);
-        return { value: await issueAccessToken(tenant, Object.assign(this, { alg, permissions }), extraClaims) };
+        return { value: await issueAccessToken(tenant, Object.assign(this, { alg, permissions })) };
       },
     });
   }

@@ -8,7 +8,7 @@ import { append } from '../domain/log.ts';
 import { SIGNING_ALGS } from '../domain/signing-key.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { issueJwtAccessTokens } from './access-token.ts';
-import { addApiClaimsToIdTokens, apiClaims } from './api-claims.ts';
+import { addApiClaimsToIdTokens } from './api-claims.ts';
 import { openBatch } from './batch.ts';
 import { detectReplays } from './client-assertion.ts';
 import { type ClientExtras, clientMetadata } from './client-metadata.ts';
@@ -58,7 +58,7 @@ export function providers(
       ctx.body = null;
       ctx.status = 200;
     });
-    issueJwtAccessTokens(provider, tenant, (token) => apiClaims(tenant, token));
+    issueJwtAccessTokens(provider, tenant);
     addApiClaimsToIdTokens(provider, tenant);
     applyClientRules(provider);
     rememberClients(provider, (id) => clientMetadata(tenant, id, options));

@@ -6,7 +6,6 @@ import type { FastifyRequest } from 'fastify';
 import { recordMachineLogin } from '../../auth/machine-login.ts';
 import { scopeWords } from '../../kernel/text.ts';
 import { issueAccessToken } from '../access-token.ts';
-import { apiClaims } from '../api-claims.ts';
 import { apiOf, defaultResource, machineScopes } from '../resource-server.ts';
 import { plainClient } from './client.ts';
 
@@ -36,7 +35,7 @@ export async function plainMachineToken(request: FastifyRequest, form: URLSearch
     permissions: granted,
     alg: api.signing_alg,
   };
-  const access_token = await issueAccessToken(tenant, token, (more) => apiClaims(tenant, more));
+  const access_token = await issueAccessToken(tenant, token);
   recordMachineLogin(tenant, { client: client.client_id, ip: request.ip, audience: api.identifier })?.catch(
     (error: unknown) => request.log.error({ err: error }, 'a machine login was not recorded'),
   );
