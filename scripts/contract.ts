@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { OpenApi, Operation, Parameter, Schema } from '../src/http/openapi-types.ts';
+import type { OpenApi, Operation, Parameter, Schema } from '../src/http/docs/openapi-types.ts';
 import { currentDocument } from './openapi.ts';
 
 const DEFAULT = fileURLToPath(new URL('../../shared/contracts/faable.openapi.json', import.meta.url));

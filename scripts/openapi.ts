@@ -4,7 +4,7 @@ import type { RouteOptions } from 'fastify';
 import { pino } from 'pino';
 import { buildApp } from '../src/app.ts';
 import { readConfig } from '../src/config.ts';
-import type { OpenApi } from '../src/http/openapi-types.ts';
+import type { OpenApi } from '../src/http/docs/openapi-types.ts';
 import { useSecret } from '../src/kernel/secrets.ts';
 
 export const COMMITTED = new URL('../openapi/cardea.json', import.meta.url);

@@ -10,7 +10,7 @@ if (files.length === 0) {
 const child = spawn(
   process.execPath,
   [
-    `--import=${new URL('../test/rsa-keys.ts', import.meta.url)}`,
+    `--import=${new URL('../test/kit/rsa-keys.ts', import.meta.url)}`,
     ...['--test', '--test-concurrency=2', '--test-timeout=120000', '--test-reporter=spec'],
     ...files,
   ],

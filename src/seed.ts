@@ -2,12 +2,12 @@
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { rootAccount } from './domain/account.ts';
-import { createAccount, removeHalfMadeRoot } from './domain/account-provisioning.ts';
-import { apis, createApi } from './domain/api.ts';
-import { clients, createClient } from './domain/client.ts';
-import { createCredential } from './domain/credential.ts';
-import { createUser, removeUser, users } from './domain/user.ts';
+import { rootAccount } from './domain/account/account.ts';
+import { createAccount, removeHalfMadeRoot } from './domain/account/account-provisioning.ts';
+import { apis, createApi } from './domain/api/api.ts';
+import { clients, createClient } from './domain/client/client.ts';
+import { createCredential } from './domain/user/credential.ts';
+import { createUser, removeUser, users } from './domain/user/user.ts';
 import { type AccountView, asTenant, type Root, type Tenant } from './kernel/context.ts';
 import { Fault } from './kernel/fault.ts';
 import { mintToken } from './kernel/secrets.ts';

@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Demo } from '../src/seed.ts';
-import { agent, signIn } from './kit.ts';
+import { agent, signIn } from './kit/world.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 /** A machine that is busy with other tests; an idle one takes a tenth of it. */

@@ -1,8 +1,8 @@
 /** Many tenants at once: copies of one, with rows of their own and its keys, since a thousand key pairs take minutes. */
-import { accounts } from '../../src/domain/account.ts';
-import { apis } from '../../src/domain/api.ts';
-import { clients } from '../../src/domain/client.ts';
-import { signingKeyModel, signingKeysOf } from '../../src/domain/signing-key.ts';
+import { accounts } from '../../src/domain/account/account.ts';
+import { apis } from '../../src/domain/api/api.ts';
+import { clients } from '../../src/domain/client/client.ts';
+import { signingKeyModel, signingKeysOf } from '../../src/domain/key/signing-key.ts';
 import { asRoot, asTenant, type Tenant } from '../../src/kernel/context.ts';
 import { mintToken, seal } from '../../src/kernel/secrets.ts';
 

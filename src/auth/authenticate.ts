@@ -1,9 +1,9 @@
 /** Identifier + password → user, with lockout, equal answers for absent and wrong, and an audit row either way. */
 import { strategyOf } from '../connections/registry.ts';
-import type { Connection } from '../domain/connection.ts';
-import { findByIdentifier, rehash } from '../domain/credential.ts';
-import { append } from '../domain/log.ts';
-import { recordLogin, type User, users } from '../domain/user.ts';
+import type { Connection } from '../domain/connection/connection.ts';
+import { append } from '../domain/trail/log.ts';
+import { findByIdentifier, rehash } from '../domain/user/credential.ts';
+import { recordLogin, type User, users } from '../domain/user/user.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';

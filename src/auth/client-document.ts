@@ -3,8 +3,8 @@
  * which addresses are looked at, what a document may say, and for how long it holds. Such a client is in no database.
  */
 import { LRUCache } from 'lru-cache';
-import { type Client, clients, isDocumentId } from '../domain/client.ts';
-import { readMembers } from '../domain/client-members.ts';
+import { type Client, clients, isDocumentId } from '../domain/client/client.ts';
+import { readMembers } from '../domain/client/client-members.ts';
 import { HOUR, MINUTE, SECOND } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';

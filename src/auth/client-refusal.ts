@@ -1,6 +1,6 @@
 /** A client that failed to prove who it is leaves an audit row; a flood of them leaves a few. */
-import { type Client, clients } from '../domain/client.ts';
-import { append } from '../domain/log.ts';
+import { type Client, clients } from '../domain/client/client.ts';
+import { append } from '../domain/trail/log.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { networkOf } from '../kernel/network.ts';

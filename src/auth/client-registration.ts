@@ -2,11 +2,11 @@
  * Clients that register themselves (RFC 7591) and manage what they registered (RFC 7592): who may, how often, and the
  * trail that it leaves.
  */
-import { type Client, clients, removeClient, updateClient } from '../domain/client.ts';
-import { readMembers, tellMembers } from '../domain/client-members.ts';
-import { createRegistered, findRegistered } from '../domain/client-registration.ts';
-import { isUsable, useInitialToken } from '../domain/initial-access-token.ts';
-import { append } from '../domain/log.ts';
+import { type Client, clients, removeClient, updateClient } from '../domain/client/client.ts';
+import { readMembers, tellMembers } from '../domain/client/client-members.ts';
+import { createRegistered, findRegistered } from '../domain/client/client-registration.ts';
+import { isUsable, useInitialToken } from '../domain/client/initial-access-token.ts';
+import { append } from '../domain/trail/log.ts';
 import { HOUR } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';

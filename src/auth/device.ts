@@ -1,6 +1,12 @@
 /** A person and their device: finding by the code they typed, with a limit on guessing, and saying yes or no to it. */
-import { type DeviceCode, decideDevice, findPending, findPendingById, readUserCode } from '../domain/device-code.ts';
-import { append } from '../domain/log.ts';
+import {
+  type DeviceCode,
+  decideDevice,
+  findPending,
+  findPendingById,
+  readUserCode,
+} from '../domain/protocol/device-code.ts';
+import { append } from '../domain/trail/log.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';

@@ -2,7 +2,7 @@
  * Machine clients in the audit trail. Their tokens are the hot path, which writes nothing: the first of a client from an
  * address leaves a row at once, in the background, and those that follow are counted and told when the window is over.
  */
-import { append } from '../domain/log.ts';
+import { append } from '../domain/trail/log.ts';
 import { MINUTE, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 

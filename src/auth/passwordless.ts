@@ -2,9 +2,8 @@
  * Logging in by what was mailed: sends a code or a link at most once in three minutes, and turns a right one into a user.
  * Whether the address has an account shows in neither answers nor work.
  */
-import { add } from '../delivery/outbox.ts';
-import { type Connection, connectionsFor } from '../domain/connection.ts';
-import { append } from '../domain/log.ts';
+
+import { type Connection, connectionsFor } from '../domain/connection/connection.ts';
 import {
   CODE_SECONDS,
   findLink,
@@ -18,14 +17,16 @@ import {
   storeLink,
   useCode,
   useLink,
-} from '../domain/passwordless.ts';
-import { revokeUser } from '../domain/session-end.ts';
-import { createUser, markEmailVerified, recordLogin, type User, users } from '../domain/user.ts';
+} from '../domain/link/passwordless.ts';
+import { revokeUser } from '../domain/protocol/session-end.ts';
+import { append } from '../domain/trail/log.ts';
+import { createUser, markEmailVerified, recordLogin, type User, users } from '../domain/user/user.ts';
 import { DAY, MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
 import { normalizeEmail } from '../kernel/text.ts';
+import { add } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
 
 const perEmail = limiter('passwordless-send', 1, 3 * MINUTE);

@@ -1,7 +1,7 @@
 /** Tokens of other issuers (RFC 8693): which of the account's connections trusts one, and what it says in our words. */
 import { decodeJwt } from 'jose';
 import { strategyOf } from '../connections/registry.ts';
-import { type Connection, connectionsFor } from '../domain/connection.ts';
+import { type Connection, connectionsFor } from '../domain/connection/connection.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 

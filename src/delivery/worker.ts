@@ -3,12 +3,12 @@
  * At least once, with growing pauses; any number of workers share the rows. What a message is, and how it goes out, is
  * its channel's.
  */
-import { accountById } from '../domain/account.ts';
-import { append, type LogEntry } from '../domain/log.ts';
+import { accountById } from '../domain/account/account.ts';
+import { append, type LogEntry } from '../domain/trail/log.ts';
 import { HOUR, inSeconds, MINUTE } from '../kernel/clock.ts';
 import { asTenant, type Tenant } from '../kernel/context.ts';
-import { drop, postpone, settle, type Taken, takeDue } from './lease.ts';
-import { onRelease } from './outbox.ts';
+import { drop, postpone, settle, type Taken, takeDue } from '../outbox/lease.ts';
+import { onRelease } from '../outbox/outbox.ts';
 
 export type Message = { id: string; to: string; ref: string; data: Record<string, unknown> };
 

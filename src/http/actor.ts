@@ -1,21 +1,21 @@
 /** Bearer token → Actor, and the one place that enforces each route's declared `access`. */
 import type { FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
-import { accountById } from '../domain/account.ts';
-import { accountKeys } from '../domain/account-keys.ts';
-import { clients } from '../domain/client.ts';
-import { isTokenDead } from '../domain/grant.ts';
-import { managementAudiences, PLATFORM_AUDIENCE } from '../domain/permission.ts';
-import { type SigningKey, signingKey } from '../domain/signing-key.ts';
-import { users } from '../domain/user.ts';
+import { accountById } from '../domain/account/account.ts';
+import { managementAudiences, PLATFORM_AUDIENCE } from '../domain/api/permission.ts';
+import { clients } from '../domain/client/client.ts';
+import { accountKeys } from '../domain/key/account-keys.ts';
+import { type SigningKey, signingKey } from '../domain/key/signing-key.ts';
+import { isTokenDead } from '../domain/protocol/protocol-row.ts';
+import { users } from '../domain/user/user.ts';
 import { nowSeconds } from '../kernel/clock.ts';
 import { type Actor, asTenant, can } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import type { Access } from '../resource/request.ts';
-import { checkProof } from './dpop.ts';
+import { checkProof } from './proof.ts';
 import { targetOf } from './tenant.ts';
 
-/** What http needs of a verified token; oidc/access-token.ts is handed in by app.ts. */
+/** What http needs of a verified token; oidc/token/access-token.ts is handed in by app.ts. */
 export type OpenToken = (
   token: string,
   keyOf: (kid: string) => SigningKey | undefined,

@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import { MANAGEMENT_PERMISSIONS } from '../domain/permission.ts';
+import { MANAGEMENT_PERMISSIONS } from '../domain/api/permission.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { DPOP_ALGS } from '../kernel/dpop.ts';
 

@@ -1,7 +1,7 @@
 /** Host → Tenant, once per request; the only place in the server that makes one. */
 import type { FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
-import { accountByHost, accountById } from '../domain/account.ts';
+import { accountByHost, accountById } from '../domain/account/account.ts';
 import { type AccountView, asTenant, type Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 

@@ -52,7 +52,7 @@ export type Tenant = {
 export const asTenant = (account: AccountView, origin: string): Tenant =>
   ({ id: account.id, origin, account }) as unknown as Tenant;
 
-/** The right to act on accounts themselves; app.ts makes the one there is and hands it to domain/account.ts. */
+/** The right to act on accounts themselves; app.ts makes the one there is and hands it to domain/account/account.ts. */
 export type Root = { readonly [rootBrand]: true };
 export const asRoot = (): Root => ({}) as Root;
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { Auth, type AuthConfig } from '@auth/core';
-import { world } from '../kit.ts';
+import { world } from '../kit/world.ts';
 import { listen, logIn, requestLog, shown, suite } from './kit.ts';
 
 const log = requestLog();

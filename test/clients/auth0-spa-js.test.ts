@@ -1,7 +1,7 @@
 /** auth0-spa-js, in an app of the browser alone. It wants its issuer to be https, so a proxy ends TLS as in production. */
 import assert from 'node:assert/strict';
 import type { GetTokenSilentlyVerboseResponse } from '@auth0/auth0-spa-js';
-import { world } from '../kit.ts';
+import { world } from '../kit/world.ts';
 import { asked, heading, listen, logIn, singlePage, suite } from './kit.ts';
 import { certificate, proxyTo } from './tls.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import express, { type ErrorRequestHandler } from 'express';
 import connect from 'express-openid-connect';
-import { world } from '../kit.ts';
+import { world } from '../kit/world.ts';
 import { asked, heading, listen, logIn, shown, suite } from './kit.ts';
 
 const w = await world();

@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { browsers } from '../browser.ts';
-import type { User } from '../kit.ts';
+import { browsers } from '../kit/browser.ts';
+import type { User } from '../kit/world.ts';
 import { LIBRARIES, type Library } from './libraries.ts';
 
 type Proofs<L extends Library> = Record<(typeof LIBRARIES)[L][number], (page: Page) => Promise<void>>;

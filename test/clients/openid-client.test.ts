@@ -1,8 +1,8 @@
 /** openid-client, in a web app with a server. */
 import assert from 'node:assert/strict';
 import * as oidc from 'openid-client';
-import { world } from '../kit.ts';
-import { relyingParty } from '../relying-party.ts';
+import { relyingParty } from '../kit/relying-party.ts';
+import { world } from '../kit/world.ts';
 import { asked, heading, logIn, suite } from './kit.ts';
 
 const w = await world();

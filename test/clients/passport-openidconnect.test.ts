@@ -4,7 +4,7 @@ import express, { type ErrorRequestHandler } from 'express';
 import session from 'express-session';
 import passport, { type Profile } from 'passport';
 import Strategy, { type VerifyCallback } from 'passport-openidconnect';
-import { world } from '../kit.ts';
+import { world } from '../kit/world.ts';
 import { heading, listen, logIn, requestLog, suite } from './kit.ts';
 
 const log = requestLog();

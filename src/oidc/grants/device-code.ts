@@ -1,10 +1,10 @@
 /** grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks until its person has decided. */
 import { errors } from 'oidc-provider';
-import { userinfoAudience } from '../../domain/audience.ts';
-import { type DeviceCode, pollDeviceCode, redeemDevice } from '../../domain/device-code.ts';
+import { userinfoAudience } from '../../domain/api/audience.ts';
+import { type DeviceCode, pollDeviceCode, redeemDevice } from '../../domain/protocol/device-code.ts';
 import { now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { checkProofs, type GrantContext } from '../internals.ts';
+import { checkProofs, type GrantContext } from '../engine/internals.ts';
 import { type GrantType, need, refusal } from './grant-type.ts';
 import { issueUserTokens, refuseUser } from './user-tokens.ts';
 

@@ -1,11 +1,11 @@
 /** What a grant of ours is made of, and what several of them share: where a request came from, how a refusal is said. */
 import { errors } from 'oidc-provider';
-import { type Connection, connectionsFor } from '../../domain/connection.ts';
+import { type Connection, connectionsFor } from '../../domain/connection/connection.ts';
 import type { Origin, Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { PasswordAlgorithm } from '../../kernel/secrets.ts';
-import type { ClientExtras } from '../client-metadata.ts';
-import type { GrantContext } from '../internals.ts';
+import type { ClientExtras } from '../client/client-metadata.ts';
+import type { GrantContext } from '../engine/internals.ts';
 
 export type GrantOptions = { passwordHash: PasswordAlgorithm; production: boolean };
 

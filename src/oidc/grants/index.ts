@@ -1,8 +1,8 @@
 /** THE list of grants that the engine does not bring along; discovery names them as they are registered. */
 import type { Provider } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
-import { refuseDetails } from '../authorization-details.ts';
-import type { GrantContext } from '../internals.ts';
+import type { GrantContext } from '../engine/internals.ts';
+import { refuseDetails } from '../request/authorization-details.ts';
 import { deviceCode } from './device-code.ts';
 import type { GrantOptions, GrantType } from './grant-type.ts';
 import { password } from './password.ts';

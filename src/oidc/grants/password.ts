@@ -1,7 +1,7 @@
 /** grant_type=password (RFC 6749 §4.3): for the tenant's own apps that still show their own password field. */
 import { authenticate } from '../../auth/authenticate.ts';
 import { nowSeconds } from '../../kernel/clock.ts';
-import { checkProofs } from '../internals.ts';
+import { checkProofs } from '../engine/internals.ts';
 import { asGrant, connectionOf, fromOf, type GrantType, need, onlyFirstParty } from './grant-type.ts';
 import { issueUserTokens } from './user-tokens.ts';
 

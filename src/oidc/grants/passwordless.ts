@@ -1,7 +1,7 @@
 /** Auth0's grant for one-time codes: an app sends back the digits that `POST /passwordless/start` had mailed. */
 import { redeemCode } from '../../auth/passwordless.ts';
 import { nowSeconds } from '../../kernel/clock.ts';
-import { checkProofs } from '../internals.ts';
+import { checkProofs } from '../engine/internals.ts';
 import { asGrant, connectionOf, fromOf, type GrantType, need, onlyFirstParty } from './grant-type.ts';
 import { issueUserTokens } from './user-tokens.ts';
 

@@ -5,14 +5,12 @@
 import { decodeJwt } from 'jose';
 import { type AccessToken, errors } from 'oidc-provider';
 import { issuerOf, mapClaims, verifyExternalToken } from '../../auth/token-exchange.ts';
-import { resourceOf, userinfoAudience } from '../../domain/audience.ts';
-import { append } from '../../domain/log.ts';
+import { resourceOf, userinfoAudience } from '../../domain/api/audience.ts';
+import { append } from '../../domain/trail/log.ts';
 import { MINUTE, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { scopeWords } from '../../kernel/text.ts';
-import { findAccount } from '../claims.ts';
-import { isConsentDue, widen } from '../consent.ts';
 import {
   bindToProofs,
   buildTokenResponse,
@@ -20,7 +18,9 @@ import {
   type GrantContext,
   type Proofs,
   resolveRequestedResources,
-} from '../internals.ts';
+} from '../engine/internals.ts';
+import { isConsentDue, widen } from '../request/consent.ts';
+import { findAccount } from '../token/claims.ts';
 import { fromOf, type GrantOptions, type GrantType, need, onlyFirstParty, refusal } from './grant-type.ts';
 import { refuseUser } from './user-tokens.ts';
 

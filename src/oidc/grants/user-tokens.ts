@@ -1,13 +1,10 @@
 /** Tokens for a user who proved who they are to a grant: a row for what is granted, and what the engine makes of it. */
 import { errors, type Grant } from 'oidc-provider';
-import { bindGrant, findProtocolByUid, revokeGrant } from '../../domain/grant.ts';
-import { users } from '../../domain/user.ts';
+import { bindGrant, findProtocolByUid, revokeGrant } from '../../domain/protocol/protocol-row.ts';
+import { users } from '../../domain/user/user.ts';
 import { DAY, MINUTE } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { scopeWords } from '../../kernel/text.ts';
-import { writeNow } from '../batch.ts';
-import { findAccount } from '../claims.ts';
-import { confirmConsent, requireConsent, widen } from '../consent.ts';
 import {
   applyRefreshTokenBindings,
   bindToProofs,
@@ -17,8 +14,11 @@ import {
   resolveAndApplyResource,
   resolveRequestedResources,
   shouldIssueRefreshToken,
-} from '../internals.ts';
-import { acrOf } from '../requested-claims.ts';
+} from '../engine/internals.ts';
+import { confirmConsent, requireConsent, widen } from '../request/consent.ts';
+import { acrOf } from '../request/requested-claims.ts';
+import { writeNow } from '../storage/batch.ts';
+import { findAccount } from '../token/claims.ts';
 import { refusal } from './grant-type.ts';
 
 export type Proven = {

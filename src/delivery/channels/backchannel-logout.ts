@@ -1,0 +1,48 @@
+/** The channel that tells a client that a login session has ended (OpenID Connect Back-Channel Logout 1.0 §2.5–2.8). */
+import type { Client } from '../../domain/client/client.ts';
+import { hasEnded, type LogoutIntent, wantsToKnow } from '../../domain/protocol/session-end.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { type Channel, type Message, refusal } from '../worker.ts';
+
+export type BackchannelOptions = {
+  /** A client of the account, whether it is a row or describes itself at an address. */
+  findClient(tenant: Tenant, id: string): Promise<Client | undefined>;
+  /** A fresh logout token; undefined when the client is gone. */
+  mintToken(tenant: Tenant, client: string, about: { sub: string; sid?: string }): Promise<string | undefined>;
+  /** POSTs a form to an address that a tenant configured. @returns the status. @throws when there was none. */
+  post(address: string, form: Record<string, string>): Promise<number>;
+};
+
+const intentOf = (message: Message) => message.data as LogoutIntent;
+
+export function backchannelLogout({ findClient, mintToken, post }: BackchannelOptions): Channel {
+  return {
+    happened: (tenant, message) => hasEnded(tenant, intentOf(message)),
+
+    async send(tenant, message) {
+      const { sub, sid } = intentOf(message);
+      // Read now: an address that was corrected meanwhile is the one to try.
+      const client = await findClient(tenant, message.to).catch((error: unknown) => {
+        throw refusal('what the client published about itself could not be read', error);
+      });
+      const token = wantsToKnow(client, { sid }) && (await mintToken(tenant, message.to, { sub, sid }));
+      if (!client || !token) return 'skipped';
+      const status = await post(client.backchannel_logout_uri!, { logout_token: token }).catch((error: unknown) => {
+        throw refusal(reasonOf(error), error);
+      });
+      // §2.8: 200 is the word, 204 what some frameworks make of it; 400 says that it failed, which may pass.
+      if (status !== 200 && status !== 204) throw refusal(`answered ${status}`);
+      return 'sent';
+    },
+
+    audit: (message) => ({ type: 'auth.logout.backchannel', user: intentOf(message).sub, client: message.to }),
+  };
+}
+
+/** Where a name led, and what was said there, is not for those who configured the address to learn. */
+function reasonOf(error: unknown): string {
+  const { name, code, message = '' } = (error ?? {}) as { name?: string; code?: string; message?: string };
+  if (message.startsWith('refused')) return 'the address is not one that may be called';
+  if (name === 'AbortError' || name === 'TimeoutError') return 'no answer in time';
+  return code === 'ECONNREFUSED' || code === 'ENOTFOUND' ? `no connection (${code})` : 'no connection';
+}

@@ -1,0 +1,131 @@
+/**
+ * The device flow's addresses: the short ones that a device shows, and the JSON that a page of the tenant's own uses in
+ * place of ours. The browser's session says who decides, so another site must not be able to send these.
+ */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import { decide, handleOf, lookUpDevice, type Visitor } from '../../auth/device.ts';
+import { clients } from '../../domain/client/client.ts';
+import { Fault } from '../../kernel/fault.ts';
+import type { Browser } from '../../oidc/browser/browser.ts';
+
+const UserCode = Type.String({
+  maxLength: 40,
+  description: 'As the device shows it; case, spaces and dashes do not matter',
+});
+
+/** A page of another origin cannot send JSON without asking first, and says where it is from. */
+function checkOrigin({ headers, tenant }: FastifyRequest): void {
+  const { origin, 'sec-fetch-site': site } = headers;
+  const fromElsewhere = origin === undefined ? site !== undefined && site !== 'same-origin' : origin !== tenant.origin;
+  if (fromElsewhere) throw new Fault('forbidden', 'this is for pages of the same origin');
+  if (!/^application\/json\s*(;|$)/i.test(headers['content-type'] ?? ''))
+    throw new Fault('unsupported_media_type', 'send application/json');
+}
+
+export function deviceJson(app: FastifyInstance, browser: Browser, toFault: (error: unknown) => Fault): void {
+  const visitor = async (request: FastifyRequest): Promise<Visitor> => {
+    const found = await browser.visitor(request);
+    if (!found) throw new Fault('login_required');
+    return found;
+  };
+
+  app.register(async (scope) => {
+    // RFC 6749 §5.2: the OAuth endpoints' own error format.
+    scope.setErrorHandler((error, request, reply) => {
+      const fault = toFault(error);
+      if (fault.row.status >= 500) request.log.error({ err: error }, 'request failed');
+      if (fault.retryAfterSeconds) reply.header('retry-after', String(fault.retryAfterSeconds));
+      return reply
+        .code(fault.row.status)
+        .header('cache-control', 'no-store')
+        .send({ error: fault.row.oauth ?? 'invalid_request', error_description: fault.message });
+    });
+    scope.addHook('onRequest', async (request) => checkOrigin(request));
+
+    scope.post(
+      '/oauth/device/verify',
+      {
+        config: { access: 'session' },
+        schema: {
+          operationId: 'oauth/deviceVerify',
+          tags: ['oauth'],
+          summary: 'Verify a device user_code',
+          description:
+            'Says which app a user code belongs to, for the page that asks "Allow this device?". `device_code` is what `/oauth/device/authorize` takes; it is good in this session only, and is not the device\'s own code, so that nobody can poll in the device\'s place.',
+          body: Type.Object({ user_code: UserCode }, { additionalProperties: false }),
+          response: {
+            200: Type.Object({
+              device_code: Type.String(),
+              device_name: Type.Optional(Type.String()),
+              client: Type.Object({ name: Type.String(), client_id: Type.String() }),
+            }),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { tenant } = request;
+        const who = await visitor(request);
+        const row = await lookUpDevice(tenant, who, (request.body as { user_code: string }).user_code);
+        const { name } = await clients.get(tenant, row.client);
+        reply.header('cache-control', 'no-store');
+        return {
+          device_code: handleOf(tenant, row, who),
+          ...(row.device_name && { device_name: row.device_name }),
+          client: { name, client_id: row.client },
+        };
+      },
+    );
+
+    scope.post(
+      '/oauth/device/authorize',
+      {
+        config: { access: 'session' },
+        schema: {
+          operationId: 'oauth/deviceAuthorize',
+          tags: ['oauth'],
+          summary: 'Authorize a pending device request',
+          description:
+            'Lets the device have tokens of the user whose session this is, or with `deny` tells it that it may not.',
+          body: Type.Object(
+            {
+              device_code: Type.String({ maxLength: 200, description: 'What `/oauth/device/verify` answered' }),
+              deny: Type.Optional(Type.Boolean({ description: 'True: the user said no' })),
+            },
+            { additionalProperties: false },
+          ),
+          response: { 200: Type.Object({ success: Type.Boolean() }) },
+        },
+      },
+      async (request, reply) => {
+        const who = await visitor(request);
+        const { device_code, deny } = request.body as { device_code: string; deny?: boolean };
+        await decide(request.tenant, who, device_code, deny ? 'denied' : 'approved', (row) =>
+          browser.apps.remember(request.tenant, who.user, row),
+        );
+        reply.header('cache-control', 'no-store');
+        return { success: true };
+      },
+    );
+  });
+
+  for (const step of ['activate', 'confirm'] as const)
+    app.get(
+      `/${step}`,
+      {
+        config: { access: 'public' },
+        schema: {
+          operationId: step === 'activate' ? 'oauth/deviceActivate' : 'oauth/deviceConfirm',
+          tags: ['oauth'],
+          summary: step === 'activate' ? 'Device activation redirect' : 'Device confirmation redirect',
+          description: 'The address that a device shows; leads to the page.',
+          querystring: Type.Object({ user_code: Type.Optional(Type.String({ maxLength: 40 })) }),
+          response: { 302: Type.Unsafe({ type: 'null', description: 'To the page' }) },
+        },
+      },
+      async (request, reply) => {
+        const search = request.url.split('?', 2)[1];
+        return reply.redirect(`/flow/device-code/${step}${search ? `?${search}` : ''}`);
+      },
+    );
+}

@@ -1,0 +1,154 @@
+/** `POST /passwordless/start`: asking for a code or a link, as JSON, from wherever the client's own pages are. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import { startPasswordless } from '../../auth/passwordless.ts';
+import { connectionsFor } from '../../domain/connection/connection.ts';
+import { Email } from '../../domain/fields.ts';
+import { LINK_COOKIE } from '../../domain/link/passwordless.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { hashToken, mintToken } from '../../kernel/secrets.ts';
+import type { Browser, StartingClient } from '../../oidc/browser/browser.ts';
+
+const START = '/passwordless/start';
+const GRANT = 'http://auth0.com/oauth/grant-type/passwordless/otp';
+
+/** What a link may go on with at /authorize. */
+const PARAMETERS = [
+  'scope',
+  'state',
+  'nonce',
+  'redirect_uri',
+  'response_mode',
+  'code_challenge',
+  'code_challenge_method',
+  'audience',
+  'resource',
+  'ui_locales',
+];
+
+const StartBody = Type.Object({
+  client_id: Type.String({ maxLength: 100 }),
+  email: Email(),
+  send: Type.Unsafe<'link' | 'code'>({
+    type: 'string',
+    enum: ['link', 'code'],
+    description: 'Whether a link or a six-digit code is mailed',
+  }),
+  connection_id: Type.Optional(Type.String({ maxLength: 100, description: "The client's first one without it" })),
+  auth_params: Type.Optional(
+    Type.Record(Type.String(), Type.String({ maxLength: 2048 }), {
+      description: 'With a link: what `/authorize` takes, such as `redirect_uri`, `scope`, `state`, `code_challenge`',
+    }),
+  ),
+});
+type StartBody = {
+  client_id: string;
+  email: string;
+  send: 'link' | 'code';
+  connection_id?: string;
+  auth_params?: Record<string, string>;
+};
+
+const refuse = (message: string): never => {
+  throw new Fault('invalid_request', message);
+};
+
+async function connectionOf(request: FastifyRequest, { client_id, connection_id }: StartBody) {
+  const usable = (await connectionsFor(request.tenant, client_id)).filter(
+    ({ connection_type }) => connection_type === 'passwordless_email',
+  );
+  const found = connection_id ? usable.find(({ id }) => id === connection_id) : usable[0];
+  return found ?? refuse('The client has no such passwordless connection.');
+}
+
+/** What the link will send to /authorize. @throws Fault for what would only fail once the mail is read. */
+function paramsOf(client: StartingClient, given: Record<string, string> = {}): string {
+  const known = Object.fromEntries(Object.entries(given).filter(([name]) => PARAMETERS.includes(name)));
+  const redirect_uri = known.redirect_uri ?? client.callbacks[0] ?? refuse('The client has no callback to return to.');
+  if (!client.mayRedirectTo(redirect_uri)) refuse('"redirect_uri" is not one of the callbacks of the client.');
+  return JSON.stringify({ scope: 'openid profile email', ...known, redirect_uri });
+}
+
+type StartOptions = {
+  development: boolean;
+  /** The language of the message: what the app asked for, else the browser's. */
+  localeOf(request: FastifyRequest, uiLocales?: string): string;
+};
+
+export function passwordlessStart(
+  app: FastifyInstance,
+  browser: Browser,
+  { development, localeOf }: StartOptions,
+): void {
+  const allowOrigin = (request: FastifyRequest, reply: FastifyReply) => {
+    const { origin } = request.headers;
+    if (!origin) return;
+    reply.headers({
+      'access-control-allow-origin': origin,
+      'access-control-allow-credentials': 'true',
+      vary: 'origin',
+    });
+  };
+  app.options(START, { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) => {
+    allowOrigin(request, reply);
+    const wanted = request.headers['access-control-request-headers'];
+    return reply
+      .headers({ 'access-control-allow-methods': 'POST', 'access-control-max-age': '3600' })
+      .headers(wanted ? { 'access-control-allow-headers': wanted } : {})
+      .code(204)
+      .send();
+  });
+
+  app.post(
+    START,
+    {
+      config: { access: 'public' },
+      schema: {
+        operationId: 'passwordless/start',
+        tags: ['passwordless'],
+        summary: 'Start Passwordless authentication flow',
+        description:
+          'Mails a link, or a code for the token endpoint. An address gets at most one message in three minutes; the answer is the same either way, and whether or not the address has an account.',
+        body: StartBody,
+        response: { 200: Type.Object({ success: Type.Boolean() }) },
+      },
+    },
+    async (request, reply) => {
+      const { tenant } = request;
+      const body = request.body as StartBody;
+      const client = await browser.client(tenant, body.client_id);
+      if (!client) refuse('"client_id" is unknown.');
+      const known = client!;
+      if (known.mayCallFrom(request.headers.origin)) allowOrigin(request, reply);
+      if (body.send === 'code' && !known.mayUse(GRANT)) refuse('The client may not use one-time codes.');
+      if (body.send === 'link' && !known.mayUse('authorization_code')) refuse('The client may not use login links.');
+      const connection = await connectionOf(request, body);
+      const params = body.send === 'link' ? paramsOf(known, body.auth_params) : undefined;
+      const nonce = mintToken();
+      const id = await startPasswordless(tenant, {
+        connection,
+        client: { id: body.client_id, name: known.name },
+        email: body.email,
+        send: body.send,
+        params,
+        browser: params && hashToken(nonce),
+        locale: localeOf(request, body.auth_params?.ui_locales),
+        from: request.from,
+      });
+      if (id && development)
+        request.log.info({ message: id }, 'a login mail waits in the collection "outbox"; nothing sends it yet');
+      if (id && params) {
+        const secure = tenant.origin.startsWith('https:');
+        // The app's page may be on another site; only https lets it have such a cookie set.
+        reply.setCookie(LINK_COOKIE, nonce, {
+          path: '/passwordless',
+          httpOnly: true,
+          secure,
+          sameSite: secure ? 'none' : 'lax',
+          maxAge: 3600,
+        });
+      }
+      return reply.header('cache-control', 'no-store').send({ success: true });
+    },
+  );
+}

@@ -1,0 +1,84 @@
+/** Who holds which role account-wide. A grant is a row; granting twice is one row. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { defineCollection } from '../../resource/collection.ts';
+import type { Row } from '../../resource/define.ts';
+import { mountResource } from '../../resource/routes.ts';
+import { missingReference, Reference } from '../fields.ts';
+import { users } from '../user/user.ts';
+import { roles } from './role.ts';
+
+export const roleMembers = defineCollection({
+  name: 'rolemember',
+  title: 'RoleMember',
+  permission: 'rolemembers',
+  collection: 'rolemembers',
+  row: Type.Object({
+    role: Type.String({ description: 'Role granted to the user; an id, or the Role with `?expand=role`' }),
+    user: Type.String({ description: 'User the role is granted to; an id, or the User with `?expand=user`' }),
+  }),
+  defaults: () => ({}),
+  filter: ['role', 'user'],
+  unique: [['role', 'user']],
+  expand: { role: () => roles as never, user: () => users as never },
+});
+
+export type RoleMember = Row<typeof roleMembers.spec.row>;
+
+/**
+ * Grants a role to users: all of them or, when one does not exist, none.
+ * @returns one row per user, the existing one where the user already held the role.
+ */
+export async function grantRole(tenant: Tenant, role: string, userIds: readonly string[]): Promise<RoleMember[]> {
+  if (!(await roles.find(tenant, role))) missingReference('role', role);
+  const known = await users.many(tenant, userIds);
+  for (const id of userIds) if (!known.has(id)) missingReference('users', id);
+  const members: RoleMember[] = [];
+  for (const user of new Set(userIds)) {
+    try {
+      members.push(await roleMembers.create(tenant, { role, user }));
+    } catch (error) {
+      if (!(error instanceof Fault && error.code === 'conflict')) throw error;
+      const existing = await roleMembers.findOne(tenant, { role: { $eq: role }, user: { $eq: user } });
+      if (existing) members.push(existing);
+    }
+  }
+  return members;
+}
+
+export const removeRoleMembers = (tenant: Tenant, of: { role: string } | { user: string }): Promise<number> =>
+  roleMembers.removeWhere(tenant, Object.fromEntries(Object.entries(of).map(([field, id]) => [field, { $eq: id }])));
+
+/** Ids of the roles that a user holds account-wide. */
+export async function rolesOf(tenant: Tenant, user: string): Promise<string[]> {
+  const members = await roleMembers.all(tenant, { user: { $eq: user } });
+  return members.map(({ role }) => role);
+}
+
+type Grant = { users: string[]; role?: string };
+
+async function createRoleMember(tenant: Tenant, { users: userIds, role }: Grant): Promise<RoleMember> {
+  // The contract's body has no role, but a grant of nothing means nothing.
+  if (role === undefined)
+    throw new Fault('validation', '"role" is required.', { details: [{ path: '/role', message: 'is required' }] });
+  const [first] = await grantRole(tenant, role, userIds);
+  return first!;
+}
+
+export function mount(app: FastifyInstance): void {
+  mountResource(app, roleMembers, {
+    create: {
+      body: Type.Object(
+        {
+          users: Type.Array(Type.String({ maxLength: 100 }), { minItems: 1, maxItems: 1000 }),
+          role: Type.Optional(Reference('Role', 'Role to grant (required)')),
+        },
+        { additionalProperties: false },
+      ),
+      run: createRoleMember,
+    },
+    remove: (tenant, id) => roleMembers.remove(tenant, id),
+  });
+}

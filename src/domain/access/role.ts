@@ -1,0 +1,137 @@
+/** Roles: named sets of management and API permissions that users hold account-wide (role-member.ts). */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import type { Tenant } from '../../kernel/context.ts';
+import { defineCollection } from '../../resource/collection.ts';
+import { Metadata, type Row } from '../../resource/define.ts';
+import { mountMembers, mountResource, present } from '../../resource/routes.ts';
+import { apis } from '../api/api.ts';
+import { checkMetadata, missingReference, Name, Text } from '../fields.ts';
+import { grantRole, removeRoleMembers, roleMembers } from './role-member.ts';
+import { removeRoleFromTeams } from './team-member.ts';
+
+const RolePermission = Type.Object(
+  {
+    api: Type.String({ maxLength: 100, description: 'Id of the Api' }),
+    value: Type.String({ minLength: 1, maxLength: 200, description: 'Permission of that Api' }),
+  },
+  { additionalProperties: false },
+);
+
+const fields = {
+  name: Name('Short, human-readable identifier for the role (e.g. `admin`, `editor`).'),
+  description: Text('Free-form explanation of what users in this role are expected to do or have access to.'),
+  permissions: Type.Array(RolePermission, {
+    maxItems: 1000,
+    description: 'Permissions that holders of the role get in tokens for these APIs',
+  }),
+};
+
+export const roles = defineCollection({
+  name: 'role',
+  title: 'Role',
+  permission: 'roles',
+  collection: 'roles',
+  row: Type.Object(fields),
+  defaults: () => ({ description: '', permissions: [] }),
+  filter: ['name'],
+  search: ['name', 'description'],
+  unique: [['name']],
+});
+
+export type Role = Row<typeof roles.spec.row>;
+
+const RoleCreate = Type.Object(
+  {
+    name: fields.name,
+    description: Type.Optional(fields.description),
+    permissions: Type.Optional(fields.permissions),
+    metadata: Type.Optional(Metadata),
+  },
+  { additionalProperties: false },
+);
+const RoleUpdate = Type.Object(
+  {
+    name: Type.Optional(fields.name),
+    description: Type.Optional(fields.description),
+    permissions: Type.Optional(fields.permissions),
+    metadata: Type.Optional(Metadata),
+  },
+  { additionalProperties: false },
+);
+
+type RoleInput = Partial<Pick<Role, 'name' | 'description' | 'permissions' | 'metadata'>>;
+
+async function checkRole(tenant: Tenant, input: RoleInput): Promise<void> {
+  checkMetadata('/metadata', input.metadata);
+  const known = await apis.many(
+    tenant,
+    (input.permissions ?? []).map(({ api }) => api),
+  );
+  for (const { api } of input.permissions ?? []) if (!known.has(api)) missingReference('permissions', api);
+}
+
+async function createRole(tenant: Tenant, input: RoleInput): Promise<Role> {
+  await checkRole(tenant, input);
+  return roles.create(tenant, input);
+}
+
+async function updateRole(tenant: Tenant, id: string, patch: RoleInput): Promise<Role> {
+  await checkRole(tenant, patch);
+  return roles.update(tenant, id, patch);
+}
+
+/** Members go first, so that a crash in between leaves a role without members and never a member without a role. */
+async function removeRole(tenant: Tenant, id: string): Promise<Role> {
+  await roles.get(tenant, id);
+  await removeRoleMembers(tenant, { role: id });
+  await removeRoleFromTeams(tenant, id);
+  return roles.remove(tenant, id);
+}
+
+/** Roles lose their permissions of an Api that goes. */
+export async function removeApiFromRoles(tenant: Tenant, api: string): Promise<void> {
+  await roles.model.updateMany(
+    { account: { $eq: tenant.id }, 'permissions.api': api },
+    { $pull: { permissions: { api } } },
+  );
+}
+
+export function mount(app: FastifyInstance): void {
+  mountResource(app, roles, {
+    create: { body: RoleCreate, run: createRole },
+    update: { body: RoleUpdate, run: updateRole },
+    remove: removeRole,
+  });
+
+  const params = Type.Object({ role_id: Type.String({ maxLength: 100 }) });
+  const describe = { tags: ['role'], security: [{ bearerAuth: [] }], params };
+  mountMembers(app, roles, roleMembers, {
+    path: '/role/:role_id/users',
+    operationId: 'role/users',
+    summary: 'List who holds a role, the newest grant first',
+  });
+  app.post(
+    '/role/:role_id/users',
+    {
+      config: { access: { permission: 'create:rolemembers' } },
+      schema: {
+        ...describe,
+        operationId: 'role/assign_users',
+        summary: 'Grant a role to users',
+        body: Type.Object(
+          { users: Type.Array(Type.String({ maxLength: 100 }), { minItems: 1, maxItems: 1000 }) },
+          { additionalProperties: false },
+        ),
+        response: { 200: Type.Array(Type.Ref('RoleMember')) },
+      },
+    },
+    async (request) => {
+      const { role_id } = request.params as { role_id: string };
+      await roles.get(request.tenant, role_id);
+      const members = await grantRole(request.tenant, role_id, (request.body as { users: string[] }).users);
+      await request.audit({ type: 'admin.role.users_assigned', subject: role_id, fields: ['users'] });
+      return present(request, roleMembers as never, members);
+    },
+  );
+}

@@ -1,0 +1,172 @@
+/** Who is in which team, and with which roles there. Being added twice is one row. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { defineCollection } from '../../resource/collection.ts';
+import type { Row } from '../../resource/define.ts';
+import { mountMembers, mountResource, pagingParameters, present } from '../../resource/routes.ts';
+import { isTaken, missingReference, Reference } from '../fields.ts';
+import { users } from '../user/user.ts';
+import { roles } from './role.ts';
+import { teams } from './team.ts';
+
+export const teamMembers = defineCollection({
+  name: 'teammember',
+  title: 'TeamMember',
+  permission: 'teammembers',
+  collection: 'teammembers',
+  row: Type.Object({
+    user: Type.String({ description: 'User that belongs to the team; an id, or the User with `?expand=user`' }),
+    team: Type.String({ description: 'Team the user belongs to; an id, or the Team with `?expand=team`' }),
+    roles: Type.Array(Type.String(), {
+      description: 'Roles of the user within this team; ids, or Roles with `?expand=roles`',
+    }),
+  }),
+  defaults: () => ({ roles: [] }),
+  filter: ['user', 'team', 'roles'],
+  unique: [['team', 'user']],
+  expand: { user: () => users as never, team: () => teams as never, roles: () => roles as never },
+});
+
+export type TeamMember = Row<typeof teamMembers.spec.row>;
+
+/** @throws Fault `invalid_reference` (422) for a role that is not there. */
+export async function checkRoles(tenant: Tenant, ids: readonly string[]): Promise<void> {
+  const known = await roles.many(tenant, ids);
+  for (const id of ids) if (!known.has(id)) missingReference('roles', id);
+}
+
+/**
+ * Adds users to a team: all of them or, when a user or a role does not exist, none. Who is in it already stays as is.
+ * @returns one row per user.
+ */
+export async function addMembers(
+  tenant: Tenant,
+  team: string,
+  userIds: readonly string[],
+  roleIds: readonly string[] = [],
+): Promise<TeamMember[]> {
+  const known = await users.many(tenant, userIds);
+  for (const id of userIds) if (!known.has(id)) missingReference('users', id);
+  await checkRoles(tenant, roleIds);
+  const members: TeamMember[] = [];
+  for (const user of new Set(userIds)) {
+    try {
+      members.push(await teamMembers.create(tenant, { team, user, roles: [...new Set(roleIds)] }));
+    } catch (error) {
+      if (!isTaken(error, 'user')) throw error;
+      const existing = await memberOf(tenant, team, user);
+      if (existing) members.push(existing);
+    }
+  }
+  return members;
+}
+
+const memberOf = (tenant: Tenant, team: string, user: string): Promise<TeamMember | undefined> =>
+  teamMembers.findOne(tenant, { team: { $eq: team }, user: { $eq: user } });
+
+/** Ids of the teams that a user is in. */
+export async function teamsOf(tenant: Tenant, user: string): Promise<string[]> {
+  const members = await teamMembers.all(tenant, { user: { $eq: user } });
+  return members.map(({ team }) => team);
+}
+
+export const removeTeamMembers = (tenant: Tenant, of: { team: string } | { user: string }): Promise<number> =>
+  teamMembers.removeWhere(tenant, Object.fromEntries(Object.entries(of).map(([field, id]) => [field, { $eq: id }])));
+
+/** Takes a role from everybody who holds it in some team. */
+export async function removeRoleFromTeams(tenant: Tenant, role: string): Promise<void> {
+  await teamMembers.model.updateMany({ account: { $eq: tenant.id }, roles: role }, { $pull: { roles: role } });
+}
+
+const Users = Type.Array(Type.String({ maxLength: 100 }), {
+  minItems: 1,
+  maxItems: 1000,
+  description: 'User ids to add as members of the team. Users already in the team are skipped.',
+});
+export const Roles = Type.Optional(
+  Type.Array(Type.String({ maxLength: 100 }), {
+    maxItems: 100,
+    description: 'Role ids to grant within the scope of this team.',
+  }),
+);
+type Addition = { users: string[]; roles?: string[]; team?: string };
+
+async function createTeamMember(tenant: Tenant, { users, roles, team }: Addition): Promise<TeamMember> {
+  // The contract's body has no team, but members of nothing mean nothing.
+  if (team === undefined)
+    throw new Fault('validation', '"team" is required.', { details: [{ path: '/team', message: 'is required' }] });
+  if (!(await teams.find(tenant, team))) missingReference('team', team);
+  const [first] = await addMembers(tenant, team, users, roles);
+  return first!;
+}
+
+export function mount(app: FastifyInstance): void {
+  mountResource(app, teamMembers, {
+    create: {
+      body: Type.Object(
+        { users: Users, roles: Roles, team: Type.Optional(Reference('Team', 'Team to add them to (required)')) },
+        { additionalProperties: false },
+      ),
+      run: createTeamMember,
+    },
+    remove: (tenant, id) => teamMembers.remove(tenant, id),
+  });
+
+  const id = Type.String({ maxLength: 100 });
+  const params = Type.Object({ team_id: id });
+  const describe = { tags: ['team'], security: [{ bearerAuth: [] }] };
+  mountMembers(app, teams, teamMembers, {
+    path: '/team/:team_id/member',
+    operationId: 'team/listMembers',
+    summary: 'List Team Members',
+  });
+  app.post(
+    '/team/:team_id/member',
+    {
+      config: { access: { permission: 'create:teammembers' } },
+      schema: {
+        ...describe,
+        params,
+        operationId: 'team/addMembers',
+        summary: 'Add Users to a Team',
+        description: 'Adds all of the users or none, and answers the row of the first.',
+        body: Type.Object({ users: Users, roles: Roles }, { additionalProperties: false }),
+        response: { 201: Type.Ref('TeamMember') },
+      },
+    },
+    async (request, reply) => {
+      const { team_id } = request.params as { team_id: string };
+      const { users, roles } = request.body as Addition;
+      await teams.get(request.tenant, team_id);
+      const members = await addMembers(request.tenant, team_id, users, roles);
+      const fields = Object.keys(request.body as object);
+      await request.audit({ type: 'admin.team.members_added', subject: team_id, fields, refs: { team: team_id } });
+      const [first] = await present(request, teamMembers as never, members.slice(0, 1));
+      return reply.code(201).send(first);
+    },
+  );
+  app.get(
+    '/team/:team_id/member/check/:user_id',
+    {
+      config: { access: { permission: 'read:teammembers' } },
+      schema: {
+        ...describe,
+        params: Type.Object({ team_id: id, user_id: id }),
+        operationId: 'team/checkMember',
+        summary: 'Check User is member of a Team',
+        description:
+          'The TeamMember if the User belongs to the Team, else 404. The paging parameters mean nothing here.',
+        querystring: Type.Object(pagingParameters, { additionalProperties: false }),
+        response: { 200: Type.Ref('TeamMember') },
+      },
+    },
+    async (request) => {
+      const { team_id, user_id } = request.params as { team_id: string; user_id: string };
+      const member = await memberOf(request.tenant, team_id, user_id);
+      if (!member) throw new Fault('not_found', 'TeamMember not found.');
+      return (await present(request, teamMembers as never, [member]))[0];
+    },
+  );
+}

@@ -1,0 +1,140 @@
+/** How an account comes and goes: everything that it comes with, and everything that goes with it. */
+import { inSeconds, MINUTE, now } from '../../kernel/clock.ts';
+import { asTenant, type Root } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { mintToken } from '../../kernel/secrets.ts';
+import { slugify } from '../../kernel/text.ts';
+import { collections } from '../../resource/collection.ts';
+import { noteChange } from '../../store/changes.ts';
+import { createManagementApi } from '../api/api.ts';
+import { type Client, createClient } from '../client/client.ts';
+import { createConnection } from '../connection/connection.ts';
+import { checkMetadata, isTaken, missingReference } from '../fields.ts';
+import { mintSigningKey, removeSigningKeys } from '../key/signing-key.ts';
+import { removeProtocol } from '../protocol/protocol-row.ts';
+import { type Account, accounts, everything, viewOf, writeAccount } from './account.ts';
+
+const RESERVED_SLUGS = new Set([
+  'www',
+  'api',
+  'admin',
+  'app',
+  'auth',
+  'account',
+  'accounts',
+  'mail',
+  'static',
+  'status',
+  'docs',
+  'localhost',
+  'cardea',
+]);
+
+export type NewAccount = {
+  name: string;
+  team?: string | null;
+  logo_src?: string | null;
+  icon_src?: string | null;
+  callback_hostnames?: string[];
+  default_connection?: string | null;
+  metadata?: Record<string, unknown>;
+  /** Only the installation's own account. */
+  root?: boolean;
+  slug?: string;
+};
+
+async function insertAccount(input: NewAccount): Promise<Account> {
+  const base = input.slug ?? (slugify(input.name, 40) || 'account');
+  for (let n = 1; ; n += 1) {
+    const slug =
+      n === 1
+        ? base
+        : n < 10
+          ? `${base}-${n}`
+          : `${base}-${mintToken(4)
+              .toLowerCase()
+              .replace(/[^a-z0-9]/g, '0')}`;
+    if (!input.slug && RESERVED_SLUGS.has(slug)) continue;
+    try {
+      return await accounts.create(everything, {
+        ...input,
+        slug,
+        token_signature: mintToken(48),
+        revision: 1,
+        key_production: null,
+        key_next: null,
+        keys_published: [],
+        provisioned: false,
+      });
+    } catch (error) {
+      if (!isTaken(error, 'slug') || input.slug || n > 20) throw error;
+    }
+  }
+}
+
+/**
+ * Makes an account with what it comes with: keys, its management Api, a database connection and a first machine client.
+ * It is served only when all of that is there; one that a crash left half made is removed by `resumeAccounts`.
+ */
+export async function createAccount(
+  _root: Root,
+  input: NewAccount,
+): Promise<{ account: Account; managementClient: Client }> {
+  checkMetadata('/metadata', input.metadata);
+  // An account that is not there yet has no connection that could be named.
+  if (input.default_connection) missingReference('default_connection', input.default_connection);
+  const inserted = await insertAccount(input);
+  const tenant = asTenant(viewOf(inserted), '');
+  const [production, next] = await Promise.all([mintSigningKey(inserted.id), mintSigningKey(inserted.id)]);
+  await createManagementApi(tenant);
+  const connection = await createConnection(tenant, {
+    connection_name: 'Username-Password-Authentication',
+    connection_type: 'database',
+    password_policy: { level: 'good' },
+  });
+  const managementClient = await createClient(tenant, {
+    name: 'Management client',
+    description: 'Made with the account; manages it through the management API.',
+    grant_types: ['client_credentials'],
+    response_types: [],
+  });
+  await writeAccount(inserted.id, {
+    key_production: production,
+    key_next: next,
+    keys_published: [production, next],
+    default_connection: connection.id,
+    provisioned: true,
+  });
+  return { account: await accounts.get(everything, inserted.id), managementClient };
+}
+
+/** Stops serving the account first, then empties it, then forgets it; repeating after a crash goes on where it stopped. */
+export async function removeAccount(_root: Root, id: string): Promise<Account> {
+  const account = await accounts.get(everything, id);
+  if (account.root) throw new Fault('protected', "The installation's own account cannot be deleted.");
+  await writeAccount(id, { deleting_at: now() });
+  await purge(id);
+  return account;
+}
+
+async function purge(id: string): Promise<void> {
+  for (const { model, spec } of collections())
+    if (spec !== (accounts.spec as unknown)) await model.deleteMany({ account: { $eq: id } });
+  await removeSigningKeys(id);
+  await removeProtocol(id);
+  await accounts.model.deleteOne({ _id: { $eq: id } });
+  await noteChange(id);
+}
+
+/** Clears a root account that a killed first start never finished. */
+export async function removeHalfMadeRoot(): Promise<void> {
+  for (const { id } of await accounts.all(everything, { root: true, provisioned: false })) await purge(id);
+}
+
+/** Finishes removals and clears half-made accounts that a crash left behind. */
+export async function resumeAccounts(): Promise<void> {
+  const abandoned = await accounts.all(everything, {
+    $or: [{ deleting_at: { $ne: null } }, { provisioned: false, createdAt: { $lt: inSeconds(-10 * MINUTE) } }],
+  });
+  for (const { id } of abandoned) await purge(id);
+}

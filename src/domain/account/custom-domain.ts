@@ -1,0 +1,147 @@
+/** Custom domains of an account: which host names it claims, and which of them are its own. Asking the DNS comes later. */
+import { isIP } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import { inSeconds, MINUTE, now } from '../../kernel/clock.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { mintToken } from '../../kernel/secrets.ts';
+import { defineCollection } from '../../resource/collection.ts';
+import { Metadata, OneOf, type Row, Timestamp } from '../../resource/define.ts';
+import { mountResource, present } from '../../resource/routes.ts';
+import { checkMetadata, nullable, Text } from '../fields.ts';
+
+export const customDomains = defineCollection({
+  name: 'customdomain',
+  watched: true,
+  title: 'Customdomain',
+  permission: 'customdomains',
+  collection: 'customdomains',
+  row: Type.Object({
+    domain: Type.String({ description: 'Host name, in lower case and punycode' }),
+    token: Type.String({ description: 'To be published as TXT record `_cardea-verification.<domain>`' }),
+    status: OneOf(['PENDING', 'VERIFYING', 'ACTIVE', 'FAILED', 'DEGRADED']),
+    attempts: Type.Number(),
+    nextCheck: Type.Optional(Timestamp()),
+    lastCheck: Type.Optional(Timestamp()),
+    errorLog: Type.Optional(Type.String({ description: 'What was wrong at the last check' })),
+    verifiedAt: Type.Optional(Timestamp()),
+  }),
+  stored: Type.Object({ retried_at: nullable(Timestamp()) }),
+  defaults: () => ({ status: 'PENDING' as const, attempts: 0 }),
+  filter: ['domain', 'status'],
+  search: ['domain'],
+  unique: [['domain']],
+  normalize: { domain: (value) => toAscii(value) ?? value },
+});
+// Two accounts may claim a domain, but only one can serve it.
+customDomains.model.schema.index({ domain: 1 }, { unique: true, partialFilterExpression: { status: 'ACTIVE' } });
+
+// Every request to a host that is not ours asks for it.
+customDomains.model.schema.index({ domain: 1, status: 1 });
+
+/** The account that serves a verified domain. The one lookup that no tenant scopes: it is what finds the tenant. */
+export async function accountOfDomain(hostname: string): Promise<string | undefined> {
+  const row = await customDomains.model
+    .findOne({ domain: { $eq: hostname }, status: { $in: ['ACTIVE', 'DEGRADED'] } })
+    .lean<{ account: string }>();
+  return row?.account;
+}
+
+export type CustomDomain = Row<typeof customDomains.spec.row, NonNullable<typeof customDomains.spec.stored>>;
+
+const RETRY_SECONDS = MINUTE;
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** By the URL parser, which knows every spelling of an IPv4 address. */
+const toAscii = (name: string): string | undefined => URL.parse(`https://${name}`)?.hostname;
+
+/** The host name as the DNS has it: lower case, punycode (RFC 5891), no dot at the end. @throws Fault `validation`. */
+function normalizeDomain(text: string, baseDomain: string): string {
+  const refuse = (message: string): never => {
+    throw new Fault('validation', `"domain" ${message}.`, { details: [{ path: '/domain', message }] });
+  };
+  const name = text.trim().replace(/\.$/, '');
+  if (name.includes('*')) refuse('may not be a wildcard');
+  if (/[\s/\\@:?#%[\]]/.test(name)) refuse('must be a host name alone, without scheme, port or path');
+  const domain = toAscii(name) ?? refuse('must be a host name');
+  if (isIP(domain)) refuse('may not be an IP address');
+  const labels = domain.split('.');
+  const wellFormed = labels.length > 1 && domain.length <= 253 && labels.every((label) => LABEL.test(label));
+  if (!wellFormed || !/[a-z]/.test(labels.at(-1)!)) refuse('must be a host name like auth.example.com');
+  if (domain === baseDomain || domain.endsWith(`.${baseDomain}`)) refuse(`may not be ${baseDomain} or under it`);
+  return domain;
+}
+
+type DomainInput = { domain: string; metadata?: Record<string, unknown> };
+
+/**
+ * @throws Fault `conflict` for a domain that the account has already, and in the same words for one that serves another:
+ *   which of them has it is nobody else's business.
+ */
+async function createCustomDomain(tenant: Tenant, input: DomainInput, baseDomain: string): Promise<CustomDomain> {
+  checkMetadata('/metadata', input.metadata);
+  const domain = normalizeDomain(input.domain, baseDomain);
+  const taken = await customDomains.model.exists({ domain: { $eq: domain }, status: { $eq: 'ACTIVE' } });
+  if (taken) throw new Fault('conflict', TAKEN, { details: { fields: ['domain'] } });
+  return customDomains.create(tenant, { ...input, domain, token: mintToken(), nextCheck: now() });
+}
+
+const TAKEN = 'A customdomain with this domain already exists.';
+
+/**
+ * Has the domain checked again at once; one that serves goes on serving meanwhile.
+ * @throws Fault `conflict` for an ACTIVE one, `too_many_requests` within a minute of the last retry; of N at once one goes through.
+ */
+async function retryCustomDomain(tenant: Tenant, id: string): Promise<CustomDomain> {
+  const current = await customDomains.get(tenant, id);
+  if (current.status === 'ACTIVE') throw new Fault('conflict', 'The domain is verified and served already.');
+  const patch = {
+    status: current.status === 'DEGRADED' ? ('DEGRADED' as const) : ('VERIFYING' as const),
+    attempts: 0,
+    nextCheck: now(),
+    retried_at: now(),
+  };
+  const rested = { $or: [{ retried_at: null }, { retried_at: { $lte: inSeconds(-RETRY_SECONDS) } }] };
+  const retried = await customDomains.updateWhere(tenant, id, patch, { status: { $eq: current.status }, ...rested });
+  if (retried) return retried;
+  const { retried_at } = await customDomains.get(tenant, id);
+  const waited = retried_at ? Date.now() - retried_at.getTime() : 0;
+  throw new Fault('too_many_requests', 'A domain can be retried once a minute.', {
+    retryAfterSeconds: Math.max(1, Math.ceil(RETRY_SECONDS - waited / 1000)),
+  });
+}
+
+export function mount(app: FastifyInstance, { baseDomain }: { baseDomain: string }): void {
+  mountResource(app, customDomains, {
+    create: {
+      body: Type.Object(
+        { domain: Text('Host name, e.g. `auth.example.com`', 300), metadata: Type.Optional(Metadata) },
+        { additionalProperties: false },
+      ),
+      run: (tenant, input) => createCustomDomain(tenant, input, baseDomain),
+    },
+    remove: (tenant, id) => customDomains.remove(tenant, id),
+  });
+  app.post(
+    '/customdomain/:customdomain_id/retry',
+    {
+      config: { access: { permission: 'update:customdomains' } },
+      schema: {
+        operationId: 'customdomain/retry',
+        tags: ['customdomain'],
+        summary: 'Retry manual domain verification',
+        description: 'Has a domain that is not ACTIVE checked again, at most once a minute.',
+        security: [{ bearerAuth: [] }],
+        params: Type.Object({ customdomain_id: Type.String({ maxLength: 100 }) }),
+        response: { 200: Type.Ref('Customdomain') },
+      },
+    },
+    async (request) => {
+      const { customdomain_id } = request.params as { customdomain_id: string };
+      const retried = await retryCustomDomain(request.tenant, customdomain_id);
+      await request.audit({ type: 'admin.customdomain.retried', subject: customdomain_id });
+      return (await present(request, customDomains as never, [retried]))[0];
+    },
+  );
+}

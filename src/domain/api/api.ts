@@ -1,0 +1,201 @@
+/** APIs (resource servers): identifier, permissions and how their access tokens look. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import { DAY } from '../../kernel/clock.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { slugify } from '../../kernel/text.ts';
+import { defineCollection } from '../../resource/collection.ts';
+import { Metadata, OneOf, type Row } from '../../resource/define.ts';
+import { mountResource } from '../../resource/routes.ts';
+import { accountOfKey, watched } from '../../store/changes.ts';
+import { removeApiFromConsents } from '../access/consent.ts';
+import { removeApiFromRoles } from '../access/role.ts';
+import { accounts, everything } from '../account/account.ts';
+import { removeApiFromClients } from '../client/client.ts';
+import { checkMetadata, isTaken, Name, Text } from '../fields.ts';
+import { ensureSigningKeys } from '../key/account-keys.ts';
+import { SIGNING_ALGS } from '../key/signing-key.ts';
+import { isReservedIdentifier, MANAGEMENT_PERMISSIONS, managementAudiences } from './permission.ts';
+
+/** No access token outlives this. */
+export const LONGEST_TOKEN_SECONDS = 30 * DAY;
+
+const Permission = Type.Object(
+  {
+    // RFC 6749 §3.3: a scope token is printable ASCII without space, quote and backslash.
+    value: Type.String({ minLength: 1, maxLength: 200, pattern: '^[\\x21\\x23-\\x5B\\x5D-\\x7E]+$' }),
+    description: Type.Optional(Text('Human-readable explanation shown in the consent prompt.', 500)),
+  },
+  { additionalProperties: false },
+);
+
+const writable = {
+  name: Name('Human-readable name for the API.'),
+  description: Text('Human-readable description of the API.'),
+  permissions: Type.Array(Permission, { maxItems: 1000, description: 'Permissions (scopes) this API exposes.' }),
+  signing_alg: OneOf(SIGNING_ALGS, 'JWA algorithm used to sign access tokens for this API.'),
+  token_dialect: OneOf(['access_token', 'access_token_authz'], '`access_token_authz` adds a `permissions` claim.'),
+  token_lifetime: Type.Integer({
+    minimum: 60,
+    maximum: LONGEST_TOKEN_SECONDS,
+    description: 'Access token lifetime in seconds.',
+  }),
+  enforce_policies: Type.Boolean({ description: 'Only scopes that match a permission are granted.' }),
+  allow_offline_access: Type.Boolean({ description: 'Clients may ask for refresh tokens for this API.' }),
+  skip_consent: Type.Boolean({ description: 'First-party clients need no consent.' }),
+  include_teams_in_access_token: Type.Boolean({ description: "`teams`: slugs of the user's teams." }),
+  include_roles_in_access_token: Type.Boolean({ description: "`roles`: names of the user's account-wide roles." }),
+  include_teams_in_id_token: Type.Boolean({ description: '`teams`, in id tokens of logins for this API.' }),
+  include_roles_in_id_token: Type.Boolean({ description: '`roles`, in id tokens of logins for this API.' }),
+  rbac: Type.Boolean({ description: "A user's token gets only the permissions that the user's roles grant." }),
+};
+
+export const apis = defineCollection({
+  name: 'api',
+  watched: true,
+  title: 'Api',
+  permission: 'apis',
+  collection: 'apis',
+  row: Type.Object({
+    ...writable,
+    description: Type.Optional(writable.description),
+    slug: Type.String({ description: 'URL-safe name, unique within the tenant' }),
+    identifier: Type.String({ description: 'The audience of its access tokens' }),
+  }),
+  stored: Type.Object({ system: Type.Optional(Type.Boolean()) }),
+  defaults: () => ({
+    permissions: [],
+    signing_alg: 'RS256' as const,
+    token_dialect: 'access_token' as const,
+    token_lifetime: 86_400,
+    enforce_policies: true,
+    allow_offline_access: true,
+    skip_consent: true,
+    include_teams_in_access_token: false,
+    include_roles_in_access_token: false,
+    include_teams_in_id_token: false,
+    include_roles_in_id_token: false,
+    rbac: false,
+  }),
+  filter: ['name', 'identifier', 'slug'],
+  search: ['name', 'identifier', 'description', 'slug'],
+  unique: [['identifier'], ['slug']],
+});
+
+export type Api = Row<typeof apis.spec.row, NonNullable<typeof apis.spec.stored>>;
+type ApiInput = Partial<Omit<Api, 'id' | 'account'>>;
+
+/** RFC 8707 §2 asks for an absolute URI without fragment; plain names like `orders` are accepted, as Auth0 does. */
+function checkIdentifier(identifier: string): void {
+  const refuse = (message: string): never => {
+    throw new Fault('validation', `"identifier" ${message}.`, { details: [{ path: '/identifier', message }] });
+  };
+  if (/[\s#\\"<>^`{|}\p{Cc}]/u.test(identifier))
+    refuse('may not contain white space, "#" or other characters that a URI cannot hold');
+  if (isReservedIdentifier(identifier)) refuse('may not start with "cardea:" or "faable:", which are reserved');
+}
+
+/** @throws Fault `conflict` when the identifier is taken; a slug that is taken gets a number. */
+export async function createApi(tenant: Tenant, input: ApiInput): Promise<Api> {
+  checkMetadata('/metadata', input.metadata);
+  checkIdentifier(input.identifier!);
+  await ensureSigningKeys(tenant, input.signing_alg);
+  const base = slugify(input.name!) || 'api';
+  for (let n = 1; ; n += 1) {
+    const slug = n === 1 ? base : `${base}-${n}`;
+    if (await apis.exists(tenant, { slug: { $eq: slug } })) continue;
+    try {
+      return await apis.create(tenant, { ...input, slug });
+    } catch (error) {
+      if (!isTaken(error, 'slug')) throw error;
+    }
+  }
+}
+
+/** The account's own management Api: a row like any other, except that the system owns it. */
+export async function createManagementApi(tenant: Tenant): Promise<Api> {
+  const [identifier] = managementAudiences(tenant.id);
+  const existing = await apis.findOne(tenant, { identifier: { $eq: identifier } });
+  return (
+    existing ??
+    apis.create(tenant, {
+      name: 'Management API',
+      slug: 'management-api',
+      description: 'Manages everything in this account.',
+      identifier,
+      permissions: [...MANAGEMENT_PERMISSIONS],
+      allow_offline_access: false,
+      rbac: true,
+      system: true,
+    })
+  );
+}
+
+async function updateApi(tenant: Tenant, id: string, patch: ApiInput): Promise<Api> {
+  checkMetadata('/metadata', patch.metadata);
+  const current = await apis.get(tenant, id);
+  const frozen = ['permissions', 'rbac', 'enforce_policies', 'signing_alg'] as const;
+  for (const field of frozen) {
+    if (current.system && patch[field] !== undefined)
+      throw new Fault('protected', `"${field}" of the management API belongs to the system.`);
+  }
+  await ensureSigningKeys(tenant, patch.signing_alg);
+  return apis.update(tenant, id, patch);
+}
+
+async function removeApi(tenant: Tenant, id: string): Promise<Api> {
+  const api = await apis.get(tenant, id);
+  if (api.system) throw new Fault('protected', 'The management API belongs to the system and cannot be deleted.');
+  // From the row: another instance may have made it the default a moment ago.
+  const { oauth_settings } = await accounts.get(everything, tenant.id);
+  if (oauth_settings.default_audience === api.identifier)
+    throw new Fault('protected', "This is the account's default audience. Make another Api that, or none, first.");
+  await removeApiFromRoles(tenant, id);
+  await removeApiFromClients(tenant, id);
+  await removeApiFromConsents(tenant, api.identifier);
+  return apis.remove(tenant, id);
+}
+
+export async function apiByIdentifier(tenant: Tenant, identifier: string): Promise<Api | undefined> {
+  const [own, ...aliases] = managementAudiences(tenant.id);
+  const wanted = aliases.includes(identifier) ? own : identifier;
+  const api = await apis.findOne(tenant, { identifier: { $eq: wanted } });
+  // The row keeps the catalogue of the day it was made; the system's is of today.
+  return api?.system ? { ...api, permissions: [...MANAGEMENT_PERMISSIONS] } : api;
+}
+
+const held = watched<Api | undefined>(20_000, accountOfKey);
+
+/** As `apiByIdentifier`, seconds old at most where another instance changed it. */
+export const recentApi = (tenant: Tenant, identifier: string): Api | undefined | Promise<Api | undefined> =>
+  held.get(`${tenant.id} ${identifier}`, () => apiByIdentifier(tenant, identifier));
+
+export function mount(app: FastifyInstance): void {
+  const { name, ...optional } = writable;
+  const optionals = Object.fromEntries(
+    Object.entries(optional).map(([field, schema]) => [field, Type.Optional(schema)]),
+  );
+  mountResource(app, apis, {
+    create: {
+      body: Type.Object(
+        {
+          name,
+          identifier: Type.String({ minLength: 1, maxLength: 500, description: 'Audience of its tokens; immutable.' }),
+          ...optionals,
+          metadata: Type.Optional(Metadata),
+        },
+        { additionalProperties: false },
+      ),
+      run: createApi,
+    },
+    update: {
+      body: Type.Object(
+        { name: Type.Optional(name), ...optionals, metadata: Type.Optional(Metadata) },
+        { additionalProperties: false },
+      ),
+      run: updateApi,
+    },
+    remove: removeApi,
+  });
+}

@@ -1,0 +1,327 @@
+/** OAuth clients: the applications of an account. How the provider sees one is oidc/client/client-metadata.ts's business. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { mintToken } from '../../kernel/secrets.ts';
+import { defineCollection } from '../../resource/collection.ts';
+import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
+import { wherePresent } from '../../resource/partial-index.ts';
+import { mountResource, present } from '../../resource/routes.ts';
+import { noteChange } from '../../store/changes.ts';
+import { removeConsents } from '../access/consent.ts';
+import { apis } from '../api/api.ts';
+import { removeClientFromConnections } from '../connection/connection.ts';
+import { checkMetadata, missingReference, Name, nullable, Text, WebUrl } from '../fields.ts';
+import { ensureSigningKeys } from '../key/account-keys.ts';
+import { SIGNING_ALGS } from '../key/signing-key.ts';
+import { revokeClient } from '../protocol/protocol-row.ts';
+import { checkClientKeys, JwkSet } from './client-keys.ts';
+
+/**
+ * What a client gets unless it says otherwise. The password grant is not among them: it trains people to type their
+ * password into apps (RFC 9700 §2.4), so whoever needs it asks for it.
+ */
+const DEFAULT_GRANT_TYPES = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:device_code',
+  'http://auth0.com/oauth/grant-type/passwordless/otp',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
+] as const;
+export const GRANT_TYPES = [...DEFAULT_GRANT_TYPES, 'password'] as const;
+export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
+
+const Url = (description?: string) =>
+  Type.String({ minLength: 1, maxLength: 2048, ...(description && { description }) });
+const Urls = (description: string) => Type.Array(Url(), { maxItems: 100, uniqueItems: true, description });
+
+const RefreshToken = Type.Object(
+  {
+    expiration_mode: OneOf(['expire', 'not-expire']),
+    infinite_token_lifetime: Type.Boolean(),
+    token_lifetime: Type.Integer({ minimum: 60, maximum: 315_360_000, description: 'Seconds' }),
+  },
+  { additionalProperties: false },
+);
+const ClientGrant = Type.Object(
+  {
+    api: Type.String({ maxLength: 100, description: 'Id of the Api' }),
+    scope: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 1000 }),
+  },
+  { additionalProperties: false },
+);
+
+const writable = {
+  name: Name('Human-readable client name shown in consent screens.'),
+  description: Text('Free-form description for internal admin use.'),
+  callbacks: Urls('Whitelist of allowed OAuth `redirect_uri` values.'),
+  logout_urls: Urls('Whitelist of allowed `post_logout_redirect_uri` values.'),
+  web_origins: Urls('Origins that may call the token endpoint from a browser; empty means any'),
+  refresh_token: RefreshToken,
+  client_uri: nullable(WebUrl()),
+  logo_uri: nullable(WebUrl()),
+  tos_uri: nullable(WebUrl()),
+  policy_uri: nullable(WebUrl()),
+  contacts: Type.Array(Type.String({ maxLength: 254 }), { maxItems: 20 }),
+  grant_types: Type.Array(OneOf(GRANT_TYPES), { uniqueItems: true }),
+  response_types: Type.Array(OneOf(['code']), { uniqueItems: true }),
+  token_endpoint_auth_method: OneOf(AUTH_METHODS),
+  application_type: OneOf(['web', 'native']),
+  software_id: nullable(Text(undefined, 200)),
+  software_version: nullable(Text(undefined, 100)),
+  frontchannel_logout_uri: nullable(
+    WebUrl('Shown in a hidden frame at the end of a login session; has the origin of one of the callbacks'),
+  ),
+  frontchannel_logout_session_required: Type.Boolean(),
+  backchannel_logout_uri: nullable(WebUrl('Told of the end of a login session by a logout token')),
+  backchannel_logout_session_required: Type.Boolean(),
+  jwks: nullable(JwkSet),
+  jwks_uri: nullable(WebUrl('Where the public keys of the client are, instead of `jwks`')),
+  require_pushed_authorization_requests: Type.Boolean({
+    description: 'Take authorization requests only if pushed first (RFC 9126)',
+  }),
+  dpop_bound_access_tokens: Type.Boolean({ description: 'Take token requests only with a DPoP proof (RFC 9449)' }),
+  require_signed_request_object: Type.Boolean({
+    description: 'Take authorization requests only if signed (RFC 9101)',
+  }),
+  id_token_signed_response_alg: OneOf(SIGNING_ALGS),
+  authorization_signed_response_alg: OneOf(SIGNING_ALGS, 'How answers as JWTs are signed (JARM)'),
+  userinfo_signed_response_alg: nullable(
+    OneOf(SIGNING_ALGS, 'Answer /userinfo as a JWT signed with this algorithm; null: as JSON'),
+  ),
+  default_max_age: nullable(Type.Integer({ minimum: 0, maximum: 315_360_000, description: 'Seconds' })),
+  is_first_party: Type.Boolean({ description: 'False: users are asked for consent' }),
+  grants: nullable(
+    Type.Array(ClientGrant, {
+      maxItems: 100,
+      description: 'Narrows what client_credentials may ask of each Api; null: everything',
+    }),
+  ),
+};
+
+const Registration = Type.Object(
+  {
+    source: OneOf(['dynamic']),
+    expires_at: Nullable(Timestamp('When a client that is never used is removed; null once it was used')),
+  },
+  { description: 'Present on a client that registered itself (RFC 7591)' },
+);
+
+export const clients = defineCollection({
+  name: 'client',
+  watched: true,
+  title: 'Client',
+  permission: 'clients',
+  collection: 'clients',
+  row: Type.Object({
+    client_id: Type.String(),
+    client_secret: Type.String({ description: 'Masked without the permission read:client_keys' }),
+    ...writable,
+    registration: Type.Optional(Registration),
+  }),
+  stored: Type.Object({
+    /** Hash of the token that lets a client that registered itself manage its own row (RFC 7592). */
+    registration_token: Type.Optional(Type.String()),
+    /** What it registered that has no field of its own, as it came. */
+    registration_metadata: Type.Optional(Metadata),
+  }),
+  sealed: { client_secret: 'read:client_keys' },
+  defaults: () => ({
+    description: '',
+    callbacks: [],
+    logout_urls: [],
+    web_origins: [],
+    refresh_token: { expiration_mode: 'expire' as const, infinite_token_lifetime: false, token_lifetime: 2_592_000 },
+    contacts: [],
+    grant_types: [...DEFAULT_GRANT_TYPES],
+    response_types: ['code' as const],
+    token_endpoint_auth_method: 'client_secret_basic' as const,
+    application_type: 'web' as const,
+    frontchannel_logout_session_required: false,
+    backchannel_logout_session_required: false,
+    require_pushed_authorization_requests: false,
+    dpop_bound_access_tokens: false,
+    require_signed_request_object: false,
+    id_token_signed_response_alg: 'RS256' as const,
+    authorization_signed_response_alg: 'RS256' as const,
+    is_first_party: true,
+    grants: null,
+  }),
+  filter: ['name', 'client_id', 'application_type', 'is_first_party', 'token_endpoint_auth_method'],
+  search: ['name', 'description', 'client_id'],
+});
+
+clients.model.schema.index({ 'registration.expires_at': 1 }, wherePresent('registration.expires_at'));
+
+export type Client = Row<typeof clients.spec.row, NonNullable<typeof clients.spec.stored>>;
+export type ClientInput = Partial<Omit<Client, 'account'>>;
+
+/** Named by the address of a document about it (auth/client-document.ts), and no row of the account. */
+export const isDocumentId = (id: string): boolean => /^https?:/.test(id);
+
+const partial = <T extends Record<string, ReturnType<typeof Type.Any>>>(schemas: T) =>
+  Object.fromEntries(Object.entries(schemas).map(([field, schema]) => [field, Type.Optional(schema)]));
+
+const ClientWrite = (required: 'name' | null) =>
+  Type.Object(
+    { ...partial(writable as never), ...(required && { name: writable.name }), metadata: Type.Optional(Metadata) },
+    { additionalProperties: false },
+  );
+
+/** RFC 6749 §3.1.2 and RFC 9700 §2.1: absolute, without fragment; scripts and local files are no redirect targets. */
+export function checkRedirect(field: string, value: string): void {
+  const refuse = (message: string): never => {
+    throw new Fault('validation', `"${field}" ${message}: ${JSON.stringify(value)}.`, {
+      details: [{ path: `/${field}`, message }],
+    });
+  };
+  if (/[\s\p{Cc}*\\]/u.test(value)) refuse('may not contain white space, control characters, "\\" or "*"');
+  const url = URL.canParse(value) ? new URL(value) : refuse('must be an absolute URL');
+  // A browser reads `https:host` and `https:///host` as addresses too, but matching is to the letter.
+  if (/^https?:$/.test(url.protocol) && !/^https?:\/\/[^/]/i.test(value)) refuse('must be an absolute URL');
+  if (value.includes('#')) refuse('may not have a fragment');
+  if (url.username || url.password) refuse('may not contain a user name or password');
+  if (['javascript:', 'data:', 'file:', 'blob:', 'vbscript:', 'about:'].includes(url.protocol))
+    refuse(`may not use the scheme ${url.protocol}`);
+}
+
+/**
+ * What a schema cannot say.
+ * @param current what the patch is laid over.
+ * @throws Fault `validation`, `invalid_reference`.
+ */
+export async function checkClient(tenant: Tenant, input: ClientInput, current: Partial<Client>): Promise<void> {
+  checkMetadata('/metadata', input.metadata);
+  checkClientKeys(tenant, input, current);
+  checkFrontchannel(input, current);
+  for (const url of input.callbacks ?? []) checkRedirect('callbacks', url);
+  for (const url of input.logout_urls ?? []) checkRedirect('logout_urls', url);
+  for (const field of ['frontchannel_logout_uri', 'backchannel_logout_uri'] as const)
+    if (input[field]) checkRedirect(field, input[field]);
+  for (const origin of input.web_origins ?? []) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin || origin.includes('*'))
+      throw new Fault(
+        'validation',
+        `"web_origins" must hold origins like https://app.example.com: ${JSON.stringify(origin)}.`,
+        {
+          details: [{ path: '/web_origins', message: 'must be an origin' }],
+        },
+      );
+  }
+  const wanted = (input.grants ?? []).map(({ api }) => api);
+  const known = await apis.many(tenant, wanted);
+  for (const api of wanted) if (!known.has(api)) missingReference('grants', api);
+}
+
+/**
+ * Front-Channel Logout 1.0 §2: the address has scheme, host and port of a redirect URI, since what is shown in a frame of
+ * ours must be the app's. Of several changes at once each is checked against what the client is then.
+ */
+function checkFrontchannel(input: ClientInput, current: Partial<Client>): void {
+  if (input.frontchannel_logout_uri === undefined && input.callbacks === undefined) return;
+  const { frontchannel_logout_uri: uri, callbacks = [] } = { ...current, ...input };
+  const origin = uri && URL.parse(uri)?.origin;
+  if (!origin || callbacks.some((callback) => URL.parse(callback)?.origin === origin)) return;
+  throw new Fault('validation', '"frontchannel_logout_uri" must have the origin of one of the callbacks.', {
+    details: [{ path: '/frontchannel_logout_uri', message: 'must have the origin of one of the callbacks' }],
+  });
+}
+
+/** The keys are published before anything is signed with them. */
+async function ensureKeys(tenant: Tenant, input: ClientInput): Promise<void> {
+  await ensureSigningKeys(tenant, input.id_token_signed_response_alg);
+  await ensureSigningKeys(tenant, input.authorization_signed_response_alg);
+  await ensureSigningKeys(tenant, input.userinfo_signed_response_alg);
+}
+
+const mintSecret = () => mintToken(36);
+
+/**
+ * RFC 6749 §4.4: only a client that keeps a secret may act for itself. A client that becomes public loses the grant; one
+ * that asks for both is refused.
+ */
+function grantTypesOf(input: ClientInput, current: Pick<Client, 'grant_types' | 'token_endpoint_auth_method'>) {
+  const method = input.token_endpoint_auth_method ?? current.token_endpoint_auth_method;
+  const types = input.grant_types ?? current.grant_types;
+  if (method !== 'none' || !types.includes('client_credentials')) return input.grant_types;
+  if (input.grant_types)
+    throw new Fault('validation', '"grant_types" may not hold client_credentials for a client without a secret.', {
+      details: [
+        { path: '/grant_types', message: 'may not hold client_credentials when token_endpoint_auth_method is none' },
+      ],
+    });
+  return types.filter((type) => type !== 'client_credentials');
+}
+
+export async function createClient(tenant: Tenant, input: ClientInput): Promise<Client> {
+  const defaults = clients.spec.defaults() as Client;
+  await checkClient(tenant, input, defaults);
+  const id = input.id ?? clients.mintId();
+  const grant_types = grantTypesOf(input, defaults);
+  await ensureKeys(tenant, input);
+  return clients.create(tenant, {
+    ...input,
+    ...(grant_types && { grant_types }),
+    id,
+    client_id: id,
+    client_secret: input.client_secret ?? mintSecret(),
+  });
+}
+
+export async function updateClient(tenant: Tenant, id: string, patch: ClientInput): Promise<Client> {
+  const current = await clients.get(tenant, id);
+  await checkClient(tenant, patch, current);
+  const grant_types = grantTypesOf(patch, current);
+  await ensureKeys(tenant, patch);
+  return clients.update(tenant, id, { ...patch, ...(grant_types && { grant_types }) });
+}
+
+/** The old secret stops working with this call. */
+const rotateSecret = (tenant: Tenant, id: string): Promise<Client> =>
+  clients.update(tenant, id, { client_secret: mintSecret() });
+
+export async function removeClient(tenant: Tenant, id: string): Promise<Client> {
+  await clients.get(tenant, id);
+  await removeConsents(tenant, { client: id });
+  await revokeClient(tenant, id);
+  await removeClientFromConnections(tenant, id);
+  return clients.remove(tenant, id);
+}
+
+/** Clients lose their grant of an Api that goes; a list of grants that empties stays a list, which grants nothing. */
+export async function removeApiFromClients(tenant: Tenant, api: string): Promise<void> {
+  await clients.model.updateMany({ account: { $eq: tenant.id }, 'grants.api': api }, { $pull: { grants: { api } } });
+  await noteChange(tenant.id);
+}
+
+export function mount(app: FastifyInstance): void {
+  mountResource(app, clients, {
+    create: { body: ClientWrite('name'), run: createClient, reveals: 'client_secret' },
+    update: { body: ClientWrite(null), run: updateClient },
+    remove: removeClient,
+  });
+  app.post(
+    '/client/:client_id/rotate-secret',
+    {
+      config: { access: { permission: 'update:clients' } },
+      schema: {
+        operationId: 'client/rotateSecret',
+        tags: ['client'],
+        summary: "Rotate a Client's secret",
+        description: 'Makes a new `client_secret` and shows it. The previous one stops working at once.',
+        security: [{ bearerAuth: [] }],
+        params: Type.Object({ client_id: Type.String({ maxLength: 100 }) }),
+        response: { 200: Type.Ref('Client') },
+      },
+    },
+    async (request) => {
+      const { client_id } = request.params as { client_id: string };
+      const rotated = await rotateSecret(request.tenant, client_id);
+      await request.audit({ type: 'admin.client.secret_rotated', subject: client_id, refs: { client: client_id } });
+      const [wire] = await present(request, clients as never, [rotated]);
+      return { ...wire, client_secret: clients.reveal(rotated, 'client_secret') };
+    },
+  );
+}

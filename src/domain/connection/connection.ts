@@ -1,0 +1,199 @@
+/** Connections: where users of an account come from. Settings only; running one is connections/'s business. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { recent } from '../../kernel/recent.ts';
+import { defineCollection } from '../../resource/collection.ts';
+import { MapOf, Metadata, Nullable, OneOf, type Row } from '../../resource/define.ts';
+import { mountResource } from '../../resource/routes.ts';
+import { clients } from '../client/client.ts';
+import { checkMetadata, missingReference, Name, nullable, Text, WebUrl } from '../fields.ts';
+import { removeCredentials } from '../user/credential.ts';
+import { removeIdentities } from '../user/identity.ts';
+import { PasswordPolicy } from '../user/password-policy.ts';
+
+export const CONNECTION_TYPES = [
+  'database',
+  'custom',
+  'github',
+  'figma',
+  'google_oauth2',
+  'oidc',
+  'passwordless_email',
+] as const;
+
+/** Types for which the installation may have credentials of its own that a connection without any uses. */
+const WITH_DEFAULT_CREDENTIALS: ReadonlySet<string> = new Set(['github', 'figma', 'google_oauth2']);
+
+const SyncPolicy = OneOf(['preserve_manual', 'always_sync']);
+const StringMap = MapOf<string>(Type.String({ maxLength: 2000 }));
+const settings = {
+  authorize_url: nullable(WebUrl()),
+  token_url: nullable(WebUrl()),
+  userinfo_url: nullable(WebUrl()),
+  client_id: nullable(Text(undefined, 500)),
+  client_secret: nullable(Text(undefined, 2000)),
+  issuer: nullable(WebUrl()),
+  jwks_url: nullable(WebUrl()),
+  response_type: nullable(Text(undefined, 50)),
+  enabled: Type.Optional(Type.Boolean()),
+  enabled_clients: nullable(
+    Type.Array(Type.String({ maxLength: 100 }), { maxItems: 1000, description: 'null: every client' }),
+  ),
+  scope: Type.Optional(Type.Array(Type.String({ maxLength: 200 }), { maxItems: 100 })),
+  authorize_params: Type.Optional(StringMap),
+  claims_mapping: Type.Optional(StringMap),
+  email_oauth_sync_policy: nullable(SyncPolicy),
+  password_policy: nullable(PasswordPolicy),
+  disable_signup: Type.Optional(Type.Boolean({ description: 'Turns public signup off' })),
+  metadata: Type.Optional(Metadata),
+};
+
+export const connections = defineCollection({
+  name: 'connection',
+  title: 'Connection',
+  permission: 'connections',
+  collection: 'connections',
+  row: Type.Object({
+    connection_name: Name(),
+    connection_type: OneOf(CONNECTION_TYPES),
+    authorize_url: Nullable(Type.String()),
+    token_url: Nullable(Type.String()),
+    userinfo_url: Nullable(Type.String()),
+    client_id: Nullable(Type.String()),
+    client_secret: Nullable(Type.String({ description: 'Masked without the permission read:connection_keys' })),
+    issuer: Nullable(Type.String()),
+    jwks_url: Nullable(Type.String()),
+    response_type: Nullable(Type.String()),
+    enabled: Type.Boolean(),
+    enabled_clients: Nullable(Type.Array(Type.String())),
+    scope: Type.Array(Type.String()),
+    authorize_params: StringMap,
+    claims_mapping: Type.Optional(StringMap),
+    is_using_default_credentials: Type.Boolean({ readOnly: true }),
+    email_oauth_sync_policy: Type.Optional(SyncPolicy),
+    password_policy: Type.Optional(PasswordPolicy),
+    disable_signup: Type.Boolean(),
+  }),
+  sealed: { client_secret: 'read:connection_keys' },
+  defaults: () => ({
+    authorize_url: null,
+    token_url: null,
+    userinfo_url: null,
+    client_id: null,
+    client_secret: null,
+    issuer: null,
+    jwks_url: null,
+    response_type: null,
+    enabled: true,
+    enabled_clients: null,
+    scope: [],
+    authorize_params: {},
+    is_using_default_credentials: false,
+    disable_signup: false,
+  }),
+  filter: ['connection_name', 'connection_type', 'enabled', 'issuer'],
+  search: ['connection_name', 'connection_type'],
+  unique: [['connection_name']],
+});
+
+export type Connection = Row<typeof connections.spec.row>;
+type ConnectionInput = Partial<Omit<Connection, 'id' | 'account'>>;
+
+async function checkConnection(tenant: Tenant, input: ConnectionInput): Promise<void> {
+  checkMetadata('/metadata', input.metadata);
+  checkMetadata('/authorize_params', input.authorize_params);
+  checkMetadata('/claims_mapping', input.claims_mapping);
+  const enabled = input.enabled_clients ?? [];
+  const known = await clients.many(tenant, enabled);
+  for (const id of enabled) if (!known.has(id)) missingReference('enabled_clients', id);
+}
+
+const usesDefaults = (type: string, clientId: string | null | undefined): boolean =>
+  WITH_DEFAULT_CREDENTIALS.has(type) && !clientId;
+
+export async function createConnection(tenant: Tenant, input: ConnectionInput): Promise<Connection> {
+  await checkConnection(tenant, input);
+  const created = await connections.create(tenant, {
+    ...input,
+    is_using_default_credentials: usesDefaults(input.connection_type!, input.client_id),
+  });
+  enabledOf.forget(tenant.id);
+  return created;
+}
+
+async function updateConnection(tenant: Tenant, id: string, patch: ConnectionInput): Promise<Connection> {
+  await checkConnection(tenant, patch);
+  const current = await connections.get(tenant, id);
+  if (patch.enabled === false && current.enabled) await disable(tenant, id);
+  const clientId = patch.client_id === undefined ? current.client_id : patch.client_id;
+  const updated = await connections.update(tenant, id, {
+    ...patch,
+    is_using_default_credentials: usesDefaults(current.connection_type, clientId),
+  });
+  enabledOf.forget(tenant.id);
+  return updated;
+}
+
+/**
+ * First, and looked around after: of two that go at once neither can miss that nothing would be left.
+ * @throws Fault `protected` for the last enabled connection: nobody could log in.
+ */
+async function disable(tenant: Tenant, id: string): Promise<void> {
+  await connections.update(tenant, id, { enabled: false });
+  enabledOf.forget(tenant.id);
+  if (await connections.exists(tenant, { enabled: { $eq: true } })) return;
+  await connections.update(tenant, id, { enabled: true });
+  enabledOf.forget(tenant.id);
+  throw new Fault('protected', 'This is the last enabled connection. Enable another one first.');
+}
+
+/** @throws Fault `protected` for the account's default connection and the last enabled one: nobody could log in. */
+async function removeConnection(tenant: Tenant, id: string): Promise<Connection> {
+  const { enabled } = await connections.get(tenant, id);
+  if (tenant.account.default_connection === id)
+    throw new Fault('protected', "This is the account's default connection. Make another one the default first.");
+  if (enabled) await disable(tenant, id);
+  await removeCredentials(tenant, { connection: id });
+  await removeIdentities(tenant, { connection: id });
+  return { ...(await connections.remove(tenant, id)), enabled };
+}
+
+/** A list that empties stays a list: what was for some clients is never for all of them. */
+export async function removeClientFromConnections(tenant: Tenant, client: string): Promise<void> {
+  await connections.model.updateMany(
+    { account: { $eq: tenant.id }, enabled_clients: client },
+    { $pull: { enabled_clients: client } },
+  );
+  enabledOf.forget(tenant.id);
+}
+
+const enabledOf = recent<Connection[]>(5000);
+
+/** Connections that a client may use, the account's default first, then by age. */
+export async function connectionsFor(tenant: Tenant, clientId: string): Promise<Connection[]> {
+  const enabled = await enabledOf.get(tenant.id, () => connections.all(tenant, { enabled: { $eq: true } }));
+  const rank = (connection: Connection) => (connection.id === tenant.account.default_connection ? 0 : 1);
+  return enabled
+    .filter(({ enabled_clients }) => enabled_clients === null || enabled_clients.includes(clientId))
+    .sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));
+}
+
+export function mount(app: FastifyInstance): void {
+  const { connection_name, connection_type } = connections.spec.row.properties;
+  mountResource(app, connections, {
+    create: {
+      body: Type.Object({ connection_name, connection_type, ...settings }, { additionalProperties: false }),
+      run: createConnection,
+    },
+    update: {
+      body: Type.Object(
+        { connection_name: Type.Optional(connection_name), ...settings },
+        { additionalProperties: false },
+      ),
+      run: updateConnection,
+    },
+    remove: removeConnection,
+  });
+}

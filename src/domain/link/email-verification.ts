@@ -1,0 +1,126 @@
+/** Proving that a user's address is the user's: a link is mailed to it, and following the link verifies it. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import { DAY } from '../../kernel/clock.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { Nullable, OneOf } from '../../resource/define.ts';
+import { append } from '../trail/log.ts';
+import { markEmailVerified, users } from '../user/user.ts';
+import { checkTarget, landingOf, RedirectUri } from './link-target.ts';
+import { issueTicket, redeemTicket, type Ticket } from './ticket.ts';
+
+const TTL_SECONDS = DAY;
+const FALLBACK = '/flow/verify-email-done';
+
+/** Earlier links to the same address stay good: whoever asks twice may follow either. */
+async function startEmailVerification(
+  tenant: Tenant,
+  userId: string,
+  redirect_uri?: string,
+): Promise<Ticket | 'already_verified'> {
+  const { email, email_verified } = await users.get(tenant, userId);
+  if (!email) throw new Fault('invalid_request', 'The user has no email address that could be verified.');
+  if (email_verified) return 'already_verified';
+  return issueTicket(tenant, { type: 'verify_email', email, user: userId, redirect_uri, ttlSeconds: TTL_SECONDS });
+}
+
+/** @throws Fault `not_found` when the user is gone or has another address by now. */
+async function verify(tenant: Tenant, ticket: Ticket, ip: string | null): Promise<'verified' | 'already_verified'> {
+  const user = await users.get(tenant, ticket.user!);
+  if (user.email === ticket.email && user.email_verified) return 'already_verified';
+  const verified = await markEmailVerified(tenant, user.id, ticket.email, 'verification_flow');
+  if (!verified) throw new Fault('not_found');
+  await append(tenant, {
+    type: 'user.email_verified',
+    status: 'success',
+    user: user.id,
+    ticket: ticket.id,
+    data: { ip },
+  });
+  return 'verified';
+}
+
+/** What a link that was followed before says: nothing about an address that is no longer the user's. */
+async function again(tenant: Tenant, ticket: Ticket): Promise<'already_verified' | 'invalid_link'> {
+  const user = await users.find(tenant, ticket.user!);
+  return user?.email === ticket.email ? 'already_verified' : 'invalid_link';
+}
+
+export function mount(app: FastifyInstance): void {
+  app.post(
+    '/user/:user_id/verify-email/start',
+    {
+      config: { access: { permission: 'update:users', self: 'user_id' } },
+      schema: {
+        operationId: 'user/verifyEmailStart',
+        tags: ['user'],
+        summary: "Start the user's email verification flow",
+        description: 'Mails a link that is good for 24 hours, unless the address is verified already.',
+        security: [{ bearerAuth: [] }],
+        params: Type.Object({ user_id: Type.String({ maxLength: 100 }) }),
+        body: Nullable(
+          Type.Object(
+            {
+              redirect_uri: RedirectUri(
+                'Where the user is sent after following the link, with `?status=verified|already_verified|invalid_link|expired` appended.',
+              ),
+            },
+            { additionalProperties: false },
+          ),
+        ),
+        response: {
+          200: Type.Object({
+            status: OneOf(['verification_sent', 'already_verified']),
+            ticket_id: Type.Optional(Type.String()),
+          }),
+        },
+      },
+    },
+    async (request) => {
+      const { tenant, actor } = request;
+      const { user_id } = request.params as { user_id: string };
+      const { redirect_uri } = (request.body ?? {}) as { redirect_uri?: string };
+      await users.get(tenant, user_id);
+      await checkTarget(tenant, actor, 'update:users', redirect_uri);
+      const started = await startEmailVerification(tenant, user_id, redirect_uri);
+      if (started === 'already_verified') return { status: started };
+      await request.audit({ type: 'user.email_verification_started', subject: user_id, refs: { user: user_id } });
+      return { status: 'verification_sent', ticket_id: started.id };
+    },
+  );
+
+  app.get(
+    '/verify-email',
+    {
+      // HEAD is what link checkers send, and it must not consume anything.
+      exposeHeadRoute: false,
+      config: { access: 'public' },
+      schema: {
+        operationId: 'user_verify_email_confirm',
+        tags: ['user'],
+        summary: 'Verify a verify-email ticket and mark the user verified',
+        description:
+          'Where the mailed link leads. Redirects to the `redirect_uri` of the start, else to a page of ours, with `?status=verified|already_verified|invalid_link|expired`.',
+        querystring: Type.Object({ ticket: Type.String({ maxLength: 200 }) }),
+      },
+    },
+    async (request, reply) => {
+      const { tenant } = request;
+      const { ticket: token } = request.query as { ticket: string };
+      const redeemed = await redeemTicket(tenant, 'verify_email', token, (ticket) =>
+        verify(tenant, ticket, request.from.ip),
+      );
+      const status =
+        redeemed.status === 'done'
+          ? redeemed.result
+          : redeemed.status === 'used'
+            ? await again(tenant, redeemed.ticket)
+            : redeemed.status === 'expired'
+              ? 'expired'
+              : 'invalid_link';
+      const target = landingOf(tenant, redeemed.ticket?.redirect_uri, FALLBACK, status);
+      return reply.header('cache-control', 'no-store').redirect(target);
+    },
+  );
+}

@@ -1,0 +1,249 @@
+/** Invitations to a team by email: issued, listed and revoked by administrators, accepted by the link in the mail. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import { DAY } from '../../kernel/clock.ts';
+import type { Actor, Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { normalizeEmail } from '../../kernel/text.ts';
+import { Metadata, OneOf, Timestamp } from '../../resource/define.ts';
+import { present } from '../../resource/routes.ts';
+import { roles as allRoles } from '../access/role.ts';
+import { type Team, teams } from '../access/team.ts';
+import { addMembers, checkRoles, Roles, type TeamMember, teamMembers } from '../access/team-member.ts';
+import { Email } from '../fields.ts';
+import { append } from '../trail/log.ts';
+import { createUser, markEmailVerified, type User, users } from '../user/user.ts';
+import { checkTarget, landingOf, RedirectUri } from './link-target.ts';
+import { isOpen, issueTicket, redeemTicket, type Ticket, tickets, voidTicket } from './ticket.ts';
+
+const TTL_SECONDS = 7 * DAY;
+const MODES = ['auto', 'invite'] as const;
+/** What one answer holds; a team with more open invitations than this filters them. */
+const MAX_LISTED = 1000;
+const FALLBACK = '/flow/team-invite-done';
+
+type Details = { roles: string[]; mode: (typeof MODES)[number]; inviter?: string };
+type Invitation = { email: string; roles?: string[]; mode?: Details['mode']; redirect_uri?: string };
+type Invited = { status: 'invited'; ticket: Ticket } | { status: 'added'; member: TeamMember };
+
+/** The mode `auto` adds a known user at once; else a link is mailed, and an earlier one to the same address is void. */
+async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Actor): Promise<Invited> {
+  const { mode = 'auto', redirect_uri } = input;
+  const roles = [...new Set(input.roles)];
+  const email = normalizeEmail(input.email);
+  await checkTarget(tenant, actor, 'create:teammembers', redirect_uri);
+  await checkRoles(tenant, roles);
+  const known = mode === 'auto' ? await userByEmail(tenant, email) : undefined;
+  if (known) {
+    const [member] = await addMembers(tenant, team.id, [known.id], roles);
+    return { status: 'added', member: member! };
+  }
+  const details: Details = { roles, mode, ...(actor.kind === 'user' && { inviter: actor.id }) };
+  const ticket = await issueTicket(tenant, {
+    type: 'team_invite',
+    email,
+    team: team.id,
+    redirect_uri,
+    details,
+    ttlSeconds: TTL_SECONDS,
+    slot: `team_invite:${team.id}:${email}`,
+    mail: { data: { team: team.name, inviter: details.inviter } },
+  });
+  return { status: 'invited', ticket };
+}
+
+/** Emails are not unique among users: whoever proved the address comes first, then whoever was there first. */
+async function userByEmail(tenant: Tenant, email: string): Promise<User | undefined> {
+  const found = await users.all(tenant, { email: { $eq: email } });
+  const rank = (user: User) => (user.email_verified ? 0 : 1);
+  return found.sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1))[0];
+}
+
+/** Makes a member of whoever followed the link; having it proves the address. */
+async function accept(tenant: Tenant, ticket: Ticket, ip: string | null): Promise<void> {
+  const team = await teams.get(tenant, ticket.team!);
+  const known = await userByEmail(tenant, ticket.email);
+  const user = known ?? (await createUser(tenant, { email: ticket.email, email_verified: true }, 'team_invite'));
+  if (known && !known.email_verified) await markEmailVerified(tenant, known.id, ticket.email, 'team_invite');
+  // A role that was deleted since the invitation is not a reason to refuse it.
+  const roles = await allRoles.many(tenant, (ticket.details as Details).roles);
+  await addMembers(tenant, team.id, [user.id], [...roles.keys()]);
+  await append(tenant, {
+    type: 'team.member.added',
+    status: 'success',
+    user: user.id,
+    team: team.id,
+    ticket: ticket.id,
+    data: { ip },
+  });
+}
+
+function inviteWire(ticket: Ticket) {
+  const { id, email, team, redirect_uri, expires_at, account, metadata, createdAt, updatedAt } = ticket;
+  return {
+    id,
+    email,
+    team,
+    ...(ticket.details as Details),
+    redirect_uri,
+    expires_at,
+    account,
+    metadata,
+    createdAt,
+    updatedAt,
+  };
+}
+
+const fields = {
+  roles: Roles,
+  mode: OneOf(MODES, '`auto` (default) adds a known user at once; `invite` always mails a link.'),
+  redirect_uri: RedirectUri('Where the invitee is sent after accepting, with `?status=accepted` appended.'),
+};
+const TeamInvite = Type.Object(
+  {
+    id: Type.String({ description: 'TeamInvite ID' }),
+    email: Type.String({ description: 'Email address that was invited' }),
+    team: Type.Union([Type.String(), Type.Ref('Team')], { description: 'Id of the team the invitee will be added to' }),
+    inviter: Type.Optional(
+      Type.Union([Type.String(), Type.Ref('User')], { description: 'Id of who invited, if it was a user' }),
+    ),
+    roles: Type.Array(Type.String(), { description: 'Role ids of the new TeamMember' }),
+    mode: fields.mode,
+    redirect_uri: fields.redirect_uri,
+    expires_at: Timestamp('When the invite stops being valid'),
+    consume_date: Type.Optional(Timestamp('When the invite was accepted; absent for pending ones')),
+    account: Type.String({ description: 'Object is related with this account' }),
+    metadata: Type.Optional(Metadata),
+    createdAt: Timestamp('TeamInvite creation date'),
+    updatedAt: Type.Optional(Timestamp('TeamInvite updated date')),
+  },
+  { $id: 'TeamInvite', description: 'TeamInvite' },
+);
+
+export function mount(app: FastifyInstance): void {
+  app.addSchema(TeamInvite);
+  const id = Type.String({ maxLength: 100 });
+  const params = Type.Object({ team_id: id });
+  const describe = { tags: ['team'], security: [{ bearerAuth: [] }] };
+  const access = (verb: string) => ({ config: { access: { permission: `${verb}:teammembers` } } });
+
+  app.post(
+    '/team/:team_id/invite',
+    {
+      ...access('create'),
+      schema: {
+        ...describe,
+        params,
+        operationId: 'team/invite',
+        summary: 'Invite a user to a Team by email',
+        description:
+          'Adds a known user at once (`auto`) or mails a link that is good for 7 days. Inviting again voids the link before.',
+        body: Type.Object(
+          { ...fields, email: Email('Email of the user to invite'), mode: Type.Optional(fields.mode) },
+          { additionalProperties: false },
+        ),
+        response: {
+          200: Type.Object({
+            status: OneOf(['invited', 'added']),
+            ticket_id: Type.Optional(Type.String({ description: 'Id of the invitation, when one was mailed' })),
+            member: Type.Optional(Type.Ref('TeamMember')),
+          }),
+        },
+      },
+    },
+    async (request) => {
+      const { tenant, actor } = request;
+      const { team_id } = request.params as { team_id: string };
+      const team = await teams.get(tenant, team_id);
+      const invited = await invite(tenant, team, request.body as Invitation, actor);
+      const added = invited.status === 'added';
+      await request.audit({
+        type: added ? 'admin.team.members_added' : 'admin.team.invited',
+        subject: team_id,
+        fields: Object.keys(request.body as object),
+        refs: { team: team_id, ...(added && { user: invited.member.user }) },
+      });
+      if (!added) return { status: 'invited', ticket_id: invited.ticket.id };
+      return { status: 'added', member: (await present(request, teamMembers as never, [invited.member]))[0] };
+    },
+  );
+
+  app.get(
+    '/team/:team_id/invite',
+    {
+      ...access('read'),
+      schema: {
+        ...describe,
+        params,
+        operationId: 'team/listInvites',
+        summary: 'List pending invites for a Team',
+        description: `Neither accepted nor revoked nor expired; the newest ${MAX_LISTED}.`,
+        querystring: Type.Object(
+          { query: Type.Optional(Type.String({ maxLength: 1000, description: 'FaableQL over `email`' })) },
+          { additionalProperties: false },
+        ),
+        response: { 200: Type.Object({ data: Type.Array(Type.Ref('TeamInvite')) }) },
+      },
+    },
+    async (request) => {
+      const { team_id } = request.params as { team_id: string };
+      await teams.get(request.tenant, team_id);
+      const { query } = request.query as { query?: string };
+      const pending = { team: { $eq: team_id }, type: { $eq: 'team_invite' }, ...isOpen() };
+      const page = await tickets.list(request.tenant, { query, pageSize: MAX_LISTED }, pending);
+      return { data: page.results.map(inviteWire) };
+    },
+  );
+
+  app.delete(
+    '/team/:team_id/invite/:ticket_id',
+    {
+      ...access('delete'),
+      schema: {
+        ...describe,
+        params: Type.Object({ team_id: id, ticket_id: id }),
+        operationId: 'team/revokeInvite',
+        summary: 'Revoke a pending team invite',
+        response: { 200: Type.Object({ status: OneOf(['revoked']) }) },
+      },
+    },
+    async (request) => {
+      const { team_id, ticket_id } = request.params as { team_id: string; ticket_id: string };
+      const ticket = await tickets.find(request.tenant, ticket_id);
+      if (ticket?.type !== 'team_invite' || ticket.team !== team_id) throw new Fault('not_found', 'Invite not found.');
+      if (!(await voidTicket(request.tenant, ticket_id)))
+        throw new Fault('invalid_request', 'The invite was accepted or revoked already.');
+      await request.audit({ type: 'admin.team.invite_revoked', subject: ticket_id, refs: { team: team_id } });
+      return { status: 'revoked' };
+    },
+  );
+
+  app.get(
+    '/invite-verify',
+    {
+      // HEAD is what link checkers send, and it must not accept anything.
+      exposeHeadRoute: false,
+      config: { access: 'public' },
+      schema: {
+        operationId: 'team_invite_verify',
+        tags: ['team'],
+        summary: 'Verify a team-invite ticket and add the user to the team',
+        description:
+          'Where the mailed link leads. Redirects to the `redirect_uri` of the invitation, else to a page of ours, with `?status=accepted|invalid_link|expired`.',
+        querystring: Type.Object({ ticket: Type.String({ maxLength: 200 }) }),
+      },
+    },
+    async (request, reply) => {
+      const { tenant } = request;
+      const { ticket: token } = request.query as { ticket: string };
+      const redeemed = await redeemTicket(tenant, 'team_invite', token, (ticket) =>
+        accept(tenant, ticket, request.from.ip),
+      );
+      const status = { done: 'accepted', used: 'accepted', expired: 'expired', invalid: 'invalid_link' }[
+        redeemed.status
+      ];
+      const target = landingOf(tenant, redeemed.ticket?.redirect_uri, FALLBACK, status);
+      return reply.header('cache-control', 'no-store').redirect(target);
+    },
+  );
+}

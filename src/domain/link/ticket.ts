@@ -1,0 +1,161 @@
+/**
+ * Single-use links that are mailed: issue, redeem, void. What a link does and who may ask for one is the caller's;
+ * sending it is the outbox's. The token is in the link alone, its hash is what is stored.
+ */
+import Type from 'typebox';
+import { DAY, inSeconds, now } from '../../kernel/clock.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { hashToken, mintToken } from '../../kernel/secrets.ts';
+import { add } from '../../outbox/outbox.ts';
+import { defineCollection, type Filter } from '../../resource/collection.ts';
+import { OneOf, type Row, Timestamp } from '../../resource/define.ts';
+import { isTaken, nullable } from '../fields.ts';
+
+const TYPES = ['verify_email', 'change_email', 'team_invite'] as const;
+export type TicketType = (typeof TYPES)[number];
+
+/** Where the link of each type leads. */
+const PATHS: Record<TicketType, string> = {
+  verify_email: '/verify-email',
+  change_email: '/change-email-verify',
+  team_invite: '/invite-verify',
+};
+/** For how long a link that is over can still be told from one that never was. */
+const REMEMBERED_SECONDS = 30 * DAY;
+
+export const tickets = defineCollection({
+  name: 'ticket',
+  title: 'Ticket',
+  permission: 'tickets',
+  collection: 'tickets',
+  row: Type.Object({
+    type: OneOf(TYPES),
+    email: Type.String({ description: 'The address that the link is about' }),
+    user: Type.Optional(Type.String()),
+    team: Type.Optional(Type.String()),
+    redirect_uri: Type.Optional(Type.String({ description: 'Where the browser goes afterwards' })),
+    expires_at: Timestamp(),
+  }),
+  stored: Type.Object({
+    token_hash: Type.String(),
+    /** Of the tickets that name one slot only the latest is open. */
+    slot: nullable(Type.String()),
+    consumed_at: nullable(Timestamp()),
+    outcome: nullable(OneOf(['used', 'void'])),
+    /** What is particular to the type. */
+    details: Type.Optional(Type.Unknown()),
+    forget_at: Timestamp(),
+  }),
+  defaults: () => ({}),
+  filter: ['email'],
+  unique: [['token_hash'], ['slot']],
+});
+tickets.model.schema.index({ account: 1, team: 1, _id: -1 });
+tickets.model.schema.index({ account: 1, user: 1 });
+tickets.model.schema.index({ forget_at: 1 });
+
+export type Ticket = Row<typeof tickets.spec.row, NonNullable<typeof tickets.spec.stored>>;
+
+export type NewTicket = {
+  type: TicketType;
+  email: string;
+  user?: string;
+  team?: string;
+  redirect_uri?: string;
+  details?: unknown;
+  ttlSeconds: number;
+  /** Voids the open ticket of the same slot. */
+  slot?: string;
+  /** Who gets the link, where that is not `email`, and what the message says besides. */
+  mail?: { to?: string; type?: string; data?: Record<string, unknown> };
+};
+
+export const isOpen = (): Filter => ({ consumed_at: null, expires_at: { $gt: now() } });
+
+/** Of several calls for one slot at once, all succeed and one ticket stays open. */
+export async function issueTicket(tenant: Tenant, ticket: NewTicket): Promise<Ticket> {
+  const { ttlSeconds, mail, ...fields } = ticket;
+  const id = tickets.mintId();
+  const token = mintToken();
+  await add(tenant, {
+    type: mail?.type ?? ticket.type,
+    to: mail?.to ?? ticket.email,
+    data: { ...mail?.data, link: `${tenant.origin}${PATHS[ticket.type]}?ticket=${token}` },
+    ref: id,
+  });
+  const row = {
+    ...fields,
+    id,
+    token_hash: hashToken(token),
+    expires_at: inSeconds(ttlSeconds),
+    forget_at: inSeconds(ttlSeconds + REMEMBERED_SECONDS),
+  };
+  for (;;) {
+    if (ticket.slot) await voidSlot(tenant, ticket.slot);
+    try {
+      return await tickets.create(tenant, row);
+    } catch (error) {
+      if (!isTaken(error, 'slot')) throw error;
+    }
+  }
+}
+
+async function voidSlot(tenant: Tenant, slot: string): Promise<void> {
+  const holder = await tickets.findOne(tenant, { slot: { $eq: slot } });
+  if (holder) await voidTicket(tenant, holder.id);
+}
+
+/** @returns false when it was consumed already. */
+export async function voidTicket(tenant: Tenant, id: string): Promise<boolean> {
+  const patch = { consumed_at: now(), outcome: 'void' as const, slot: null };
+  return (await tickets.updateWhere(tenant, id, patch, { consumed_at: null })) !== undefined;
+}
+
+export type Redeemed<T> =
+  | { status: 'done'; ticket: Ticket; result: T }
+  /** `used`: somebody was here before, perhaps this moment; `invalid`: unknown, voided or about nothing any more. */
+  | { status: 'used' | 'expired'; ticket: Ticket }
+  | { status: 'invalid'; ticket?: undefined };
+
+/**
+ * Consumes a ticket and does what it is for. Of N racers one gets to act; when acting fails, the link works again.
+ * `act` says with a Fault `not_found` that what the ticket is about is gone.
+ */
+export async function redeemTicket<T>(
+  tenant: Tenant,
+  type: TicketType,
+  token: string,
+  act: (ticket: Ticket) => Promise<T>,
+): Promise<Redeemed<T>> {
+  const match = { token_hash: { $eq: hashToken(token) }, type: { $eq: type } };
+  const found = await tickets.findOne(tenant, match);
+  if (!found) return { status: 'invalid' };
+  const patch = { consumed_at: now(), outcome: 'used' as const, slot: null };
+  const ticket = await tickets.updateWhere(tenant, found.id, patch, isOpen());
+  if (!ticket) {
+    const latest = await tickets.find(tenant, found.id);
+    if (!latest || latest.outcome === 'void') return { status: 'invalid' };
+    return { status: latest.outcome === 'used' ? 'used' : 'expired', ticket: latest };
+  }
+  try {
+    return { status: 'done', ticket, result: await act(ticket) };
+  } catch (error) {
+    await giveBack(tenant, found);
+    if (error instanceof Fault && error.code === 'not_found') return { status: 'invalid' };
+    throw error;
+  }
+}
+
+async function giveBack(tenant: Tenant, { id, slot }: Ticket): Promise<void> {
+  const open = { consumed_at: null, outcome: null };
+  try {
+    await tickets.updateWhere(tenant, id, { ...open, slot: slot ?? null }, { outcome: 'used' });
+  } catch (error) {
+    // A later ticket has taken the slot meanwhile: this one stays over.
+    if (!isTaken(error, 'slot')) throw error;
+  }
+}
+
+export const removeTickets = (tenant: Tenant, of: { user: string } | { team: string }): Promise<number> =>
+  tickets.removeWhere(tenant, Object.fromEntries(Object.entries(of).map(([field, id]) => [field, { $eq: id }])));

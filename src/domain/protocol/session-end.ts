@@ -1,0 +1,111 @@
+/**
+ * The end of a login session: what was granted within it ends with it, and the relying parties that took part are told
+ * by a logout token (OpenID Connect Back-Channel Logout 1.0). Making and sending the tokens is the outbox's business;
+ * telling them through the browser is the logout page's.
+ */
+
+import type { Tenant } from '../../kernel/context.ts';
+import { add, release } from '../../outbox/outbox.ts';
+import { type Client, clients, isDocumentId } from '../client/client.ts';
+import { revokeDevicesOf, revokeDevicesOfSession } from './device-code.ts';
+import {
+  findProtocolByUid,
+  type ProtocolRow,
+  protocolOfUser,
+  protocolRowExists,
+  removeBoundGrants,
+  removeProtocolOfUser,
+  revokeGrant,
+} from './protocol-row.ts';
+
+/** What a session holds for one client: `sid` names the session to it and to nobody else. */
+type Authorization = { sid?: string; grantId?: string; persistsLogout?: boolean };
+
+export type EndingSession = {
+  uid: string;
+  user?: string;
+  /** By client id. */
+  authorizations: Record<string, Authorization>;
+  /** The issuer that the clients know; default the tenant's. */
+  origin?: string;
+};
+
+export const BACKCHANNEL_LOGOUT = 'backchannel_logout';
+
+/** What a logout token says, and what has to be gone when it is sent: a session by uid, or the row of a grant. */
+export type LogoutIntent = { sub: string; sid?: string; gone: { session: string } | { grant: string } };
+
+/**
+ * Ends a session. What was granted within it ends too, offline access excepted (OIDC Core §11): for the clients it was
+ * used at, and for the devices that were let in from it.
+ * @param destroy removes the session itself.
+ */
+export async function endSession(tenant: Tenant, session: EndingSession, destroy: () => Promise<void>): Promise<void> {
+  const told = await announce(tenant, [session]);
+  for (const { grantId, persistsLogout } of Object.values(session.authorizations))
+    if (grantId && !persistsLogout) await revokeGrant(tenant, grantId);
+  await revokeDevicesOfSession(tenant, session.uid);
+  await removeBoundGrants(tenant, session.uid);
+  await destroy();
+  await release(tenant, told);
+}
+
+/** Ends a user's sessions, grants, codes and refresh tokens in the account. */
+export async function revokeUser(tenant: Tenant, user: string): Promise<void> {
+  const rows = await protocolOfUser(tenant, user, ['Session', 'Grant']);
+  const sessions = rows.filter(({ kind }) => kind === 'Session').map(sessionOf);
+  const told = await announce(tenant, sessions, rows);
+  await removeProtocolOfUser(tenant, user);
+  await revokeDevicesOf(tenant, user);
+  await release(tenant, told);
+}
+
+/** A stored session: the engine's own field names. */
+function sessionOf(row: ProtocolRow): EndingSession {
+  const { authorizations = {} } = JSON.parse(row.payload) as Partial<EndingSession>;
+  return { uid: row.uid ?? '', user: row.user, authorizations, origin: row.origin };
+}
+
+/**
+ * Stores, before anything ends, who will have to be told.
+ * @param grants of the user: a client that holds one, but took part in none of the sessions, is told about the user as a
+ *   whole (§2.4: `sub` without `sid`), unless it asked for `sid`.
+ * @returns the intents, to be released when it has ended.
+ */
+async function announce(
+  tenant: Tenant,
+  sessions: readonly EndingSession[],
+  grants: readonly ProtocolRow[] = [],
+): Promise<string[]> {
+  const within = sessions.flatMap(({ uid, user, origin, authorizations }) =>
+    Object.entries(authorizations)
+      // Without one the client never got past the start of a login.
+      .filter(([, { sid }]) => sid)
+      .map(([client, { sid }]) => ({ client, origin, intent: { sub: user, sid, gone: { session: uid } } })),
+  );
+  const seen = new Set(within.map(({ client }) => client));
+  const besides = grants.flatMap(({ _id, kind, client, user, origin }) => {
+    if (kind !== 'Grant' || !client || seen.has(client)) return [];
+    seen.add(client);
+    return [{ client, origin, intent: { sub: user, sid: undefined, gone: { grant: _id } } }];
+  });
+  const known = await clients.many(tenant, [...seen]);
+  const told: string[] = [];
+  for (const { client: id, origin, intent } of [...within, ...besides]) {
+    if (!intent.sub || !(isDocumentId(id) || wantsToKnow(known.get(id), intent))) continue;
+    const ref = 'session' in intent.gone ? intent.gone.session : intent.gone.grant;
+    told.push(await add(tenant, { type: BACKCHANNEL_LOGOUT, to: id, data: intent, ref, ...(origin && { origin }) }));
+  }
+  return told;
+}
+
+/** Whether a client has an address for logout tokens, and takes one like this. */
+export const wantsToKnow = (client: Client | undefined, { sid }: { sid?: string }): client is Client =>
+  Boolean(client?.backchannel_logout_uri && (sid || !client.backchannel_logout_session_required));
+
+/** Whether what a logout token speaks of has ended. */
+export async function hasEnded(tenant: Tenant, { gone }: LogoutIntent): Promise<boolean> {
+  return 'session' in gone
+    ? (await findProtocolByUid(tenant, 'Session', gone.session)) === null
+    : !(await protocolRowExists(tenant, gone.grant));
+}

@@ -1,0 +1,199 @@
+/**
+ * Credentials: the login identifiers and password of a user in one database connection. Checking a password here is
+ * storage only; lockout, decoys and logging are auth/authenticate.ts's.
+ */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import { now } from '../../kernel/clock.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { hashPassword, type PasswordAlgorithm } from '../../kernel/secrets.ts';
+import { normalizeEmail } from '../../kernel/text.ts';
+import { defineCollection } from '../../resource/collection.ts';
+import { Metadata, type Row, Timestamp } from '../../resource/define.ts';
+import { mountResource, present } from '../../resource/routes.ts';
+import { type Connection, connections } from '../connection/connection.ts';
+import { checkMetadata, Email, missingReference, Reference } from '../fields.ts';
+import { revokeUser } from '../protocol/session-end.ts';
+import { append } from '../trail/log.ts';
+import { checkPassword, MAX_PASSWORD_LENGTH } from './password-policy.ts';
+import { users } from './user.ts';
+
+const Username = Type.String({ minLength: 1, maxLength: 150, pattern: '^[^\\s@]+$' });
+
+export const credentials = defineCollection({
+  name: 'credentials',
+  title: 'Credential',
+  permission: 'credentials',
+  collection: 'credentials',
+  row: Type.Object({
+    connection: Type.String({ description: 'Database connection; inlined with `?expand=connection`' }),
+    user: Type.String({ description: 'User; inlined with `?expand=user`' }),
+    email: Type.Optional(Email('Email login identifier (unique within the connection)')),
+    username: Type.Optional(Type.String({ description: 'Username login identifier (unique within the connection)' })),
+  }),
+  stored: Type.Object({ password_hash: Type.Optional(Type.String()), password_changed_at: Type.Optional(Timestamp()) }),
+  defaults: () => ({}),
+  filter: ['email', 'username', 'user', 'connection'],
+  search: ['email', 'username'],
+  unique: [
+    ['connection', 'email'],
+    ['connection', 'username'],
+  ],
+  normalize: { email: normalizeEmail, username: (value) => value.normalize('NFKC').toLowerCase() },
+  expand: { connection: () => connections as never, user: () => users as never },
+});
+
+export type Credential = Row<typeof credentials.spec.row, NonNullable<typeof credentials.spec.stored>>;
+
+type Identifiers = { email?: string; username?: string };
+const normalized = ({ email, username }: Identifiers): Identifiers => ({
+  ...(email !== undefined && { email: normalizeEmail(email) }),
+  ...(username !== undefined && { username: username.normalize('NFKC').toLowerCase() }),
+});
+
+type CredentialInput = Identifiers & {
+  user: string;
+  connection: string;
+  password?: string;
+  metadata?: Record<string, unknown>;
+};
+
+/** @throws Fault `conflict` when the identifier is taken in the connection, `password_policy` for a weak password. */
+export async function createCredential(tenant: Tenant, input: CredentialInput): Promise<Credential> {
+  const { user, connection: connectionId, password, metadata } = input;
+  checkMetadata('/metadata', metadata);
+  if (!(await users.find(tenant, user))) missingReference('user', user);
+  const connection = await connections.find(tenant, connectionId);
+  if (!connection) missingReference('connection', connectionId);
+  if (connection.connection_type !== 'database')
+    throw new Fault('invalid_reference', '"connection" is not a database connection.', {
+      details: [{ path: '/connection', message: 'must be a database connection' }],
+    });
+  const identifiers = normalized(input);
+  if (!identifiers.email && !identifiers.username)
+    throw new Fault('validation', 'One of "email" and "username" is required.', {
+      details: [{ path: '/email', message: 'is required without a username' }],
+    });
+  return credentials.create(tenant, {
+    user,
+    connection: connectionId,
+    ...identifiers,
+    ...(metadata && { metadata }),
+    ...(password !== undefined && (await passwordFields(connection, password))),
+  });
+}
+
+async function passwordFields(connection: Connection, password: string, algorithm?: PasswordAlgorithm) {
+  checkPassword(connection.password_policy, password);
+  return { password_hash: await hashPassword(password, algorithm), password_changed_at: now() };
+}
+
+/** Replaces the password and ends the user's sessions and grants: whoever held the old password is out. */
+export async function setPassword(
+  tenant: Tenant,
+  id: string,
+  password: string,
+  by: 'admin' | 'user',
+): Promise<Credential> {
+  const credential = await credentials.get(tenant, id);
+  const connection = await connections.get(tenant, credential.connection);
+  const updated = await credentials.update(tenant, id, await passwordFields(connection, password));
+  await revokeUser(tenant, credential.user);
+  await append(tenant, {
+    type: 'credential.password_changed',
+    status: 'success',
+    user: credential.user,
+    connection: credential.connection,
+    data: { credential: id, initiated_by: by },
+  });
+  return updated;
+}
+
+/** By email, else by username; a username holds no "@", so the two cannot be confused. */
+export function findByIdentifier(
+  tenant: Tenant,
+  connection: string,
+  identifier: string,
+): Promise<Credential | undefined> {
+  const { email, username } = normalized({ email: identifier, username: identifier });
+  const match = identifier.includes('@') ? { email: { $eq: email } } : { username: { $eq: username } };
+  return credentials.findOne(tenant, { connection: { $eq: connection }, ...match });
+}
+
+/** Stores a stronger hash of a password that has just been verified, unless it was changed meanwhile. */
+export async function rehash(tenant: Tenant, credential: Credential, password: string, algorithm: PasswordAlgorithm) {
+  const password_hash = await hashPassword(password, algorithm);
+  await credentials.updateWhere(
+    tenant,
+    credential.id,
+    { password_hash },
+    { password_hash: { $eq: credential.password_hash } },
+  );
+}
+
+export const removeCredentials = (tenant: Tenant, of: { user: string } | { connection: string }): Promise<number> =>
+  credentials.removeWhere(tenant, Object.fromEntries(Object.entries(of).map(([field, id]) => [field, { $eq: id }])));
+
+async function updateCredential(tenant: Tenant, id: string, patch: Identifiers): Promise<Credential> {
+  return credentials.update(tenant, id, normalized(patch));
+}
+
+export function mount(app: FastifyInstance): void {
+  mountResource(app, credentials, {
+    create: {
+      body: Type.Object(
+        {
+          user: Reference('User'),
+          connection: Reference('Connection'),
+          email: Type.Optional(Email()),
+          username: Type.Optional(Username),
+          password: Type.Optional(Type.String({ maxLength: MAX_PASSWORD_LENGTH, description: 'Never returned' })),
+          metadata: Type.Optional(Metadata),
+        },
+        { additionalProperties: false },
+      ),
+      run: createCredential,
+    },
+    update: {
+      body: Type.Object(
+        { email: Type.Optional(Email()), username: Type.Optional(Username) },
+        { additionalProperties: false },
+      ),
+      run: updateCredential,
+    },
+    remove: (tenant, id) => credentials.remove(tenant, id),
+  });
+
+  app.post(
+    '/credentials/:credentials_id/set-password',
+    {
+      config: { access: { permission: 'update:credentials' } },
+      schema: {
+        operationId: 'credentials/setPassword',
+        tags: ['credentials'],
+        summary: "Set a credential's password",
+        description:
+          "Replaces the password at once and signs the user out everywhere. The connection's password policy applies. The password is never returned.",
+        security: [{ bearerAuth: [] }],
+        params: Type.Object({ credentials_id: Type.String({ maxLength: 100 }) }),
+        body: Type.Object(
+          {
+            password: Type.String({
+              maxLength: MAX_PASSWORD_LENGTH,
+              description: 'New plaintext password (hashed on write).',
+            }),
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: Type.Ref('Credential') },
+      },
+    },
+    async (request) => {
+      const { credentials_id } = request.params as { credentials_id: string };
+      const { password } = request.body as { password: string };
+      const updated = await setPassword(request.tenant, credentials_id, password, 'admin');
+      return (await present(request, credentials as never, [updated]))[0];
+    },
+  );
+}

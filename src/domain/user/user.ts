@@ -1,0 +1,223 @@
+/**
+ * Users: profile, verification, suspension and login counters. Passwords are credential.ts's, upstream links
+ * identity's; what a deletion takes along is listed here.
+ */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import { now } from '../../kernel/clock.ts';
+import type { Origin, Tenant } from '../../kernel/context.ts';
+import { normalizeEmail } from '../../kernel/text.ts';
+import { defineCollection, toWire } from '../../resource/collection.ts';
+import { Metadata, OneOf, type Row } from '../../resource/define.ts';
+import { mountResource } from '../../resource/routes.ts';
+import { removeConsents } from '../access/consent.ts';
+import { removeRoleMembers } from '../access/role-member.ts';
+import { removeTeamMembers } from '../access/team-member.ts';
+import { checkMetadata, Email, nullable, Text, WebUrl } from '../fields.ts';
+import { removeTickets } from '../link/ticket.ts';
+import { revokeUser } from '../protocol/session-end.ts';
+import { removeCredentials } from './credential.ts';
+import { removeIdentities } from './identity.ts';
+
+const METHODS = [
+  'manual',
+  'verification_flow',
+  'passwordless_otp',
+  'team_invite',
+  'email_change',
+  'federated',
+] as const;
+export type VerificationMethod = (typeof METHODS)[number];
+const Method = nullable(OneOf(METHODS));
+const Time = nullable(Type.String({ format: 'date-time' }));
+
+const profile = {
+  name: Text('User name', 300),
+  given_name: Text('Given name', 150),
+  family_name: Text('Family name', 150),
+  middle_name: Text('Middle name (OIDC Core §5.1)', 150),
+  nickname: Text('Casual name (OIDC Core §5.1)', 150),
+  country_iso: Text('Country as ISO 3166 code', 3),
+  birth_date: Text('Date of birth', 30),
+  gender: Text('Gender, free-form (OIDC Core §5.1)', 100),
+  zoneinfo: Text('IANA time zone (OIDC Core §5.1)', 100),
+  locale: Text('Main language (BCP 47)', 35),
+  region: Text('Customer region', 100),
+  website: Text("URL of the user's page (OIDC Core §5.1)", 2048),
+  picture: Text('URL of a picture', 2048),
+  phone: Text('Contact phone number', 40),
+};
+
+const Address = Type.Object(
+  {
+    formatted: nullable(Text(undefined, 1000)),
+    street_address: nullable(Text(undefined, 300)),
+    locality: nullable(Text(undefined, 150)),
+    region: nullable(Text(undefined, 150)),
+    postal_code: nullable(Text(undefined, 40)),
+    country: nullable(Text(undefined, 100)),
+  },
+  { additionalProperties: false },
+);
+
+const nullableProfile = Object.fromEntries(
+  Object.entries(profile).map(([field, schema]) => [field, nullable(schema)]),
+) as { [F in keyof typeof profile]: ReturnType<typeof nullable<(typeof profile)[F]>> };
+
+const UserRow = Type.Object({
+  ...nullableProfile,
+  username: nullable(Text('Username', 150)),
+  email: nullable(Email('User email')),
+  email_verified: Type.Boolean({ description: 'True if the email is verified' }),
+  email_verified_method: Method,
+  email_verified_at: Time,
+  email_change_locked_at: Time,
+  email_bounced_at: Time,
+  phone_verified: Type.Boolean({ description: 'True if the phone is verified' }),
+  phone_verified_method: Method,
+  phone_verified_at: Time,
+  address: nullable(Address),
+  logins_count: Type.Integer({ description: 'Total number of logins this user has performed' }),
+  last_ip: nullable(Type.String({ description: 'IP address of the last login' })),
+  last_login: nullable(Type.String({ description: 'Time of the last login (ISO 8601)' })),
+  suspended: Type.Boolean({ description: 'A suspended user cannot log in or use tokens' }),
+  suspended_at: Time,
+  suspended_reason: nullable(Text('Why, for administrators', 500)),
+  user_metadata: Metadata,
+  app_metadata: Metadata,
+});
+
+export const users = defineCollection({
+  name: 'user',
+  title: 'User',
+  permission: 'users',
+  collection: 'users',
+  row: UserRow,
+  defaults: () => ({
+    email_verified: false,
+    phone_verified: false,
+    logins_count: 0,
+    suspended: false,
+    user_metadata: {},
+    app_metadata: {},
+  }),
+  filter: ['email', 'username', 'phone', 'name', 'email_verified', 'phone_verified', 'suspended', 'locale'],
+  search: ['name', 'given_name', 'family_name', 'email', 'username', 'phone'],
+  normalize: { email: normalizeEmail },
+});
+
+export type User = Row<typeof UserRow>;
+
+const optional = <T extends Record<string, ReturnType<typeof Text>>>(schemas: T) =>
+  Object.fromEntries(
+    Object.entries(schemas).map(([field, schema]) => [field, nullable(schema)]),
+  ) as typeof nullableProfile;
+
+const writable = {
+  ...optional(profile),
+  email: nullable(Email("The user's email")),
+  email_verified: Type.Optional(Type.Boolean()),
+  phone_verified: Type.Optional(Type.Boolean()),
+  username: nullable(Text('Username', 150)),
+  address: nullable(Address),
+  suspended: Type.Optional(Type.Boolean()),
+  suspended_reason: nullable(Text('Why, for administrators', 500)),
+  picture: nullable(WebUrl("A URI pointing to the user's picture")),
+  user_metadata: Type.Optional(Metadata),
+  app_metadata: Type.Optional(Metadata),
+};
+export const UserWrite = Type.Object(writable, { additionalProperties: false });
+type UserInput = Partial<Pick<User, keyof typeof writable>>;
+
+/** What a change of these fields implies for the fields that administrators do not write. */
+export function deriveUser(input: UserInput, current?: User): Partial<User> {
+  const patch: Partial<User> = { ...input };
+  const time = now().toISOString();
+  for (const [address, verified] of [
+    ['email', 'email_verified'],
+    ['phone', 'phone_verified'],
+  ] as const) {
+    if (address === 'email' && typeof input.email === 'string') patch.email = normalizeEmail(input.email);
+    const changed = input[address] !== undefined && patch[address] !== (current?.[address] ?? null);
+    const flag = input[verified] ?? (changed && current ? false : undefined);
+    if (flag === undefined) continue;
+    patch[verified] = flag;
+    patch[`${verified}_method`] = flag ? 'manual' : null;
+    patch[`${verified}_at`] = flag ? time : null;
+    if (changed && address === 'email') patch.email_bounced_at = null;
+  }
+  if (input.suspended !== undefined && input.suspended !== (current?.suspended ?? false)) {
+    patch.suspended_at = input.suspended ? time : null;
+    if (!input.suspended) patch.suspended_reason = null;
+  }
+  return patch;
+}
+
+/** @param method how a verified address was verified. */
+export async function createUser(
+  tenant: Tenant,
+  input: UserInput,
+  method: VerificationMethod = 'manual',
+): Promise<User> {
+  checkMetadata('/user_metadata', input.user_metadata);
+  checkMetadata('/app_metadata', input.app_metadata);
+  const user = deriveUser(input);
+  return users.create(tenant, { ...user, ...(user.email_verified && { email_verified_method: method }) });
+}
+
+/** @returns undefined when the user is gone or has another address by now. */
+export const markEmailVerified = (
+  tenant: Tenant,
+  id: string,
+  email: string,
+  method: VerificationMethod,
+): Promise<User | undefined> =>
+  users.updateWhere(
+    tenant,
+    id,
+    { email_verified: true, email_verified_method: method, email_verified_at: now().toISOString() },
+    { email: { $eq: email } },
+  );
+
+/** Suspending ends the user's sessions, grants and refresh tokens at once. */
+export async function updateUser(tenant: Tenant, id: string, input: UserInput): Promise<User> {
+  checkMetadata('/user_metadata', input.user_metadata);
+  checkMetadata('/app_metadata', input.app_metadata);
+  const current = await users.get(tenant, id);
+  const updated = await users.update(tenant, id, deriveUser(input, current));
+  if (updated.suspended) await revokeUser(tenant, id);
+  return updated;
+}
+
+/** Takes along everything that would let the user in, and then the user: a crash in between can be repeated. */
+export async function removeUser(tenant: Tenant, id: string): Promise<User> {
+  await users.get(tenant, id);
+  await removeCredentials(tenant, { user: id });
+  await removeConsents(tenant, { user: id });
+  await revokeUser(tenant, id);
+  await removeRoleMembers(tenant, { user: id });
+  await removeTeamMembers(tenant, { user: id });
+  await removeIdentities(tenant, { user: id });
+  await removeTickets(tenant, { user: id });
+  return users.remove(tenant, id);
+}
+
+/** Counts a completed login: one atomic write. */
+export async function recordLogin(tenant: Tenant, id: string, from: Origin): Promise<void> {
+  await users.model.updateOne(
+    { _id: { $eq: id }, account: { $eq: tenant.id } },
+    { $inc: { logins_count: 1 }, $set: { last_login: now().toISOString(), last_ip: from.ip } },
+  );
+}
+
+/** A user as the user's own apps see it, and its schema. */
+export const UserView = Type.Ref(users.spec.title);
+export const viewOfUser = (user: User): Record<string, unknown> => toWire(users, user, () => false);
+
+export function mount(app: FastifyInstance): void {
+  mountResource(app, users, {
+    create: { body: UserWrite, run: (tenant, input) => createUser(tenant, input) },
+    update: { body: UserWrite, run: updateUser },
+    remove: removeUser,
+  });
+}

@@ -1,0 +1,84 @@
+/** The page where a user sees which apps they let in, and puts one out again. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { revokeConsent } from '../../domain/access/consent.ts';
+import type { Browser } from '../../oidc/browser/browser.ts';
+import { APPS, hostOf, sentences } from '../consent/app-words.ts';
+import { langQuery, pageUser } from '../login/login.ts';
+import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
+import type { ListedApp } from '../shell/pages.ts';
+import { renderPage } from '../shell/render.ts';
+
+type Granted = NonNullable<Awaited<ReturnType<Browser['apps']['oneLetInBy']>>>;
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
+
+/** A path of ours in the language that the visitor chose. */
+function href(request: FastifyRequest, path: string, query: Record<string, string | undefined> = {}): string {
+  const lang = langQuery(request).slice('?lang='.length);
+  const given = Object.entries({ ...query, lang }).filter((pair): pair is [string, string] => Boolean(pair[1]));
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+function listed(request: FastifyRequest, { id, app, permissions, ...granted }: Granted, locale: string): ListedApp {
+  const day = (date: Date) => new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone: 'UTC' }).format(date);
+  return {
+    appName: app?.name,
+    appLogo: app?.unverified ? undefined : app?.logo,
+    ours: app?.firstParty ?? false,
+    hosts: [...new Set(granted.destinations.flatMap((destination) => hostOf(destination) ?? []))],
+    clientUri: app?.unverified ? undefined : app?.uri,
+    since: day(granted.since),
+    lastLogin: granted.lastLogin && day(granted.lastLogin),
+    permissions: sentences(permissions, locale),
+    removeHref: href(request, `${APPS}/${id}`),
+  };
+}
+
+export function apps(app: FastifyInstance, browser: Browser): void {
+  const page = { config: { access: 'session' as const }, schema: { hide: true } };
+  const idOf = (request: FastifyRequest) => (request.params as { id: string }).id;
+
+  app.get(APPS, page, async (request, reply) => {
+    const { tenant } = request;
+    const visitor = await browser.visitor(request);
+    if (!visitor) return reply.redirect(browser.loginHref(tenant, href(request, APPS)), 303);
+    const { removed, next: cursor } = request.query as Record<string, unknown>;
+    const common = pageCommon(request);
+    const found = await browser.apps.letInBy(tenant, visitor.user, text(cursor));
+    return renderPage(reply, 'apps', {
+      ...common,
+      user: await pageUser(request, visitor.user),
+      removed: removed === '1',
+      apps: found.apps.map((one) => listed(request, one, common.locale)),
+      nextHref: found.next && href(request, APPS, { next: found.next }),
+      switchAccountHref: browser.loginHref(tenant, href(request, APPS), { prompt: 'login' }),
+      logoutHref: '/logout',
+    });
+  });
+
+  app.get(`${APPS}/:id`, page, async (request, reply) => {
+    const { tenant } = request;
+    const visitor = await browser.visitor(request);
+    if (!visitor) return reply.redirect(browser.loginHref(tenant, href(request, APPS)), 303);
+    const found = await browser.apps.oneLetInBy(tenant, visitor.user, idOf(request));
+    // Removed meanwhile, or never this user's: the list says how things are.
+    if (!found) return reply.redirect(href(request, APPS), 303);
+    return renderPage(reply, 'app-remove', {
+      ...pageCommon(request),
+      appName: found.app?.name,
+      action: href(request, `${APPS}/${found.id}`),
+      csrf: csrfToken(visitor.session),
+      keepHref: href(request, APPS),
+    });
+  });
+
+  app.post(`${APPS}/:id`, page, async (request, reply) => {
+    const { tenant } = request;
+    const visitor = await browser.visitor(request);
+    if (!visitor) return reply.redirect(browser.loginHref(tenant, href(request, APPS)), 303);
+    checkForm(request, visitor.session);
+    const own = { user: { $eq: visitor.user } };
+    await revokeConsent(tenant, idOf(request), own, { actor: visitor.user, actor_kind: 'user', ip: request.from.ip });
+    return reply.redirect(href(request, APPS, { removed: '1' }), 303);
+  });
+}

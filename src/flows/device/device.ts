@@ -1,0 +1,123 @@
+/**
+ * The pages of the device flow (RFC 8628 §3.3): type the code that the device shows, see what asks, and decide. Finding
+ * and deciding are auth/device.ts's.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { decide, handleOf, lookUpDevice, type Visitor } from '../../auth/device.ts';
+import { type DeviceCode, readUserCode } from '../../domain/protocol/device-code.ts';
+import { Fault } from '../../kernel/fault.ts';
+import type { Browser } from '../../oidc/browser/browser.ts';
+import { appsAddress, noticeOf, sentences } from '../consent/app-words.ts';
+import { langQuery, pageUser } from '../login/login.ts';
+import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
+import { renderPage } from '../shell/render.ts';
+
+const ACTIVATE = '/flow/device-code/activate';
+const CONFIRM = '/flow/device-code/confirm';
+const DONE = '/flow/device-code/done';
+
+type Query = Record<string, string | undefined>;
+const codeIn = (request: FastifyRequest): string => {
+  const { user_code: typed } = request.query as { user_code?: unknown };
+  return typeof typed === 'string' ? typed.slice(0, 40).trim() : '';
+};
+
+function showActivate(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  attempt: { code?: string; error?: 'unknown' | 'too_many' | 'missing'; status?: number } = {},
+) {
+  return renderPage(
+    reply,
+    'device-activate',
+    {
+      ...pageCommon(request),
+      action: CONFIRM,
+      lang: langQuery(request).slice('?lang='.length) || undefined,
+      code: attempt.code,
+      error: attempt.error && { key: `device.error.${attempt.error}` },
+    },
+    { status: attempt.status },
+  );
+}
+
+async function showConfirm(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  browser: Browser,
+  visitor: Visitor,
+  row: DeviceCode,
+) {
+  const { tenant } = request;
+  const common = pageCommon(request);
+  const { app, permissions } = await browser.apps.asked(tenant, row);
+  return renderPage(reply, 'device-confirm', {
+    ...common,
+    appName: app.name,
+    appLogo: app.logo,
+    action: `${CONFIRM}${langQuery(request)}`,
+    csrf: csrfToken(visitor.session),
+    device: handleOf(tenant, row, visitor),
+    code: readUserCode(codeIn(request)) ?? '',
+    deviceName: row.device_name,
+    address: row.ip ?? '',
+    sameNetwork: row.ip === request.ip,
+    user: await pageUser(request, visitor.user),
+    // Where the user has to be asked this page is the consent page.
+    permissions: permissions ? sentences(permissions, common.locale) : [],
+    notice: permissions ? noticeOf(tenant, app) : undefined,
+    appsAddress: permissions ? appsAddress(tenant) : undefined,
+    switchAccountHref: browser.loginHref(tenant, request.url, { prompt: 'login' }),
+  });
+}
+
+/** A refusal that belongs beside the code; everything else is a page of its own. */
+function errorOf(error: unknown): { error: 'unknown' | 'too_many'; status: number } {
+  if (error instanceof Fault && error.code === 'unknown_device_code') return { error: 'unknown', status: 400 };
+  if (error instanceof Fault && error.code === 'too_many_requests') return { error: 'too_many', status: 429 };
+  throw error;
+}
+
+export function device(app: FastifyInstance, browser: Browser): void {
+  const page = { config: { access: 'session' as const }, schema: { hide: true } };
+
+  app.get(ACTIVATE, page, async (request, reply) =>
+    showActivate(request, reply, { code: codeIn(request) || undefined }),
+  );
+
+  app.get(CONFIRM, page, async (request, reply) => {
+    const code = codeIn(request);
+    if (!code) return showActivate(request, reply, { error: 'missing', status: 400 });
+    const visitor = await browser.visitor(request);
+    if (!visitor) return reply.redirect(browser.loginHref(request.tenant, request.url), 303);
+    try {
+      return await showConfirm(request, reply, browser, visitor, await lookUpDevice(request.tenant, visitor, code));
+    } catch (error) {
+      return showActivate(request, reply, { code, ...errorOf(error) });
+    }
+  });
+
+  app.post(CONFIRM, page, async (request, reply) => {
+    const visitor = await browser.visitor(request);
+    // Logged out meanwhile: the device still shows its code.
+    if (!visitor) return reply.redirect(ACTIVATE, 303);
+    const { device_code: handle = '', decision } = checkForm(request, visitor.session);
+    const allowed = decision === 'allow';
+    try {
+      await decide(request.tenant, visitor, handle, allowed ? 'approved' : 'denied', (row) =>
+        browser.apps.remember(request.tenant, visitor.user, row),
+      );
+    } catch (error) {
+      return showActivate(request, reply, errorOf(error));
+    }
+    const lang = langQuery(request).slice(1);
+    return reply.redirect(`${DONE}?status=${allowed ? 'allowed' : 'denied'}${lang && `&${lang}`}`, 303);
+  });
+
+  app.get(DONE, page, async (request, reply) =>
+    renderPage(reply, 'device-done', {
+      ...pageCommon(request),
+      allowed: (request.query as Query).status === 'allowed',
+    }),
+  );
+}

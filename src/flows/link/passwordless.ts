@@ -1,0 +1,93 @@
+/** The page behind a mailed login link. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import { openLink, redeemLink } from '../../auth/passwordless.ts';
+import { LINK_COOKIE, type Mailed } from '../../domain/link/passwordless.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { hashToken, sameSecret } from '../../kernel/secrets.ts';
+import type { Browser } from '../../oidc/browser/browser.ts';
+import { FLOW_PAGE, langQuery } from '../login/login.ts';
+import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
+import { ERROR_PAGES } from '../shell/pages.ts';
+import { renderPage } from '../shell/render.ts';
+
+const VERIFY = '/passwordless/verify_redirect';
+
+const authorizeHref = ({ client, params }: Mailed): string =>
+  `/authorize?${new URLSearchParams({ client_id: client, response_type: 'code', ...JSON.parse(params ?? '{}') })}`;
+
+/** The pages behind a mailed link. */
+export function passwordless(app: FastifyInstance, browser: Browser): void {
+  /** A link that is over: says which of the ways, and how to go on where the app is known. */
+  async function showOver(request: FastifyRequest, reply: FastifyReply, fault: Fault) {
+    const known = fault.code as 'link_unknown' | 'link_used' | 'link_expired';
+    return renderPage(reply, 'error', { ...pageCommon(request), ...ERROR_PAGES[known] });
+  }
+
+  async function complete(request: FastifyRequest, reply: FastifyReply, token: string) {
+    const { user, link } = await redeemLink(request.tenant, token, request.from);
+    await browser.signIn(request, reply, { user: user.id, amr: ['otp'] });
+    reply.clearCookie(LINK_COOKIE, { path: '/passwordless' });
+    return reply.header('cache-control', 'no-store').redirect(authorizeHref(link), 303);
+  }
+
+  const answer = async (request: FastifyRequest, reply: FastifyReply, act: () => Promise<unknown>) => {
+    try {
+      return await act();
+    } catch (error) {
+      if (error instanceof Fault && error.code.startsWith('link_')) return showOver(request, reply, error);
+      throw error;
+    }
+  };
+
+  app.get(
+    VERIFY,
+    {
+      config: { access: 'public' },
+      schema: {
+        operationId: 'passwordless/verify_redirect',
+        tags: ['passwordless'],
+        summary: 'Receive a passwordless token via email link and convert it to a valid session',
+        description:
+          'In the browser that asked for the link it logs in and goes on to the client. In any other, such as that of a mail scanner, it shows one button that does.',
+        querystring: Type.Object({ token: Type.String({ minLength: 1, maxLength: 200 }) }),
+        response: {
+          303: Type.Unsafe({ type: 'null', description: "To the client's callback, by way of `/authorize`" }),
+        },
+      },
+    },
+    (request, reply) =>
+      answer(request, reply, async () => {
+        const { token } = request.query as { token: string };
+        const link = await openLink(request.tenant, token);
+        const cookie = request.cookies[LINK_COOKIE];
+        const ahead = /prefetch|prerender/.test(String(request.headers['sec-purpose'] ?? ''));
+        if (cookie && link.browser && sameSecret(hashToken(cookie), link.browser) && !ahead && request.method === 'GET')
+          return complete(request, reply, token);
+        const client = await browser.client(request.tenant, link.client);
+        if (!client) throw new Fault('link_unknown');
+        return renderPage(
+          reply,
+          'email-link',
+          {
+            ...pageCommon(request),
+            appName: client.name,
+            action: `${VERIFY}${langQuery(request)}`,
+            csrf: csrfToken(link.id),
+            token,
+            email: link.email,
+          },
+          FLOW_PAGE,
+        );
+      }),
+  );
+
+  app.post(VERIFY, { config: { access: 'public' }, schema: { hide: true } }, (request, reply) =>
+    answer(request, reply, async () => {
+      const { token = '' } = (request.body ?? {}) as { token?: string };
+      const link = await openLink(request.tenant, String(token));
+      checkForm(request, link.id);
+      return complete(request, reply, String(token));
+    }),
+  );
+}

@@ -1,0 +1,45 @@
+/** Which step a flow is at, decided from its stored state alone; a step answers the flow and comes back here. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Flow, Interactions } from '../../oidc/browser/interactions.ts';
+import { APPS } from '../consent/app-words.ts';
+import { showConsent } from '../consent/consent.ts';
+import { csrfToken, pageCommon } from '../shell/context.ts';
+import { renderPage } from '../shell/render.ts';
+import { FLOW_PAGE, langQuery, pageUser, showLogin } from './login.ts';
+
+async function showAccount(request: FastifyRequest, reply: FastifyReply, flow: Flow) {
+  if (!flow.sessionUser) return showLogin(request, reply, flow);
+  return renderPage(
+    reply,
+    'signed-in',
+    {
+      ...pageCommon(request, flow.params.ui_locales),
+      appName: flow.client.name,
+      action: `/flow/${flow.uid}/account${langQuery(request)}`,
+      csrf: csrfToken(flow.uid),
+      user: await pageUser(request, flow.sessionUser),
+      appsHref: APPS,
+    },
+    FLOW_PAGE,
+  );
+}
+
+export function dispatch(app: FastifyInstance, interactions: Interactions): void {
+  app.get('/flow/:uid', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
+    const flow = await interactions.open(request, reply);
+    switch (flow.prompt) {
+      case 'consent':
+        return showConsent(request, reply, flow, interactions);
+      case 'select_account':
+        return showAccount(request, reply, flow);
+      default:
+        return showLogin(request, reply, flow);
+    }
+  });
+  // A reload or the back button after a refused form lands on a page, not on an error.
+  for (const step of ['login', 'consent', 'account'])
+    app.get(`/flow/:uid/${step}`, { config: { access: 'session' }, schema: { hide: true } }, (request, reply) => {
+      const { uid } = request.params as { uid: string };
+      return reply.redirect(`/flow/${encodeURIComponent(uid)}`, 303);
+    });
+}

@@ -1,0 +1,136 @@
+/** The login page of a flow: choose who you are, type a password, or go on as who you are. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { authenticate } from '../../auth/authenticate.ts';
+import { type Connection, connectionsFor } from '../../domain/connection/connection.ts';
+import { users } from '../../domain/user/user.ts';
+import { Fault } from '../../kernel/fault.ts';
+import type { PasswordAlgorithm } from '../../kernel/secrets.ts';
+import type { Flow, Interactions } from '../../oidc/browser/interactions.ts';
+import { SESSION_COOKIE } from '../../oidc/browser/logout.ts';
+import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
+import type { LoginError } from '../shell/pages.ts';
+import { renderPage } from '../shell/render.ts';
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
+
+/**
+ * The form of a flow's page ends at the app, and Chromium holds form-action against every redirect that follows it. An
+ * app whose callback goes on to another of its origins would be stopped there, so the policy does not say.
+ */
+export const FLOW_PAGE = { formAction: '*' } as const;
+
+export const pageUser = async (request: FastifyRequest, id: string) => {
+  const user = await users.find(request.tenant, id);
+  return { name: user?.name ?? user?.given_name ?? user?.username ?? '', email: user?.email ?? '' };
+};
+
+async function passwordConnection(request: FastifyRequest, flow: Flow) {
+  const usable = await connectionsFor(request.tenant, flow.client.id);
+  const wanted = flow.params.connection_id ?? flow.params.connection;
+  const isWanted = ({ id, connection_name }: Connection) => !wanted || id === wanted || connection_name === wanted;
+  return usable.find((connection) => connection.connection_type === 'database' && isWanted(connection));
+}
+
+type Attempt = { email?: string; error?: LoginError; status?: number };
+
+export async function showLogin(request: FastifyRequest, reply: FastifyReply, flow: Flow, attempt: Attempt = {}) {
+  const connection = await passwordConnection(request, flow);
+  return renderPage(
+    reply,
+    'login',
+    {
+      ...pageCommon(request, flow.params.ui_locales),
+      appName: flow.client.name,
+      action: `/flow/${flow.uid}/login${langQuery(request)}`,
+      csrf: csrfToken(flow.uid),
+      email: attempt.email ?? text(flow.params.login_hint),
+      identifier: 'email_or_username',
+      error: attempt.error,
+      passwordEnabled: connection !== undefined,
+      connection: connection?.id,
+      connections: [],
+    },
+    { ...FLOW_PAGE, status: attempt.status },
+  );
+}
+
+/** The chosen language stays with the form. */
+export const langQuery = (request: FastifyRequest): string => {
+  const { lang } = request.query as { lang?: unknown };
+  return typeof lang === 'string' && /^[a-zA-Z-]{2,20}$/.test(lang) ? `?lang=${lang}` : '';
+};
+
+/** What a refused attempt says, at which field. */
+function errorOf(fault: Fault, tenant: string): Attempt {
+  switch (fault.code) {
+    case 'wrong_credentials':
+    case 'unknown_user':
+      return { status: 401, error: { field: 'password', key: 'login.error.wrong_credentials' } };
+    case 'user_suspended':
+      return { status: 403, error: { key: 'login.error.user_suspended', values: { tenant } } };
+    case 'unavailable':
+      return { status: 503, error: { key: 'login.error.unavailable' } };
+    case 'csrf':
+      return { status: 403, error: { key: 'login.error.csrf' } };
+    case 'locked_out':
+      return {
+        status: 429,
+        error: { key: 'login.error.locked_out', values: { count: Math.ceil((fault.retryAfterSeconds ?? 60) / 60) } },
+      };
+    default:
+      throw fault;
+  }
+}
+
+export function login(
+  app: FastifyInstance,
+  interactions: Interactions,
+  options: { passwordHash: PasswordAlgorithm },
+): void {
+  app.post('/flow/:uid/login', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
+    const flow = await interactions.open(request, reply);
+    let email: string | undefined;
+    try {
+      const { password = '', ...form } = checkForm(request, flow.uid);
+      email = form.email?.trim().slice(0, 254);
+      if (!email)
+        return showLogin(request, reply, flow, {
+          status: 400,
+          error: { field: 'email', key: 'login.error.identifier_missing' },
+        });
+      if (!password)
+        return showLogin(request, reply, flow, {
+          status: 400,
+          email,
+          error: { field: 'password', key: 'login.error.password_missing' },
+        });
+      const connection = await passwordConnection(request, flow);
+      if (!connection) throw new Fault('forbidden');
+      const user = await authenticate(request.tenant, {
+        connection,
+        identifier: email,
+        password,
+        client: flow.client.id,
+        from: request.from,
+        algorithm: options.passwordHash,
+      });
+      const next = await interactions.login(flow, request, {
+        user: user.id,
+        amr: ['pwd'],
+        sessionId: request.cookies[SESSION_COOKIE],
+      });
+      return reply.redirect(next, 303);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      if (error.retryAfterSeconds) reply.header('retry-after', String(error.retryAfterSeconds));
+      return showLogin(request, reply, flow, { ...errorOf(error, request.tenant.account.name), email });
+    }
+  });
+
+  app.post('/flow/:uid/account', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
+    const flow = await interactions.open(request, reply);
+    const { decision } = checkForm(request, flow.uid);
+    if (decision !== 'continue' || !flow.sessionUser) return showLogin(request, reply, flow);
+    return reply.redirect(await interactions.continueAs(flow), 303);
+  });
+}

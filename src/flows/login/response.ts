@@ -1,0 +1,45 @@
+/** Authorization responses as pages: a form that goes to the app by itself, a message to the window that asked. */
+import type { FastifyRequest } from 'fastify';
+import { pageCommon } from '../shell/context.ts';
+import { page, type RenderedPage } from '../shell/render.ts';
+
+export type Response = {
+  mode: 'form_post' | 'web_message';
+  appName?: string;
+  /** What the app asked for (`ui_locales`). */
+  languages?: unknown;
+  redirectUri: string;
+  values: Record<string, string>;
+  /** Origins that may have the page in a frame. */
+  ancestors: readonly string[];
+};
+
+/** JSON that survives any charset and any cleaning of text. */
+const asciiJson = (value: unknown): string =>
+  JSON.stringify(value).replace(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+export function responsePage(request: FastifyRequest, response: Response): RenderedPage {
+  // No language menu: the answer is given once.
+  const common = { ...pageCommon(request, response.languages), locales: [] };
+  const { mode, redirectUri, values, ancestors, appName = common.tenant.name } = response;
+  if (mode === 'web_message')
+    return page(
+      'web-message',
+      {
+        ...common,
+        appName,
+        target: new URL(redirectUri).origin,
+        message: asciiJson({ type: 'authorization_response', response: values }),
+      },
+      { frameAncestors: ancestors },
+    );
+  return page(
+    'form-post',
+    { ...common, appName, action: redirectUri, fields: values },
+    // Chromium holds form-action against the redirects that follow, and where an app goes on to is its own business.
+    { formAction: '*' },
+  );
+}

@@ -1,0 +1,20 @@
+/** Where a login for a page of ours comes back to: on to that page, and to no other origin. */
+import type { FastifyInstance } from 'fastify';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import type { Browser } from '../../oidc/browser/browser.ts';
+
+/** The path in `state` as an address of this origin; whole, because a path alone may spell another host (`//host`). */
+function destination(tenant: Tenant, state: unknown): string {
+  const url = typeof state === 'string' && state ? URL.parse(state, tenant.origin) : null;
+  if (url?.origin !== tenant.origin) throw new Fault('invalid_request');
+  return `${tenant.origin}${url.pathname}${url.search}${url.hash}`;
+}
+
+export function returning(app: FastifyInstance, browser: Browser): void {
+  app.get(browser.returnPath, { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
+    const { state, error } = request.query as Record<string, unknown>;
+    if (error) throw new Fault('forbidden');
+    return reply.redirect(destination(request.tenant, state), 303);
+  });
+}

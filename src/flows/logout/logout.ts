@@ -1,0 +1,125 @@
+/** Logging out: at once when the app proves whom it means, else after asking; and telling the other apps on the way. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { append } from '../../domain/trail/log.ts';
+import {
+  endSession,
+  frontchannelOf,
+  LOGOUT_PARAMETERS,
+  type LogoutParams,
+  type LogoutRequest,
+  logoutParams,
+  readLogout,
+  SESSION_COOKIE,
+  sessionCookie,
+} from '../../oidc/browser/logout.ts';
+import type { ProviderFor } from '../../oidc/engine/providers.ts';
+import { FLOW_PAGE, langQuery, pageUser } from '../login/login.ts';
+import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
+import { renderPage } from '../shell/render.ts';
+
+const wantsHtml = (request: FastifyRequest): boolean => (request.headers.accept ?? '').includes('text/html');
+
+/** The request once more, for a page of ours to come back with. */
+const carry = (path: string, request: FastifyRequest, params: LogoutParams): string => {
+  const carried = new URLSearchParams();
+  for (const name of LOGOUT_PARAMETERS) if (params[name]) carried.set(name, params[name]);
+  const lang = langQuery(request).slice(1);
+  return `${path}?${[carried.toString(), lang].filter(Boolean).join('&')}`;
+};
+
+export function logout(app: FastifyInstance, providerFor: ProviderFor): void {
+  /** Ends the session, if any, and sends the browser on. */
+  async function finish(request: FastifyRequest, reply: FastifyReply, asked: LogoutRequest, params: LogoutParams) {
+    const { tenant } = request;
+    const { session, user, redirectTo, client } = asked;
+    const frames = session ? await frontchannelOf(tenant, session) : [];
+    if (session) {
+      await endSession(tenant, session);
+      await append(tenant, {
+        type: 'auth.logout',
+        status: 'success',
+        user,
+        client: client?.id,
+        data: { ip: request.from.ip },
+      });
+    }
+    reply.clearCookie(SESSION_COOKIE, sessionCookie(tenant));
+    const page = wantsHtml(request);
+    if (redirectTo && !(page && frames.length))
+      return reply.header('cache-control', 'no-store').redirect(redirectTo, 303);
+    if (!page) return reply.header('cache-control', 'no-store').send({ status: 'logout' });
+    const { post_logout_redirect_uri = params.returnTo, state } = params;
+    return renderPage(
+      reply,
+      'signed-out',
+      {
+        ...pageCommon(request, params.ui_locales),
+        appName: redirectTo ? client?.name : undefined,
+        next: client?.uri ? { href: client.uri, labelKey: 'action.back' } : undefined,
+        // By way of this endpoint, which checks the address again and knows schemes that a page may not link to.
+        onward: redirectTo
+          ? { href: carry('/logout', request, { client_id: client?.id, post_logout_redirect_uri, state }) }
+          : undefined,
+        frames: frames.map((href) => ({ href })),
+      },
+      { frameSrc: frames },
+    );
+  }
+
+  async function startWith(request: FastifyRequest, reply: FastifyReply, params: LogoutParams) {
+    const asked = await readLogout(providerFor, request, params);
+    if (asked.confirmed || !asked.session || !asked.user) return finish(request, reply, asked, params);
+    return renderPage(
+      reply,
+      'logout',
+      {
+        ...pageCommon(request, params.ui_locales),
+        appName: asked.client?.name,
+        action: carry('/logout/confirm', request, params),
+        csrf: csrfToken(asked.session.uid),
+        user: await pageUser(request, asked.user),
+        stayHref: '/',
+      },
+      asked.redirectTo ? FLOW_PAGE : {},
+    );
+  }
+  const start = (request: FastifyRequest, reply: FastifyReply) =>
+    startWith(request, reply, logoutParams(request.query, request.body));
+
+  const describe = { tags: ['session'], summary: 'Log out (OpenID Connect RP-Initiated Logout 1.0)' };
+  app.get('/logout', { config: { access: 'public' }, schema: { ...describe, operationId: 'session/logout' } }, start);
+  app.post(
+    '/logout',
+    { config: { access: 'public' }, schema: { ...describe, operationId: 'session/logoutPost' } },
+    start,
+  );
+
+  app.get(
+    '/v2/logout',
+    {
+      config: { access: 'public' },
+      schema: { tags: ['session'], operationId: 'session/logoutV2', summary: 'Log out, as apps written for Auth0 do' },
+    },
+    (request, reply) => {
+      const params = logoutParams(request.query);
+      // Only an app has logout URLs here: without one there is nowhere to return to.
+      const named = params.client_id !== undefined || params.id_token_hint !== undefined;
+      const known = named ? params : { ...params, returnTo: undefined, post_logout_redirect_uri: undefined };
+      return startWith(request, reply, known);
+    },
+  );
+
+  // The language menu of the last page, and a reload that lost its form.
+  app.get('/logout/confirm', { config: { access: 'session' }, schema: { hide: true } }, (request, reply) =>
+    reply.redirect(carry('/logout', request, logoutParams(request.query)), 303),
+  );
+  app.post('/logout/confirm', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
+    const params = logoutParams(request.query);
+    const asked = await readLogout(providerFor, request, params);
+    if (asked.session) {
+      const { logout: decision } = checkForm(request, asked.session.uid);
+      if (decision !== 'yes') return reply.redirect('/', 303);
+    }
+    return finish(request, reply, asked, params);
+  });
+}

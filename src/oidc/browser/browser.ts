@@ -1,0 +1,93 @@
+/** What our pages need of the engine outside an app's authorization flow: who is at the browser, and how they log in. */
+import { createHash } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Visitor } from '../../auth/device.ts';
+import { users } from '../../domain/user/user.ts';
+import { inSeconds } from '../../kernel/clock.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { mintToken } from '../../kernel/secrets.ts';
+import { PAGES, PAGES_RETURN } from '../client/client-metadata.ts';
+import { originAllowed } from '../client/client-rules.ts';
+import type { ProviderFor } from '../engine/providers.ts';
+import { acrOf } from '../request/requested-claims.ts';
+import { SESSION_COOKIE, secondsLeft, sessionCookie, sessionOf } from '../storage/session.ts';
+import { bearerUser } from '../wire/bearer.ts';
+import { apps } from './apps.ts';
+import { endSession } from './logout.ts';
+
+export type Browser = ReturnType<typeof browser>;
+
+export type StartingClient = {
+  name: string;
+  callbacks: readonly string[];
+  mayUse(grantType: string): boolean;
+  mayRedirectTo(uri: string): boolean;
+  /** CORS. */
+  mayCallFrom(origin: string | undefined): boolean;
+};
+
+/** Where the browser logs in, to come back to `path`: by way of the built-in client of our pages. */
+export function loginHref(tenant: Tenant, path: string, extra: Record<string, string> = {}): string {
+  const query = new URLSearchParams({
+    client_id: PAGES,
+    response_type: 'code',
+    redirect_uri: `${tenant.origin}${PAGES_RETURN}`,
+    scope: 'openid',
+    state: path,
+    // Of a verifier that nobody knows: the code that comes back is worth nothing.
+    code_challenge: createHash('sha256').update(mintToken()).digest('base64url'),
+    code_challenge_method: 'S256',
+    ...extra,
+  });
+  return `/authorize?${query}`;
+}
+
+export function browser(providerFor: ProviderFor) {
+  return {
+    /** The path that `loginHref` comes back to first, with the page's own in `state`. */
+    returnPath: PAGES_RETURN,
+
+    apps: apps(providerFor),
+
+    /** Nobody when their account is gone or suspended. */
+    async visitor(request: FastifyRequest): Promise<Visitor | undefined> {
+      const session = await sessionOf(providerFor, request);
+      const user = session?.accountId && (await users.find(request.tenant, session.accountId));
+      if (!session || !user || user.suspended) return undefined;
+      const { amr = [], uid } = session;
+      return { user: user.id, session: uid, amr, authTime: session.authTime() ?? 0, from: request.from };
+    },
+
+    /** The user of the request's bearer token, if it carries one. */
+    bearer: (request: FastifyRequest) => bearerUser(providerFor, request),
+
+    loginHref,
+
+    /** A client as those see it who start something for it without its secret. */
+    async client(tenant: Tenant, id: string): Promise<StartingClient | undefined> {
+      const client = await (await providerFor(tenant)).Client.find(id);
+      if (!client) return undefined;
+      return {
+        name: client.clientName ?? id,
+        callbacks: client.redirectUris ?? [],
+        mayUse: (grantType) => client.grantTypeAllowed(grantType),
+        mayRedirectTo: (uri) => client.redirectUriAllowed(uri),
+        mayCallFrom: (origin) => origin !== undefined && originAllowed(client, origin),
+      };
+    },
+
+    /** Logs the browser in, under a session id that nobody has seen before. */
+    async signIn(request: FastifyRequest, reply: FastifyReply, login: { user: string; amr: string[] }): Promise<void> {
+      const { tenant } = request;
+      const provider = await providerFor(tenant);
+      const previous = await sessionOf(providerFor, request);
+      const session = previous?.accountId === login.user ? previous : new provider.Session();
+      if (session === previous) session.resetIdentifier();
+      else if (previous) await endSession(tenant, previous);
+      session.loginAccount({ accountId: login.user, amr: login.amr, acr: acrOf(login.amr) });
+      const seconds = secondsLeft(tenant, session);
+      await session.save(seconds);
+      reply.setCookie(SESSION_COOKIE, session.jti, { ...sessionCookie(tenant), expires: inSeconds(seconds) });
+    },
+  };
+}

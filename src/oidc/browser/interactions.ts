@@ -1,0 +1,141 @@
+/** The hosted pages' way into the engine: what a login waits for, and how a step answers it. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { errors, type Interaction, type InteractionResults, type Provider } from 'oidc-provider';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { type ClientExtras, isUnverified } from '../client/client-metadata.ts';
+import type { ProviderFor } from '../engine/providers.ts';
+import type { AuthorizationDetail } from '../request/authorization-details.ts';
+import { destinationOf, detailsOf, rememberConsent, wantedOf } from '../request/consent.ts';
+import { type ConsentQuestion, questionOf } from '../request/permissions.ts';
+import { acrOf } from '../request/requested-claims.ts';
+import { endSession, SESSION_COOKIE } from './logout.ts';
+
+export type { AuthorizationDetail };
+
+export type Flow = {
+  provider: Provider;
+  interaction: Interaction;
+  uid: string;
+  prompt: string;
+  params: Record<string, unknown>;
+  client: {
+    id: string;
+    name: string;
+    logo?: string;
+    uri?: string;
+    policy?: string;
+    tos?: string;
+    firstParty: boolean;
+    /** True when nobody at the tenant has seen it: it registered itself. */
+    unverified: boolean;
+    /** Where it has the browser sent back to: a host, `localhost`, or the scheme of a native app. */
+    destination?: string;
+  };
+  /** The user whom the browser's session belongs to, if any. */
+  sessionUser?: string;
+};
+
+export type Interactions = ReturnType<typeof interactions>;
+
+export function interactions(providerFor: ProviderFor) {
+  /** @throws Fault `flow_expired` when the browser carries no such flow (RFC 6819 §4.4.1.8: it is bound by a cookie). */
+  async function open(request: FastifyRequest, reply: FastifyReply): Promise<Flow> {
+    const provider = await providerFor(request.tenant);
+    const interaction = await provider.interactionDetails(request.raw, reply.raw).catch((error: unknown) => {
+      if (error instanceof errors.SessionNotFound) throw new Fault('flow_expired', undefined, { cause: error });
+      throw error;
+    });
+    const { uid } = request.params as { uid: string };
+    if (interaction.uid !== uid) throw new Fault('flow_expired');
+    const client = await provider.Client.find(interaction.params.client_id as string);
+    if (!client) throw new Fault('flow_expired');
+    return {
+      provider,
+      interaction,
+      uid,
+      prompt: interaction.prompt.name,
+      params: interaction.params,
+      client: {
+        id: client.clientId,
+        name: client.clientName ?? client.clientId,
+        logo: client.logoUri,
+        uri: client.clientUri,
+        policy: client.policyUri,
+        tos: client.tosUri,
+        firstParty: (client as unknown as ClientExtras).first_party ?? false,
+        unverified: isUnverified(client),
+        destination: destinationOf(interaction.params.redirect_uri),
+      },
+      sessionUser: interaction.session?.accountId,
+    };
+  }
+
+  /** Stores the step's result beside those of the steps before; the browser goes on at the returned address. */
+  async function answer({ interaction }: Flow, result: InteractionResults): Promise<string> {
+    interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
+    await interaction.persist();
+    return interaction.returnTo;
+  }
+
+  /**
+   * A login by somebody else than the browser's session belongs to: the old session ends, so that no app of the one
+   * user goes on with tokens of the other.
+   */
+  async function leaveSession(tenant: Tenant, flow: Flow, sessionId: string | undefined): Promise<void> {
+    const session = sessionId ? await flow.provider.Session.find(sessionId) : undefined;
+    if (session) await endSession(tenant, session);
+    flow.interaction.session = undefined;
+    await flow.interaction.persist();
+  }
+
+  return {
+    open,
+
+    async login(
+      flow: Flow,
+      request: FastifyRequest,
+      login: { user: string; amr: string[]; sessionId?: string },
+    ): Promise<string> {
+      if (flow.sessionUser && flow.sessionUser !== login.user)
+        await leaveSession(request.tenant, flow, login.sessionId);
+      return answer(flow, {
+        login: { accountId: login.user, amr: login.amr, acr: acrOf(login.amr), remember: true },
+        // Somebody else may have allowed something a step before.
+        consent: undefined,
+        // Whoever logs in has chosen an account by that.
+        ...(flow.prompt === 'select_account' && { select_account: {} }),
+      } as InteractionResults);
+    },
+
+    /** The user stays who they are (prompt=select_account); that is no login, since nobody has proved anything. */
+    continueAs: (flow: Flow) =>
+      answer(flow, {
+        select_account: {},
+      } as InteractionResults),
+
+    async allow(flow: Flow, request: FastifyRequest): Promise<string> {
+      // The page may be of somebody who has logged out since.
+      const session = await flow.provider.Session.find(request.cookies[SESSION_COOKIE] ?? '');
+      if (!session || session.uid !== flow.interaction.session?.uid) throw new Fault('flow_expired');
+      await rememberConsent(request.tenant, flow.interaction);
+      return answer(flow, { consent: {} });
+    },
+
+    /** RFC 6749 §4.1.2.1: the relying party is told that the user said no. */
+    deny: (flow: Flow) =>
+      answer(flow, {
+        error: 'access_denied',
+        error_description: 'the user did not allow the request',
+      }),
+
+    async question(
+      flow: Flow,
+      { tenant }: FastifyRequest,
+    ): Promise<ConsentQuestion & { details: AuthorizationDetail[] }> {
+      const parties = { user: flow.sessionUser!, client: flow.client.id };
+      const asked = await questionOf(tenant, parties, await wantedOf(tenant, flow.interaction));
+      return { ...asked, details: detailsOf(flow.interaction) };
+    },
+  };
+}

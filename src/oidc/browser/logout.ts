@@ -1,0 +1,158 @@
+/** RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0): checks the request and ends the browser's session. */
+import type { FastifyRequest } from 'fastify';
+import { compactVerify, decodeProtectedHeader } from 'jose';
+import type { Client, Provider, Session } from 'oidc-provider';
+import { clients } from '../../domain/client/client.ts';
+import { accountKeys } from '../../domain/key/account-keys.ts';
+import { endSession as endStoredSession } from '../../domain/protocol/session-end.ts';
+import { users } from '../../domain/user/user.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import type { ProviderFor } from '../engine/providers.ts';
+import { sessionOf } from '../storage/session.ts';
+
+export { SESSION_COOKIE, sessionCookie } from '../storage/session.ts';
+
+export const LOGOUT_PARAMETERS = [
+  'id_token_hint',
+  'logout_hint',
+  'client_id',
+  'post_logout_redirect_uri',
+  'returnTo',
+  'state',
+  'ui_locales',
+] as const;
+export type LogoutParams = { [name in (typeof LOGOUT_PARAMETERS)[number]]?: string };
+
+export type LogoutRequest = {
+  /** Where to send the browser, the client's `state` included; undefined when the client named nothing. */
+  redirectTo?: string;
+  client?: { id: string; name?: string; uri?: string };
+  session?: Session;
+  user?: string;
+  /** True when the hint proves that the client means this very session, so that nobody has to be asked (§2). */
+  confirmed: boolean;
+};
+
+/** @throws Fault `invalid_request` for a parameter that comes twice or is not text (RFC 6749 §3.1). */
+export function logoutParams(...sources: unknown[]): LogoutParams {
+  const params: LogoutParams = {};
+  for (const source of sources) {
+    for (const name of LOGOUT_PARAMETERS) {
+      const value = (source as Record<string, unknown> | null | undefined)?.[name];
+      if (value === undefined || value === null) continue;
+      if (typeof value !== 'string') throw new Fault('invalid_request', `${name} must be given once, as text`);
+      params[name] = value;
+    }
+  }
+  return params;
+}
+
+type Hint = { iss?: unknown; aud?: unknown; sub?: unknown; sid?: unknown };
+
+/** An id token of ours, expired or not (§2), and signed as the client's were at the time. */
+async function openHint(tenant: Tenant, hint: string): Promise<Hint> {
+  const { published } = await accountKeys(tenant);
+  const { typ, kid, alg } = decodeProtectedHeader(hint);
+  const key = published.find((one) => one.kid === kid);
+  // Other tokens of ours have a type: an access or a logout token proves nothing here.
+  if (!key || key.alg !== alg || (typ !== undefined && typ !== 'JWT')) throw new Error('not an id token of ours');
+  const { payload } = await compactVerify(hint, key.publicKey, { algorithms: [key.alg] });
+  return JSON.parse(Buffer.from(payload).toString()) as Hint;
+}
+
+async function clientOfHint(
+  provider: Provider,
+  tenant: Tenant,
+  hint: string,
+  clientId: string | undefined,
+): Promise<{ client: Client; sub: unknown; sid: unknown }> {
+  const bad = (why: string): never => {
+    throw new Fault('invalid_request', `id_token_hint ${why}`);
+  };
+  const { iss, aud, sub, sid } = await openHint(tenant, hint).catch(() => bad('is not valid'));
+  const audience = [aud].flat()[0];
+  if (iss !== tenant.origin || typeof audience !== 'string') return bad('is not valid');
+  if (clientId && clientId !== audience) bad('was not issued to this client_id');
+  const client = (await provider.Client.find(audience)) ?? bad('was issued to a client that does not exist');
+  return { client, sub, sid };
+}
+
+/** Whether `logout_hint` may mean this user: their id, email, username or phone. */
+async function mayMean(tenant: Tenant, hint: string, user: string): Promise<boolean> {
+  const row = await users.find(tenant, user);
+  const names = [row?.id, row?.email, row?.username, row?.phone];
+  return names.some((name) => name?.toLowerCase() === hint.trim().toLowerCase());
+}
+
+/** @throws Fault `invalid_request` for a hint that is not ours or a return address that is not registered. */
+export async function readLogout(
+  providerFor: ProviderFor,
+  request: FastifyRequest,
+  params: LogoutParams,
+): Promise<LogoutRequest> {
+  const { tenant } = request;
+  const provider = await providerFor(tenant);
+  const session = await sessionOf(providerFor, request);
+  const { id_token_hint: hint, client_id: clientId, logout_hint: whom, state } = params;
+  const target = params.post_logout_redirect_uri ?? params.returnTo;
+  const hinted = hint ? await clientOfHint(provider, tenant, hint, clientId) : undefined;
+  const client = hinted?.client ?? (clientId ? await provider.Client.find(clientId) : undefined);
+  if (clientId && !client) throw new Fault('invalid_request', 'client_id is unknown');
+  let redirectTo: string | undefined;
+  if (target !== undefined) {
+    if (!client) throw new Fault('invalid_request', 'a return address needs an id_token_hint or a client_id');
+    if (!client.postLogoutRedirectUriAllowed(target))
+      throw new Fault('invalid_request', 'the return address is not one of the logout URLs of the client');
+    redirectTo = state === undefined ? target : withState(target, state);
+  }
+  const user = session?.accountId;
+  // A hint without `sid` was issued outside of any browser session: to a device, or for a password.
+  const thisSession = (proof: { sub: unknown; sid: unknown; client: Client }) =>
+    proof.sub === user &&
+    (proof.sid === undefined || proof.sid === session?.authorizations?.[proof.client.clientId]?.sid);
+  return {
+    redirectTo,
+    client: client && { id: client.clientId, name: client.clientName, uri: client.clientUri },
+    session,
+    user,
+    confirmed:
+      !user ||
+      (hinted !== undefined && thisSession(hinted) && (whom === undefined || (await mayMean(tenant, whom, user)))),
+  };
+}
+
+/** Added to the address as registered, to the letter. */
+function withState(target: string, state: string): string {
+  return `${target}${target.includes('?') ? '&' : '?'}${new URLSearchParams({ state })}`;
+}
+
+/** Ends the session, what was granted within it, and the sessions at its clients that can be told from here. */
+export const endSession = (tenant: Tenant, session: Session): Promise<void> =>
+  endStoredSession(
+    tenant,
+    { uid: session.uid, user: session.accountId, authorizations: session.authorizations ?? {} },
+    () => session.destroy(),
+  );
+
+/**
+ * Front-Channel Logout 1.0 §3: what the browser has to open for each client of the session that asked for it. The
+ * answer is safe to use after the session ended.
+ */
+export async function frontchannelOf(tenant: Tenant, session: Session): Promise<string[]> {
+  const authorizations = Object.entries(session.authorizations ?? {}).filter(([, { sid }]) => sid);
+  const known = await clients.many(
+    tenant,
+    authorizations.map(([id]) => id),
+  );
+  return authorizations.flatMap(([id, { sid }]) => {
+    const { frontchannel_logout_uri: uri, frontchannel_logout_session_required: named } = known.get(id) ?? {};
+    const url = uri ? URL.parse(uri) : null;
+    if (!url) return [];
+    if (named && sid) {
+      url.searchParams.set('iss', tenant.origin);
+      url.searchParams.set('sid', sid);
+    }
+    return [url.href];
+  });
+}

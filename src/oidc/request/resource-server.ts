@@ -1,0 +1,156 @@
+/** An Api of the account as the engine's resource server: which scopes a token for it may carry, and for how long. */
+import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
+import { type Role, roles } from '../../domain/access/role.ts';
+import { rolesOf } from '../../domain/access/role-member.ts';
+import { type Api, apis, recentApi } from '../../domain/api/api.ts';
+import { audienceOf, resourceOf, userinfoAudience } from '../../domain/api/audience.ts';
+import { managementAudience, PLATFORM_AUDIENCE, PLATFORM_PERMISSIONS } from '../../domain/api/permission.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { scopeWords } from '../../kernel/text.ts';
+import { type ClientExtras, PAGES } from '../client/client-metadata.ts';
+import { isStandardScope } from '../token/claims.ts';
+import { signedAudience } from './authorization-request.ts';
+
+/** Set by the bridge where `audience` and `resource` are both given and differ. */
+export const MISMATCH = 'urn:cardea:audience-and-resource-differ';
+
+/** What the operator's client may ask tokens for; a row of no database, served on the root account's hosts only. */
+const platformApi = {
+  ...apis.spec.defaults(),
+  name: 'Platform',
+  identifier: PLATFORM_AUDIENCE,
+  permissions: [...PLATFORM_PERMISSIONS],
+} as unknown as Api;
+
+/** Userinfo as an audience to ask for by name: what a token is for where nothing is asked for and nothing is the default. */
+const userinfoApi = (identifier: string) =>
+  ({ ...apis.spec.defaults(), name: 'Userinfo', identifier, permissions: [] }) as unknown as Api;
+
+/** The Api of an audience or resource indicator. */
+export async function apiOf(tenant: Tenant, resource: string): Promise<Api | undefined> {
+  if (resource === userinfoAudience(tenant)) return userinfoApi(resource);
+  const identifier = audienceOf(resource);
+  const api = await recentApi(tenant, identifier);
+  return api || !isOwnAddress(tenant, identifier) ? api : recentApi(tenant, managementAudience(tenant.id));
+}
+
+/** RFC 9728: the management API under its address, which is how its metadata names it; some clients add a slash. */
+const isOwnAddress = ({ origin }: Tenant, identifier: string): boolean =>
+  identifier === origin || identifier === `${origin}/`;
+
+export async function heldRoles(tenant: Tenant, user: string): Promise<Role[]> {
+  return [...(await roles.many(tenant, await rolesOf(tenant, user))).values()];
+}
+
+/** Permissions of an Api that a user's roles grant. */
+async function grantedByRoles(tenant: Tenant, user: string, api: Api): Promise<Set<string>> {
+  return new Set(
+    (await heldRoles(tenant, user)).flatMap((role) =>
+      role.permissions.filter((p) => p.api === api.id).map((p) => p.value),
+    ),
+  );
+}
+
+/** Every scope that an audience knows, whoever asks. */
+export const catalogueOf = async (tenant: Tenant, identifier: string): Promise<string[]> =>
+  ((await apiOf(tenant, identifier))?.permissions ?? []).map(({ value }) => value);
+
+/** What the request asks for; a code or a refresh token has it from the request that it came from. */
+function askedScopes({ oidc: { params, entities } }: KoaContextWithOIDC): string[] {
+  const asked = scopeWords(params?.scope);
+  return asked.length ? asked : [...((entities.AuthorizationCode ?? entities.RefreshToken)?.scopes ?? [])];
+}
+
+/** An Api's scopes; one that does not insist on its list takes what it is asked for. */
+function offered(api: Api, asked: readonly string[]): string[] {
+  const catalogue = api.permissions.map(({ value }) => value);
+  return api.enforce_policies ? catalogue : [...new Set([...catalogue, ...asked])];
+}
+
+/** What a machine client may have of an Api; nothing where it may not ask for it at all. */
+export function machineScopes({ api_grants }: ClientExtras, api: Api, asked: readonly string[]): string[] | undefined {
+  const scopes = offered(api, asked);
+  if (!api_grants) return scopes;
+  const grant = api_grants.find((candidate) => candidate.api === api.id);
+  return grant && scopes.filter((scope) => grant.scope.includes(scope));
+}
+
+/** Scopes that this request may end up with: the Api's, what the client may have of them, what the user's roles grant. */
+async function allowedScopes(tenant: Tenant, ctx: KoaContextWithOIDC, api: Api): Promise<string[]> {
+  const asked = askedScopes(ctx);
+  if (ctx.oidc.params?.grant_type === 'client_credentials') {
+    const allowed = machineScopes(ctx.oidc.client as ClientExtras, api, asked);
+    if (!allowed) throw new errors.InvalidTarget('the client may not ask for this audience');
+    return allowed;
+  }
+  let allowed = offered(api, asked);
+  if (api.rbac) {
+    const user = ctx.oidc.account?.accountId ?? ctx.oidc.session?.accountId;
+    const granted = user ? await grantedByRoles(tenant, user, api) : new Set<string>();
+    allowed = allowed.filter((scope) => granted.has(scope));
+  }
+  return allowed;
+}
+
+/**
+ * The account's default audience, for a request that names none. Not for our own pages, which want no Api, and not where
+ * the Api has gone.
+ */
+export async function defaultResource(tenant: Tenant, clientId: string): Promise<string | undefined> {
+  const { default_audience: audience } = tenant.account.oauth;
+  if (!audience || clientId === PAGES || !(await apiOf(tenant, audience))) return undefined;
+  return resourceOf(audience);
+}
+
+/** @throws InvalidTarget (RFC 8707 §2) for an audience that the account does not serve to this client. */
+export async function resourceServer(
+  tenant: Tenant,
+  ctx: KoaContextWithOIDC,
+  identifier: string,
+  operatorClientId: string,
+): Promise<ResourceServer> {
+  const named = signedAudience(ctx);
+  if (identifier === MISMATCH || (named !== undefined && named !== identifier))
+    throw new errors.InvalidTarget('audience and resource differ');
+  const operator =
+    tenant.account.root && identifier === PLATFORM_AUDIENCE && ctx.oidc.client?.clientId === operatorClientId;
+  const api = operator ? platformApi : await apiOf(tenant, identifier);
+  if (!api || (ctx.oidc.client?.clientId === operatorClientId && !operator))
+    throw new errors.InvalidTarget('unknown audience');
+  const allowed = await allowedScopes(tenant, ctx, api);
+  // A machine client that asks for nothing in particular gets all that it may have.
+  if (ctx.oidc.params?.grant_type === 'client_credentials' && !scopeWords(ctx.oidc.params.scope).length)
+    ctx.oidc.params.scope = allowed.join(' ');
+  return {
+    audience: api.identifier,
+    scope: allowed.join(' '),
+    accessTokenTTL: api.token_lifetime,
+    accessTokenFormat: 'jwt',
+    jwt: { sign: { alg: api.signing_alg } },
+  } as ResourceServer;
+}
+
+/**
+ * Of some scopes those that are the Api's. One that takes whatever it is asked for also takes those of OpenID Connect,
+ * which say nothing about it.
+ */
+export async function ownScopes(tenant: Tenant, identifier: string, scopes: readonly string[]): Promise<string[]> {
+  const api = await apiOf(tenant, identifier);
+  const listed = new Set(api?.permissions.map(({ value }) => value));
+  return scopes.filter((scope) => listed.has(scope) || (api?.enforce_policies === false && !isStandardScope(scope)));
+}
+
+/** The scopes' and Api's names for people: what a consent page shows. */
+export async function describeScopes(tenant: Tenant, identifier: string, scopes: readonly string[]) {
+  const api = await apiOf(tenant, identifier);
+  return scopes.map((scope) => ({
+    scope,
+    api: api?.name ?? identifier,
+    description: api?.permissions.find(({ value }) => value === scope)?.description,
+  }));
+}
+
+export const skipsConsent = async (tenant: Tenant, identifier: string): Promise<boolean> =>
+  (await apiOf(tenant, identifier))?.skip_consent ?? false;
+export const allowsOfflineAccess = async (tenant: Tenant, identifier: string): Promise<boolean> =>
+  (await apiOf(tenant, identifier))?.allow_offline_access ?? false;

@@ -1,0 +1,43 @@
+/** The client behind a plain request from a server: a form, and a secret in it or in the header. */
+import type { FastifyRequest } from 'fastify';
+import type { ClientMetadata } from 'oidc-provider';
+import { sameSecret } from '../../kernel/secrets.ts';
+import { type ClientExtras, rowMetadata } from '../client/client-metadata.ts';
+
+export type PlainClient = ClientMetadata & ClientExtras;
+
+/** Headers that ask for more than a plain answer. */
+const TELLING = ['origin', 'dpop', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
+const CREDENTIALS = ['client_id', 'client_secret'];
+
+/** Characters that stand for themselves in RFC 6749 §2.3.1's encoding. */
+const BASIC = /^([\w.~-]+):([\w.~-]+)$/;
+
+function credentialsOf({ headers }: FastifyRequest, form: URLSearchParams): [id?: string, secret?: string] {
+  const inForm = CREDENTIALS.map((name) => form.get(name) ?? undefined);
+  if (headers.authorization === undefined) return inForm as [string?, string?];
+  const [, encoded = ''] = /^basic ([\w+/]+={0,2})$/i.exec(headers.authorization) ?? [];
+  const [, id, secret] = BASIC.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+  return inForm.some((value) => value !== undefined) ? [] : [id, secret];
+}
+
+/**
+ * The client, when the request is as most are: each parameter one of these and given once, a secret that is right, and
+ * nothing in headers or client that asks for more. Nothing otherwise, whatever the reason: it is the engine's to tell.
+ */
+export async function plainClient(
+  request: FastifyRequest,
+  form: URLSearchParams,
+  parameters: ReadonlySet<string>,
+): Promise<PlainClient | undefined> {
+  if (request.method !== 'POST' || request.raw.url?.includes('?')) return undefined;
+  if (TELLING.some((name) => request.headers[name] !== undefined)) return undefined;
+  const names = [...form.keys()];
+  if (new Set(names).size < names.length) return undefined;
+  if (names.some((name) => !parameters.has(name) && !CREDENTIALS.includes(name))) return undefined;
+  const [id, secret] = credentialsOf(request, form);
+  const client = id && secret ? ((await rowMetadata(request.tenant, id)) as PlainClient | undefined) : undefined;
+  // One that registered itself is noted at its first use.
+  if (!client?.client_secret || client.unused || client.dpop_bound_access_tokens) return undefined;
+  return sameSecret(client.client_secret, secret!) ? client : undefined;
+}

@@ -1,0 +1,46 @@
+/**
+ * The short way to the answer of the userinfo endpoint (OIDC Core §5.3) that nearly every request gets: a plain bearer
+ * token from a server, and claims as JSON. It knows no refusals: whatever is not plainly in order is the engine's to
+ * answer, which says the same of what is.
+ */
+import type { FastifyRequest } from 'fastify';
+import type { AdapterPayload } from 'oidc-provider';
+import { users } from '../../domain/user/user.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { rowMetadata } from '../client/client-metadata.ts';
+import { verifyAccessToken } from '../token/access-token.ts';
+import { CLAIMS, userClaims } from '../token/claims.ts';
+import { type GrantPayload, openGrant } from './grant.ts';
+
+const BEARER = /^bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i;
+const claimsOf: Record<string, string[]> = CLAIMS;
+
+/** Scopes that both the token and its grant hold; nothing where the grant does not plainly stand behind the token. */
+async function grantedScopes(tenant: Tenant, token: AdapterPayload): Promise<string[] | undefined> {
+  const { rejected, openid }: GrantPayload = (await openGrant(tenant, token)) ?? {};
+  if (rejected || !openid?.scope || openid.claims) return undefined;
+  const granted = openid.scope.split(' ');
+  return (token.scope as string).split(' ').filter((scope) => granted.includes(scope));
+}
+
+/** @returns nothing where the engine has to look. */
+export async function plainUserinfo(request: FastifyRequest): Promise<object | undefined> {
+  const { tenant, headers } = request;
+  const value = BEARER.exec(headers.authorization ?? '')?.[1];
+  if (!value || headers.origin !== undefined || headers.dpop !== undefined || request.raw.url?.includes('?'))
+    return undefined;
+  const token = await verifyAccessToken(tenant, 'AccessToken', value);
+  if (!token || token.aud !== undefined || token.jkt || token.claims || !token.scope) return undefined;
+  const client = await rowMetadata(tenant, token.clientId!);
+  if (!client || client.userinfo_signed_response_alg) return undefined;
+  const scopes = await grantedScopes(tenant, token);
+  if (!scopes?.includes('openid')) return undefined;
+  const user = await users.recent(tenant, token.accountId!);
+  if (!user || user.suspended) return undefined;
+  const claims: Record<string, unknown> = userClaims(user);
+  return Object.fromEntries(
+    scopes
+      .flatMap((scope) => claimsOf[scope] ?? [])
+      .flatMap((claim) => (claims[claim] === undefined ? [] : [[claim, claims[claim]]])),
+  );
+}

@@ -1,0 +1,202 @@
+/**
+ * Access tokens as RFC 9068 JWTs: made here for every audience, and read back by verifying the signature, so that none
+ * is ever stored. Without an audience a token is for the userinfo endpoint.
+ */
+import { randomUUID } from 'node:crypto';
+import type { AccessToken, AdapterPayload, ClientCredentials, Provider } from 'oidc-provider';
+import { LONGEST_TOKEN_SECONDS } from '../../domain/api/api.ts';
+import { userinfoAudience } from '../../domain/api/audience.ts';
+import { accountKeys, lateSigner } from '../../domain/key/account-keys.ts';
+import type { Signer, SigningAlg, SigningKey } from '../../domain/key/signing-key.ts';
+import { denyToken, isTokenDead } from '../../domain/protocol/protocol-row.ts';
+import { inSeconds, nowSeconds } from '../../kernel/clock.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import type { AuthorizationDetail } from '../request/authorization-details.ts';
+import { asClaimsRequest, userinfoClaims } from '../request/requested-claims.ts';
+import { outlive } from '../storage/grant-life.ts';
+import { apiClaims } from './api-claims.ts';
+import { loginClaims, withIdentityScopes } from './login-claims.ts';
+import { signWith, verifyWith } from './signing.ts';
+
+type Claims = {
+  iss: string;
+  sub: string;
+  aud: string;
+  client_id: string;
+  account: string;
+  iat: number;
+  exp: number;
+  jti: string;
+  scope?: string;
+  permissions?: string[];
+  roles?: string[];
+  teams?: string[];
+  /** The grant behind a user's token: what revocation looks at. */
+  grant_id?: string;
+  sid?: string;
+  /** What the user decided on in detail (RFC 9396 §9.1). */
+  authorization_details?: AuthorizationDetail[];
+  /** Names of the claims that the client asked of the userinfo endpoint beyond its scopes (OIDC Core §5.5). */
+  userinfo_claims?: string[];
+  cnf?: { jkt?: string; 'x5t#S256'?: string };
+};
+
+const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+/** Signs claims as an RFC 9068 §2 access token. */
+async function signAccessToken(signer: Signer, claims: Claims): Promise<string> {
+  const input = `${encode({ alg: signer.alg, typ: 'at+jwt', kid: signer.kid })}.${encode(claims)}`;
+  const signature = await signWith(signer, Buffer.from(input));
+  return `${input}.${signature.toString('base64url')}`;
+}
+
+/** What a token is made from: the engine's own, or just that much. */
+type Source = {
+  clientId?: string;
+  aud?: string | string[];
+  /** Seconds. */
+  expiration: number;
+  scope?: string;
+  /** The part of the scope that is the Api's. */
+  permissions?: string;
+  /** The Api's own; resource-server.ts says which. */
+  alg?: SigningAlg;
+  accountId?: string;
+  grantId?: string;
+  sid?: string;
+  jkt?: string;
+  'x5t#S256'?: string;
+  rar?: AuthorizationDetail[];
+  claims?: unknown;
+  /** Claims that a grant adds; ours win over them. */
+  extra?: Record<string, unknown>;
+};
+
+export async function issueAccessToken(tenant: Tenant, token: Source): Promise<string> {
+  const { accountId, clientId, aud, scope, permissions, grantId, sid, rar, jkt } = token;
+  const iat = nowSeconds();
+  const ofUser = accountId !== undefined;
+  const audience = typeof aud === 'string' ? aud : undefined;
+  const claims: Claims = {
+    ...token.extra,
+    iss: tenant.origin,
+    sub: accountId ?? clientId!,
+    aud: audience ?? userinfoAudience(tenant),
+    client_id: clientId!,
+    account: tenant.id,
+    iat,
+    exp: iat + token.expiration,
+    jti: randomUUID(),
+    ...(ofUser && loginClaims()),
+    ...(scope && { scope }),
+    ...(audience && (await apiClaims(tenant, { audience, accountId, permissions }))),
+    ...(grantId && { grant_id: grantId }),
+    ...(sid && { sid }),
+    ...(rar && { authorization_details: rar }),
+    ...(token.claims !== undefined && { userinfo_claims: userinfoClaims(token.claims) }),
+    ...(jkt && { cnf: { jkt } }),
+  };
+  await outlive(tenant, grantId, claims.exp);
+  const alg = token.alg ?? 'RS256';
+  const { signers } = await accountKeys(tenant);
+  return signAccessToken(signers[alg] ?? (await lateSigner(tenant, alg)), claims);
+}
+
+/** Has a Provider's access tokens made here instead of stored. */
+export function issueJwtAccessTokens(provider: Provider, tenant: Tenant): void {
+  for (const Token of [provider.AccessToken, provider.ClientCredentials]) {
+    Object.defineProperty(Token.prototype, 'getValueAndPayload', {
+      async value(this: (AccessToken | ClientCredentials) & Source) {
+        const { alg } = (this.resourceServer?.jwt?.sign ?? {}) as { alg?: SigningAlg };
+        const permissions = this.scope;
+        // What is answered beside the token is read from here too.
+        if (this.accountId !== undefined && typeof this.aud === 'string') this.scope = withIdentityScopes(permissions);
+        return { value: await issueAccessToken(tenant, Object.assign(this, { alg, permissions })) };
+      },
+    });
+  }
+}
+
+export type VerifiedToken = Claims & { kid: string };
+
+type VerificationKey = Pick<SigningKey, 'alg' | 'publicKey'>;
+
+/**
+ * Checks form, type, algorithm and signature; not issuer, audience or expiry. The algorithm is the key's, and the header
+ * may but agree (RFC 8725 §3.1). `undefined` for anything that is not ours.
+ */
+export function openAccessToken(
+  token: string,
+  keyOf: (kid: string) => VerificationKey | undefined,
+): VerifiedToken | undefined {
+  const parts = token.split('.');
+  if (parts.length !== 3 || token.length > 16_384) return undefined;
+  try {
+    const header = JSON.parse(Buffer.from(parts[0]!, 'base64url').toString());
+    if (header.typ !== 'at+jwt' || typeof header.kid !== 'string' || header.crit) return undefined;
+    const key = keyOf(header.kid);
+    if (!key || header.alg !== key.alg) return undefined;
+    const input = Buffer.from(`${parts[0]}.${parts[1]}`);
+    if (!verifyWith(key, input, Buffer.from(parts[2]!, 'base64url'))) return undefined;
+    return { ...JSON.parse(Buffer.from(parts[1]!, 'base64url').toString()), kid: header.kid };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Signatures that were checked a moment ago, with the key that they were checked with. Bounded: the oldest make room. */
+const checked = new Map<string, { key: VerificationKey; claims: VerifiedToken }>();
+const MOST_CHECKED = 2000;
+
+/** As `openAccessToken`, for tokens that come again and again: one request in a row checks the signature. */
+function openAgain(token: string, keyOf: (kid: string) => VerificationKey | undefined): VerifiedToken | undefined {
+  const known = checked.get(token);
+  // A key that is not published any more verifies nothing, whenever it was that it did.
+  if (known && keyOf(known.claims.kid) === known.key) return known.claims;
+  checked.delete(token);
+  const claims = openAccessToken(token, keyOf);
+  const key = claims && keyOf(claims.kid);
+  if (!key) return undefined;
+  checked.set(token, { key, claims });
+  if (checked.size > MOST_CHECKED) checked.delete(checked.keys().next().value!);
+  return claims;
+}
+
+/** RFC 7009: the token stops working here at once; whoever verifies signatures alone sees it expire. */
+export const denyAccessToken = (tenant: Tenant, jti: string): Promise<void> =>
+  denyToken(tenant, jti, inSeconds(LONGEST_TOKEN_SECONDS));
+
+/** An access token as the engine's revocation and introspection take it: they refuse what looks like a JWT. */
+export const opaqueForm = (token: string): string => token.replaceAll('.', '~');
+
+/** The engine's payload of one of the tenant's own access tokens, or nothing. */
+export async function verifyAccessToken(
+  tenant: Tenant,
+  kind: string,
+  value: string,
+): Promise<AdapterPayload | undefined> {
+  const token = value.replaceAll('~', '.');
+  if (!token.includes('.')) return undefined;
+  const { published } = await accountKeys(tenant);
+  const claims = openAgain(token, (kid) => published.find((key) => key.kid === kid));
+  if (!claims || claims.iss !== tenant.origin || claims.account !== tenant.id) return undefined;
+  // What has no end, or one that is no number, is not later than now.
+  if (typeof claims.exp !== 'number' || !(claims.exp > nowSeconds())) return undefined;
+  const ofUser = claims.sub !== claims.client_id;
+  if (ofUser !== (kind === 'AccessToken')) return undefined;
+  if (await isTokenDead(tenant, { jti: claims.jti })) return undefined;
+  return {
+    kind,
+    jti: claims.jti,
+    iat: claims.iat,
+    exp: claims.exp,
+    clientId: claims.client_id,
+    ...(ofUser && { accountId: claims.sub, grantId: claims.grant_id }),
+    ...(claims.sid && { sid: claims.sid }),
+    ...(claims.scope && { scope: claims.scope }),
+    ...(claims.aud !== userinfoAudience(tenant) && { aud: claims.aud }),
+    ...(claims.authorization_details && { rar: claims.authorization_details }),
+    ...(claims.userinfo_claims && { claims: asClaimsRequest(claims.userinfo_claims) }),
+    ...(claims.cnf?.jkt && { jkt: claims.cnf.jkt }),
+  };
+}

@@ -1,0 +1,246 @@
+/** Users in and out in bulk, with the password hashes of other systems. */
+import assert from 'node:assert/strict';
+import { createHash, createHmac, pbkdf2Sync, scryptSync } from 'node:crypto';
+import { test } from 'node:test';
+import { hash as argon2 } from '@node-rs/argon2';
+import bcrypt from 'bcrypt';
+import { credentials } from '../../../src/domain/user/credential.ts';
+import { agent, REDIRECT, signIn, type TenantHandle, world } from '../../kit/world.ts';
+
+const w = await world();
+const PASSWORD = 'Correct-horse-1';
+
+type Line = Record<string, unknown>;
+
+async function send(t: TenantHandle, lines: (Line | string)[], path = '/user/import', bearer = t.adminToken) {
+  const body = lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
+  const answer = await w.send(`${t.origin}${path}`, {
+    method: 'POST',
+    body,
+    headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/x-ndjson' },
+  });
+  const reports =
+    answer.status === 200
+      ? answer.text
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line))
+      : [];
+  return { ...answer, reports: reports.slice(0, -1), summary: reports.at(-1)?.summary };
+}
+
+const logIn = async (t: TenantHandle, email: string, password = PASSWORD) => {
+  const client = await t.client();
+  const query = new URLSearchParams({
+    response_type: 'code',
+    client_id: client.client_id,
+    redirect_uri: REDIRECT,
+    scope: 'openid',
+  });
+  return signIn(agent(), `${t.origin}/authorize?${query}`, { email, password }).then(
+    (landed) => landed.searchParams.has('code'),
+    () => false,
+  );
+};
+
+const b64 = (data: Buffer) => data.toString('base64').replace(/=+$/, '');
+const salt = Buffer.from('a salt of sixteen');
+
+test('hashes of other systems verify at the first login and are replaced by ours', async () => {
+  const t = await w.tenant();
+  const scrypted = scryptSync(PASSWORD, salt, 32, { N: 1024, r: 8, p: 1 });
+  const derived = pbkdf2Sync(PASSWORD, salt, 1000, 32, 'sha256');
+  const forms: Record<string, Line> = {
+    bcrypt: { password_hash: bcrypt.hashSync(PASSWORD, 4) },
+    'bcrypt 2y': { password_hash: bcrypt.hashSync(PASSWORD, 4).replace('$2b$', '$2y$') },
+    auth0: { passwordHash: bcrypt.hashSync(PASSWORD, 4), _id: { $oid: '000000000000000000000000' } },
+    argon2id: { password_hash: await argon2(PASSWORD, { memoryCost: 1024, timeCost: 2 }) },
+    pbkdf2: { password_hash: `$pbkdf2-sha256$i=1000,l=32$${b64(salt)}$${b64(derived)}` },
+    'auth0 scrypt': {
+      custom_password_hash: {
+        algorithm: 'scrypt',
+        hash: { value: scrypted.toString('hex'), encoding: 'hex' },
+        salt: { value: salt.toString('base64'), encoding: 'base64' },
+        cost: 1024,
+        blockSize: 8,
+        parallelization: 1,
+        keylen: 32,
+      },
+    },
+    'auth0 pbkdf2': {
+      custom_password_hash: {
+        algorithm: 'pbkdf2',
+        hash: { value: `$pbkdf2-sha256$i=1000,l=32$${b64(salt)}$${b64(derived)}`, encoding: 'utf8' },
+      },
+    },
+    'auth0 sha256': {
+      custom_password_hash: {
+        algorithm: 'sha256',
+        hash: { value: createHash('sha256').update(`${PASSWORD}pepper`).digest('hex'), encoding: 'hex' },
+        salt: { value: 'pepper', position: 'suffix' },
+      },
+    },
+    'auth0 hmac': {
+      custom_password_hash: {
+        algorithm: 'hmac',
+        hash: {
+          value: createHmac('sha256', 'key').update(PASSWORD).digest('base64'),
+          encoding: 'base64',
+          digest: 'sha256',
+          key: { value: 'key' },
+        },
+      },
+    },
+  };
+  const lines = Object.entries(forms).map(([name, form], index) => ({ email: `u${index}@example.com`, name, ...form }));
+  const { reports, summary } = await send(t, lines);
+  assert.deepEqual(summary, { created: lines.length, exists: 0, failed: 0 }, JSON.stringify(reports));
+  for (const { email, name } of lines) {
+    assert.equal(await logIn(t, email, 'wrong'), false, `${name}: a wrong password`);
+    assert.equal(await logIn(t, email), true, name);
+    const stored = await credentials.model.findOne({ email, account: t.id }).lean<{ password_hash: string }>();
+    assert.match(stored!.password_hash, /^\$2b\$1\d\$/, `${name}: rehashed`);
+    assert.equal(await logIn(t, email), true, `${name}: again`);
+  }
+});
+
+test('a Firebase export is verified with the parameters of its first line', async () => {
+  // The example that Firebase publishes with its scrypt.
+  const t = await w.tenant();
+  const { summary } = await send(t, [
+    {
+      hash_config: {
+        base64_signer_key: 'jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==',
+        base64_salt_separator: 'Bw==',
+        rounds: 8,
+        mem_cost: 14,
+      },
+    },
+    {
+      localId: 'x',
+      email: 'fire@example.com',
+      emailVerified: true,
+      displayName: 'Fire Base',
+      passwordHash: 'lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ==',
+      salt: '42xEC+ixf3L2lw==',
+    },
+  ]);
+  assert.deepEqual(summary, { created: 1, exists: 0, failed: 0 });
+  assert.equal(await logIn(t, 'fire@example.com', 'user1password'), true);
+  const [user] = (await t.api('GET', '/user?query=email:fire@example.com')).results;
+  assert.deepEqual([user.name, user.email_verified], ['Fire Base', true]);
+});
+
+test('each line is reported, a bad one costs only itself, and repeating the call changes nothing', async () => {
+  const t = await w.tenant();
+  const lines = [
+    { email: 'Ada@Example.com', name: 'Ada' },
+    'not json',
+    { name: 'nobody' },
+    { email: 'not an email' },
+    { email: 'grace@example.com', password_hash: 'plain text' },
+    { email: 'ada@example.com' },
+    { email: 'bob@example.com', user_metadata: { $where: '1' } },
+    { email: 'eve@example.com', logins_count: 1_000_000 },
+    '',
+    { username: 'linus', app_metadata: { plan: 'pro' } },
+  ];
+  const first = await send(t, lines);
+  assert.deepEqual(
+    first.reports.map(({ line, status }) => [line, status]),
+    [
+      [1, 'created'],
+      [2, 'failed'],
+      [3, 'failed'],
+      [4, 'failed'],
+      [5, 'failed'],
+      [6, 'failed'],
+      [7, 'failed'],
+      [8, 'created'],
+      [10, 'created'],
+    ],
+  );
+  for (const report of first.reports)
+    if (report.status === 'failed') assert.ok(report.error.length > 10, JSON.stringify(report));
+  const again = await send(t, lines);
+  assert.equal(again.summary.created, 0);
+  assert.deepEqual(
+    again.reports.filter(({ status }) => status === 'exists').map(({ id }) => id),
+    [first.reports[0].id, first.reports[0].id, first.reports[7].id, first.reports[8].id],
+  );
+  const { results } = await t.api('GET', '/user?q=ada');
+  assert.deepEqual(
+    results.map(({ email, logins_count }: Line) => [email, logins_count]),
+    [['ada@example.com', 0]],
+  );
+});
+
+test('two imports of the same users at once make each user once', async () => {
+  const t = await w.tenant();
+  const lines = Array.from({ length: 200 }, (_, index) => ({ email: `u${index}@example.com` }));
+  const [a, b] = await Promise.all([send(t, lines), send(t, lines)]);
+  assert.equal(a.summary.created + b.summary.created, 200);
+  const { reports } = await send(t, lines);
+  assert.ok(reports.every(({ status }) => status === 'exists'));
+  const all = new Set<string>();
+  for (let next = ''; ; ) {
+    const page = await t.api('GET', `/user?pageSize=200${next && `&cursor=${next}`}`);
+    for (const { id } of page.results) all.add(id);
+    if (!page.next) break;
+    next = page.next;
+  }
+  assert.equal(all.size, 200);
+});
+
+test('an import that died between the two writes is finished by the next', async () => {
+  const t = await w.tenant();
+  const [line] = [{ email: 'half@example.com', name: 'Half' }];
+  const { reports } = await send(t, [line]);
+  const { users } = await import('../../../src/domain/user/user.ts');
+  await users.model.deleteOne({ _id: reports[0].id });
+  const again = await send(t, [line]);
+  assert.deepEqual([again.reports[0].status, again.reports[0].id], ['created', reports[0].id]);
+  assert.equal((await t.api('GET', `/user/${reports[0].id}`)).name, 'Half');
+});
+
+test('the export is what the import takes, hashes only with their own permission, other tenants never', async () => {
+  const [t, other] = [await w.tenant(), await w.tenant()];
+  const user = await t.user({ user_metadata: { theme: 'dark' } });
+  await other.user();
+  const exported = async (scope?: string) => {
+    const answer = await w.send(`${t.origin}/user/export`, {
+      headers: { authorization: `Bearer ${await t.token(scope)}` },
+    });
+    assert.equal(answer.status, 200, answer.text);
+    return answer.text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  };
+  const masked = await exported('read:users');
+  assert.deepEqual(
+    masked.map(({ id, password_hash }) => [id, password_hash]),
+    [[user.id, '********']],
+  );
+  const full = await exported('read:users read:password_hashes');
+  assert.equal(full.length, 1);
+  const target = await w.tenant();
+  assert.deepEqual((await send(target, full)).summary, { created: 1, exists: 0, failed: 0 });
+  assert.equal(await logIn(target, user.email, user.password), true);
+  assert.deepEqual((await target.api('GET', '/user')).results[0].user_metadata, { theme: 'dark' });
+});
+
+test('import and export need their permissions, the right content type and a database connection of the tenant', async () => {
+  const [t, other] = [await w.tenant(), await w.tenant()];
+  const line = { email: 'x@example.com' };
+  assert.equal((await send(t, [line], '/user/import', await t.token('read:users'))).status, 403);
+  assert.equal((await send(t, [line], '/user/import', other.adminToken)).status, 403);
+  assert.equal(
+    (await w.send(`${t.origin}/user/export`, { headers: { authorization: `Bearer ${await t.token('create:users')}` } }))
+      .status,
+    403,
+  );
+  assert.equal((await send(t, [line], `/user/import?connection=${other.connection}`)).status, 422);
+  const json = await t.call('POST', '/user/import', line);
+  assert.equal(json.status, 415);
+});

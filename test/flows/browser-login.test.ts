@@ -1,0 +1,243 @@
+/** Logins in a real browser, at a real relying party. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as oidc from 'openid-client';
+import type { Page } from 'playwright-core';
+import { browsers } from '../kit/browser.ts';
+import { relyingParty } from '../kit/relying-party.ts';
+import { world } from '../kit/world.ts';
+
+const w = await world();
+const visit = browsers();
+
+async function type(page: Page, email: string, password: string): Promise<void> {
+  await page.getByLabel('Email').fill(email);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: 'Log in', exact: true }).click();
+}
+const heading = (page: Page) => page.getByRole('heading', { level: 1 }).textContent();
+const settled = (page: Page, text: RegExp) => page.getByRole('heading', { level: 1, name: text }).waitFor();
+
+test('a browser logs in, a relying party gets tokens, userinfo and a refresh, and the user logs out', async () => {
+  const t = await w.tenant('Acme');
+  const user = await t.user();
+  const rp = await relyingParty(w, t);
+  await visit({}, async (page) => {
+    await page.goto(rp.loginUrl);
+    assert.equal(await page.title(), 'Log in · Orders');
+    await type(page, user.email, 'not the password');
+    await page.getByRole('alert').getByText('Wrong email or password.').waitFor();
+    assert.equal(await page.getByLabel('Email').inputValue(), user.email, 'what was typed stays');
+    assert.equal(await page.getByLabel('Password', { exact: true }).inputValue(), '', 'the password does not');
+    await page.getByLabel('Password', { exact: true }).fill(user.password);
+    await page.keyboard.press('Enter');
+    await settled(page, /Hello Ada Lovelace/);
+
+    const { tokens, claims } = rp.state.last!;
+    assert.equal(claims.sub, user.id);
+    const info = await oidc.fetchUserInfo(rp.config, tokens.access_token!, user.id);
+    assert.equal(info.email, user.email);
+    const refreshed = await oidc.refreshTokenGrant(rp.config, tokens.refresh_token!);
+    assert.equal(refreshed.claims()?.sub, user.id);
+
+    // Signed in already: no page in between.
+    await page.goto(rp.loginUrl);
+    assert.equal(await heading(page), 'Hello Ada Lovelace');
+
+    const out = oidc.buildEndSessionUrl(rp.config, {
+      id_token_hint: tokens.id_token!,
+      post_logout_redirect_uri: rp.byeUrl,
+    });
+    await page.goto(out.href);
+    assert.equal(new URL(page.url()).pathname, '/bye');
+    await page.goto(rp.loginUrl);
+    assert.equal(await page.title(), 'Log in · Orders', 'the session is over');
+  });
+});
+
+test('the same works without JavaScript', async () => {
+  const t = await w.tenant();
+  const user = await t.user();
+  const rp = await relyingParty(w, t);
+  await visit({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(rp.loginUrl);
+    await type(page, user.email, user.password);
+    await settled(page, /Hello Ada Lovelace/);
+  });
+});
+
+test('the playground logs in with one click and shows decoded tokens', async () => {
+  const t = await w.tenant();
+  const user = await t.user();
+  await visit({}, async (page) => {
+    await page.goto(t.origin);
+    await page.getByRole('link', { name: /playground/i }).click();
+    await page.getByRole('button', { name: 'Log in', exact: true }).click();
+    await page.waitForURL(/\/flow\//);
+    await type(page, user.email, user.password);
+    await page.getByText(user.id).first().waitFor();
+    await page.getByText('at+jwt').first().waitFor();
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor();
+  });
+});
+
+test('a third-party app asks for consent; "Cancel" tells the app, "Allow" is remembered', async () => {
+  const t = await w.tenant('Acme');
+  const user = await t.user();
+  const api = await t.api('POST', '/api', {
+    name: 'Orders API',
+    identifier: 'https://orders.example.com',
+    permissions: [{ value: 'read:orders', description: 'See your orders' }],
+  });
+  const rp = await relyingParty(w, t, {
+    name: 'Partner App',
+    is_first_party: false,
+    client_uri: 'https://partner.example.com',
+  });
+  const start = `${rp.loginUrl}?resource=${encodeURIComponent(api.identifier)}&scope=${encodeURIComponent('openid profile email read:orders')}`;
+  await visit({}, async (page) => {
+    await page.goto(start);
+    await type(page, user.email, user.password);
+    await settled(page, /Partner App/);
+    await page.getByText('See your orders').waitFor();
+    await page.getByText('partner.example.com').first().waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await settled(page, /failed: access_denied/);
+
+    await page.goto(start);
+    await page.getByRole('button', { name: 'Allow' }).click();
+    await settled(page, /Hello/);
+    assert.match(rp.state.last!.tokens.scope!, /read:orders/);
+    await page.goto(start);
+    assert.equal(await heading(page), 'Hello Ada Lovelace', 'not asked again');
+  });
+  await visit({}, async (page) => {
+    await page.goto(start);
+    await type(page, user.email, user.password);
+    await settled(page, /Hello Ada Lovelace/);
+  });
+});
+
+test('a user takes back what an app was allowed, without JavaScript', async () => {
+  const t = await w.tenant('Acme');
+  const user = await t.user();
+  const rp = await relyingParty(w, t, { name: 'Partner App', is_first_party: false });
+  await visit({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(rp.loginUrl);
+    await type(page, user.email, user.password);
+    await page.getByRole('button', { name: 'Allow' }).click();
+    await settled(page, /Hello/);
+    await page.goto(`${t.origin}/flow/apps`);
+    await page.getByRole('link', { name: 'Remove access Partner App' }).click();
+    await settled(page, /Remove the access of Partner App/);
+    await page.getByRole('link', { name: 'Keep it' }).click();
+    await page.getByRole('link', { name: 'Remove access Partner App' }).click();
+    await page.getByRole('button', { name: 'Remove access' }).click();
+    await page.getByRole('status').getByText('The access was removed.').waitFor();
+    await page.getByText('No app has access to your account at Acme.').waitFor();
+    await assert.rejects(oidc.refreshTokenGrant(rp.config, rp.state.last!.tokens.refresh_token!), {
+      error: 'invalid_grant',
+    });
+    await page.goto(rp.loginUrl);
+    await settled(page, /Allow Partner App/);
+    await page.getByRole('button', { name: 'Use another account' }).click();
+    await settled(page, /Log in to Partner App/);
+  });
+});
+
+test('prompt=select_account offers to go on or to use another account', async () => {
+  const t = await w.tenant();
+  const [ada, grace] = [await t.user(), await t.user({ name: 'Grace Hopper' })];
+  const rp = await relyingParty(w, t);
+  await visit({}, async (page) => {
+    await page.goto(rp.loginUrl);
+    await type(page, ada.email, ada.password);
+    await settled(page, /Hello Ada/);
+    await page.goto(`${rp.loginUrl}?prompt=select_account`);
+    await page.getByRole('button', { name: /Continue/ }).click();
+    await settled(page, /Hello Ada/);
+
+    await page.goto(`${rp.loginUrl}?prompt=select_account`);
+    await page.getByRole('button', { name: /another account/i }).click();
+    await type(page, grace.email, grace.password);
+    await settled(page, /Hello Grace/);
+    assert.equal(rp.state.last!.claims.sub, grace.id);
+  });
+});
+
+test('too many wrong passwords lock the identifier out, in the same words for somebody who does not exist', async () => {
+  const t = await w.tenant();
+  const user = await t.user();
+  const rp = await relyingParty(w, t);
+  for (const email of [user.email, 'nobody@example.com']) {
+    await visit({}, async (page) => {
+      await page.goto(rp.loginUrl);
+      for (let attempt = 0; attempt < 10; attempt += 1) {
+        await type(page, email, 'wrong');
+        await page.getByRole('alert').getByText('Wrong email or password.').waitFor();
+      }
+      await type(page, email, user.password);
+      await page
+        .getByRole('alert')
+        .getByText(/Too many attempts/)
+        .waitFor();
+    });
+  }
+});
+
+test('a suspended user is told so only with the right password', async () => {
+  const t = await w.tenant('Acme');
+  const user = await t.user();
+  await t.api('POST', `/user/${user.id}`, { suspended: true });
+  const rp = await relyingParty(w, t);
+  await visit({}, async (page) => {
+    await page.goto(rp.loginUrl);
+    await type(page, user.email, 'wrong');
+    await page.getByRole('alert').getByText('Wrong email or password.').waitFor();
+    await type(page, user.email, user.password);
+    await page.getByRole('alert').getByText('This account is suspended. Contact Acme.').waitFor();
+  });
+});
+
+test('a flow that is over ends on a page that says so, whichever way one returns to it', async () => {
+  const t = await w.tenant();
+  const user = await t.user();
+  const rp = await relyingParty(w, t);
+  await visit({}, async (page) => {
+    await page.goto(rp.loginUrl);
+    const flow = page.url();
+    await type(page, user.email, user.password);
+    await settled(page, /Hello/);
+    const answer = await page.goto(flow);
+    assert.equal(answer?.status(), 410);
+    assert.equal(await heading(page), 'This login has expired');
+    await page
+      .getByText(/Reference/)
+      .first()
+      .waitFor();
+  });
+  await visit({}, async (page) => {
+    const answer = await page.goto(`${t.origin}/flow/somebody-elses-flow`);
+    assert.equal(answer?.status(), 410, 'and a flow of another browser is no different');
+  });
+});
+
+test('the hosted pages speak Spanish to who asks for it', async () => {
+  const t = await w.tenant();
+  const rp = await relyingParty(w, t);
+  await visit({ locale: 'es-ES' }, async (page) => {
+    await page.goto(rp.loginUrl);
+    assert.equal(await page.locator('html').getAttribute('lang'), 'es');
+    await page.getByRole('button', { name: 'Entrar', exact: true }).click();
+    await page
+      .getByRole('alert')
+      .getByText(/Escribe tu correo/)
+      .waitFor();
+    assert.equal(await page.locator('html').getAttribute('lang'), 'es');
+  });
+  await visit({}, async (page) => {
+    await page.goto(`${rp.loginUrl}?ui_locales=es`);
+    assert.equal(await page.locator('html').getAttribute('lang'), 'es');
+  });
+});

@@ -1,0 +1,736 @@
+/** The hosted pages: readable in any colour and language, harmless with hostile names, and usable in a real browser. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import formbody from '@fastify/formbody';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Page } from 'playwright-core';
+import { assets, assetUrl } from '../../src/flows/shell/assets.ts';
+import {
+  available,
+  directionOf,
+  localeLinks,
+  type MessageKey,
+  negotiateLocale,
+  scopePermission,
+  translator,
+} from '../../src/flows/shell/locale.ts';
+import { ERROR_PAGES, type PageCommon, type PageData, type PageName } from '../../src/flows/shell/pages.ts';
+import { page, renderPage } from '../../src/flows/shell/render.ts';
+import { accents, contrast, DEFAULT_ACCENT, parseColor, SURFACES, themeCss } from '../../src/flows/shell/theme.ts';
+import { browsers } from '../kit/browser.ts';
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+describe('theme', () => {
+  const ratio = (a: string, b: string) => contrast(parseColor(a)!, parseColor(b)!);
+
+  test('any colour that a tenant picks stays readable, in light and dark', () => {
+    const steps = Array.from({ length: 16 }, (_, step) => (step * 17).toString(16).padStart(2, '0'));
+    for (const red of steps)
+      for (const green of steps)
+        for (const blue of steps) {
+          const picked = `#${red}${green}${blue}`;
+          for (const [scheme, accent] of Object.entries(accents(picked))) {
+            const surfaces = Object.values(SURFACES[scheme as 'light' | 'dark']);
+            const least = (color: string) => Math.min(...surfaces.map((surface) => ratio(color, surface)));
+            const at = `${picked} ${scheme}`;
+            assert.ok(ratio(accent.onAccent, accent.accent) >= 4.5, `button text of ${at}`);
+            assert.ok(ratio(accent.onAccent, accent.hover) >= 4.5, `hovered button text of ${at}`);
+            assert.ok(least(accent.border) >= 3, `button edge of ${at}`);
+            assert.ok(least(accent.focus) >= 3, `focus ring of ${at}`);
+            assert.ok(least(accent.text) >= 4.5, `link of ${at}`);
+          }
+        }
+  });
+
+  test('a readable colour is used as it is', () => {
+    assert.equal(accents('#a3271b').light.accent, '#a3271b');
+    assert.equal(accents('#FC0').light.accent, '#ffcc00');
+  });
+
+  test('a yellow stays yellow; a black brand turns white in the dark and a white one black in the light', () => {
+    assert.equal(accents('#ffd400').light.accent, '#ffd400');
+    assert.equal(accents('#111111').dark.onAccent, '#000000');
+    assert.equal(accents('#fafafa').light.onAccent, '#ffffff');
+  });
+
+  test('anything but a hexadecimal colour is the default, and nothing of it reaches the style sheet', () => {
+    const hostile = ['', 'red', '#12345', '#gggggg', 'rgb(1,2,3)', '#fff;}</style><script>', 'url(x)', 42, null, {}];
+    for (const input of hostile) assert.equal(themeCss(input), themeCss(DEFAULT_ACCENT), String(input));
+    assert.match(themeCss(), /^[-a-z0-9:;#{}@() ]+$/);
+  });
+
+  test('the neutral colours of pages.css have their contrast, and are the ones that the accent is computed against', () => {
+    const [light, dark] = [...read('views/assets/pages.css').matchAll(/:root \{([^}]*)\}/g)].map(([, block]) =>
+      Object.fromEntries(
+        [...block!.matchAll(/--([a-z-]+): (#[0-9a-f]{6});/g)].map(([, name, value]) => [name, value!]),
+      ),
+    );
+    for (const [scheme, colors] of [
+      ['light', light!],
+      ['dark', dark!],
+    ] as const) {
+      assert.deepEqual({ page: colors.page, card: colors.card }, SURFACES[scheme]);
+      for (const text of ['text', 'muted'])
+        for (const behind of ['page', 'card', 'soft'])
+          assert.ok(ratio(colors[text]!, colors[behind]!) >= 4.5, `${scheme}: ${text} on ${behind}`);
+      assert.ok(ratio(colors.control!, colors.card!) >= 3, `${scheme}: edge of an input`);
+      for (const behind of ['card', 'danger-soft'])
+        assert.ok(ratio(colors.danger!, colors[behind]!) >= 4.5, `${scheme}: danger on ${behind}`);
+    }
+  });
+});
+
+describe('locale', () => {
+  const files = available.map((locale) => ({
+    locale,
+    words: JSON.parse(read(`views/locales/${locale}.json`)) as Record<string, string>,
+  }));
+  const placeholders = (text: string) => [...text.matchAll(/\{\{(\w+)\}\}/g)].map(([, name]) => name).sort();
+
+  test('every language has the same keys, none of them empty, with the same placeholders', () => {
+    const [english, ...others] = files;
+    for (const { locale, words } of files)
+      for (const [key, text] of Object.entries(words)) assert.ok(text.trim(), `${locale}: ${key}`);
+    for (const { locale, words } of others) {
+      assert.deepEqual(Object.keys(words).sort(), Object.keys(english!.words).sort(), locale);
+      for (const [key, text] of Object.entries(words))
+        assert.deepEqual(placeholders(text), placeholders(english!.words[key]!), `${locale}: ${key}`);
+    }
+  });
+
+  test('the words are in the reader’s terms: no exclamation marks, no "please", no protocol', () => {
+    for (const { locale, words } of files)
+      for (const [key, text] of Object.entries(words)) {
+        if (/^(playground|landing\.dev)\./.test(key)) continue;
+        assert.doesNotMatch(
+          text,
+          /[!¡]|please|por favor|invalid|session|tenant(?!}})|OIDC|OAuth|error\b/i,
+          `${locale}: ${key}`,
+        );
+      }
+  });
+
+  test('an explicit choice beats the browser, which beats the tenant’s default', () => {
+    assert.equal(negotiateLocale({ lang: 'es', uiLocales: 'en', acceptLanguage: 'en' }), 'es');
+    assert.equal(negotiateLocale({ uiLocales: 'fr-CA es-MX en', acceptLanguage: 'en' }), 'es');
+    assert.equal(negotiateLocale({ acceptLanguage: 'de, en;q=0.3, es-419;q=0.8, *;q=0.1' }), 'es');
+    assert.equal(negotiateLocale({ acceptLanguage: 'fr', enabled: ['es', 'en'] }), 'es');
+    assert.equal(negotiateLocale({}), 'en');
+  });
+
+  test('a language that the tenant has not enabled is not given, and nonsense is ignored', () => {
+    assert.equal(negotiateLocale({ lang: 'es', acceptLanguage: 'es', enabled: ['en'] }), 'en');
+    assert.equal(negotiateLocale({ enabled: ['tlh', 'xx'] }), 'en');
+    assert.equal(negotiateLocale({ lang: '../../etc', uiLocales: '; DROP', acceptLanguage: ';q=x,,es;q=0' }), 'en');
+    assert.equal(negotiateLocale({ lang: '__proto__', acceptLanguage: 'constructor' }), 'en');
+  });
+
+  test('numbers are counted, and a value cannot smuggle in another message', () => {
+    const t = translator('en');
+    assert.equal(t('login.error.locked_out', { count: 1 }), 'Too many attempts. Try again in 1 minute.');
+    assert.equal(t('login.error.locked_out', { count: 5 }), 'Too many attempts. Try again in 5 minutes.');
+    assert.equal(t('login.heading', { app: '$t(login.submit) {{app}}' }), 'Log in to $t(login.submit) {{app}}');
+  });
+
+  test('a right-to-left name inside a sentence is isolated', () => {
+    assert.equal(translator('en')('login.heading', { app: 'طلبات' }), 'Log in to \u2068طلبات\u2069');
+  });
+
+  test('the language menu keeps the rest of the address', () => {
+    assert.deepEqual(
+      localeLinks('/login?flow=1&lang=en', ['es', 'en']).map(({ href, label }) => [href, label]),
+      [
+        ['/login?flow=1&lang=es', 'Español'],
+        ['/login?flow=1&lang=en', 'English'],
+      ],
+    );
+    assert.equal(localeLinks('//evil.example/x')[0]!.href, '/x?lang=en');
+  });
+
+  test('the standard scopes are sentences', () => {
+    assert.equal(scopePermission('email', 'es'), 'Ver tu correo electrónico');
+    assert.equal(scopePermission('orders:read', 'en'), undefined);
+    assert.equal(scopePermission('__proto__', 'en'), undefined);
+  });
+});
+
+describe('page', () => {
+  const hostile = '"><script>alert(1)</script>\u202e';
+
+  test('names are text, whatever they contain', () => {
+    for (const { label, name, data } of samples('en', { text: hostile })) {
+      const { body } = page(name, data);
+      assert.ok(!body.includes('<script>alert'), label);
+      assert.ok(!body.includes('"><script'), label);
+      assert.ok(!body.includes('\u202e'), label);
+    }
+  });
+
+  test('addresses that run code are dropped from links, forms and images', () => {
+    for (const address of [
+      'javascript:alert(1)',
+      ' JaVaScRiPt:alert(1)',
+      'java\nscript:alert(1)',
+      'data:text/html,x',
+      'vbscript:x',
+    ])
+      for (const { label, name, data } of samples('en', { address })) {
+        const { body } = page(name, data);
+        for (const [, value] of body.matchAll(/(?:href|src|action)="([^"]*)"/g))
+          assert.doesNotMatch(value!.trim(), /^(?:j[\s\S]*:|vbscript:|data:text|undefined)/i, `${label}: ${value}`);
+      }
+  });
+
+  test('a logo may be an https or a data image, never plain http', () => {
+    const withLogo = (logo: string) =>
+      page('landing', { ...common('en'), tenant: { ...common('en').tenant, logo } }).body.includes('class="logo"');
+    assert.ok(withLogo('https://cdn.example/logo.png'));
+    assert.ok(withLogo('data:image/png;base64,AAAA'));
+    assert.ok(!withLogo('http://cdn.example/logo.png'));
+    assert.ok(!withLogo('data:text/html,x'));
+  });
+
+  test('every page is headed by a strict policy, is not stored, and is not framed', () => {
+    for (const { label, name, data } of samples('es')) {
+      const { headers, body } = page(name, data);
+      const policy = headers['content-security-policy']!;
+      assert.doesNotMatch(policy, /unsafe-/, label);
+      for (const part of ["default-src 'none'", "script-src 'self'", "base-uri 'none'", "frame-ancestors 'none'"])
+        assert.ok(policy.includes(part), `${label}: ${part}`);
+      assert.equal(policy.includes('connect-src'), name === 'playground', label);
+      const nonce = /'nonce-([^']+)'/.exec(policy)![1]!;
+      assert.ok(body.includes(`<style nonce="${nonce}">`), label);
+      assert.doesNotMatch(body, /\son\w+=|\sstyle=|javascript:|<script>/i, label);
+      assert.equal(headers['cache-control'], 'no-store');
+      assert.equal(headers['x-frame-options'], 'DENY');
+      assert.equal(headers['referrer-policy'], 'same-origin');
+      assert.equal(headers['content-language'], 'es');
+      assert.match(body, /<html lang="es" dir="ltr">/);
+      assert.equal(body.match(/<h1>/g)?.length, 1, label);
+      assert.equal(body.match(/<main/g)?.length, 1, label);
+    }
+    const nonces = new Set([1, 2, 3].map(() => page('landing', common('en')).headers['content-security-policy']));
+    assert.equal(nonces.size, 3);
+  });
+
+  test('frame-src names who is framed by origin or by scheme, and takes nothing else into the header', () => {
+    const addresses = [
+      'https://app.example/callback?x=1',
+      'com.example.app:/callback',
+      'http://[::1]:8080/cb',
+      'http://127.0.0.1:5000/cb',
+      "https://app.example; script-src 'unsafe-inline'",
+      'nonsense',
+    ];
+    const policy = page('landing', common('en'), { frameSrc: addresses }).headers['content-security-policy']!;
+    assert.ok(
+      policy.includes(
+        "; frame-src https://app.example com.example.app: http: http://127.0.0.1:5000; form-action 'self';",
+      ),
+      policy,
+    );
+    assert.ok(
+      !page('landing', common('en'), { formAction: '*' }).headers['content-security-policy']!.includes('form-action'),
+    );
+  });
+
+  test('the first view weighs less than 30 KB', () => {
+    for (const { label, name, data } of samples('es')) {
+      const { body } = page(name, data);
+      const linked = [...body.matchAll(/(?:href|src)="\/assets\/([a-z]+)\.[0-9a-f]+\.(css|js|svg)"/g)];
+      const bytes = linked.map(([, file, type]) => Buffer.byteLength(read(`views/assets/${file}.${type}`)));
+      const total = bytes.reduce((sum, size) => sum + size, Buffer.byteLength(body));
+      assert.ok(total < 30_000, `${label}: ${total} bytes`);
+    }
+  });
+
+  test('titles tell tabs apart', () => {
+    const login = samples('en').find(({ label }) => label === 'login')!;
+    assert.match(page(login.name, login.data).body, /<title>Log in · Orders<\/title>/);
+  });
+
+  test('a field’s message belongs to its field, which has the focus; what was typed stays', () => {
+    const { body } = page(
+      'login',
+      login('en', { email: 'ana@', error: { field: 'email', key: 'login.error.email_missing' } }),
+    );
+    assert.match(
+      body,
+      /<input id="email"[^>]*value="ana@"[^>]*aria-invalid="true" aria-describedby="email-error" autofocus>/,
+    );
+    assert.match(body, /<p class="field-error" role="alert" id="email-error">Enter your email\.<\/p>/);
+    assert.equal(body.match(/role="alert"/g)?.length, 1);
+    const wrong = page(
+      'login',
+      login('en', { email: 'ana@example.com', error: { key: 'login.error.wrong_credentials' } }),
+    ).body;
+    assert.match(wrong, /<input id="password"[^>]*aria-describedby="message" autofocus>/);
+    assert.doesNotMatch(wrong, /<input id="password"[^>]* value=/);
+  });
+
+  test('with more than four other ways in, the rest sit behind one line, open when it hides the last used one', () => {
+    const many = Array.from({ length: 6 }, (_, i) => ({ id: `${i}`, label: `C${i}`, type: 'oidc', href: `/c/${i}` }));
+    const { body } = page('login', login('en', { connections: many }));
+    assert.equal(body.slice(0, body.indexOf('<details>')).match(/href="\/c\//g)?.length, 4);
+    const used = many.map((one, i) => ({ ...one, lastUsed: i === 5 }));
+    assert.match(page('login', login('en', { connections: used })).body, /<details open>/);
+  });
+
+  test('a page without a tenant speaks for Cardea alone', () => {
+    const { body, status } = page('error', {
+      ...common('en'),
+      tenant: undefined,
+      appName: undefined,
+      ...ERROR_PAGES.unknown_host,
+    });
+    assert.equal(status, 404);
+    assert.match(body, /<title>There is no login page here · Cardea<\/title>/);
+    assert.match(body, /req_1/);
+  });
+});
+
+describe('in a browser', () => {
+  const app = server();
+  let origin: string;
+  const visit = browsers();
+
+  before(async () => {
+    origin = await app.listen({ port: 0, host: '127.0.0.1' });
+  });
+  after(() => app.close());
+
+  for (const locale of available)
+    test(`every page fits 320 px without a horizontal scroll bar, with long names and large text (${locale})`, async () => {
+      await visit({ viewport: { width: 320, height: 640 } }, async (tab) => {
+        for (const { label } of samples(locale, { long: true })) {
+          await tab.goto(`${origin}/sample/${locale}/long/${label}`);
+          const wide = () => tab.evaluate<number>('document.documentElement.scrollWidth');
+          assert.ok((await wide()) <= 320, `${label}: ${await wide()} px`);
+          await tab.evaluate("document.documentElement.style.fontSize = '200%'");
+          assert.ok((await wide()) <= 320, `${label} at 200 %: ${await wide()} px`);
+        }
+      });
+    });
+
+  test('controls are 44 px high, and inputs are not smaller than 16 px', async () => {
+    await visit({ viewport: { width: 390, height: 780 } }, async (tab) => {
+      for (const label of ['login', 'consent', 'apps', 'app-remove', 'logout', 'signed-in', 'error']) {
+        await tab.goto(`${origin}/sample/en/short/${label}`);
+        for (const control of await tab.locator('input:not([type=hidden]), .button').all())
+          assert.ok((await control.boundingBox())!.height >= 44, `${label}: ${await control.textContent()}`);
+      }
+      await tab.goto(`${origin}/sample/en/short/login`);
+      assert.equal(await tab.evaluate("getComputedStyle(document.getElementById('email')).fontSize"), '16px');
+      assert.equal(await tab.evaluate('document.activeElement.id'), 'email');
+    });
+  });
+
+  test('the login form works without JavaScript', async () => {
+    await visit({ javaScriptEnabled: false }, async (tab) => {
+      await tab.goto(`${origin}/form`);
+      assert.equal(await tab.getByRole('button', { name: 'Show password' }).count(), 0);
+      await tab.getByLabel('Email').fill('ana@example.com');
+      await tab.getByLabel('Password', { exact: true }).fill('secret');
+      await tab.keyboard.press('Enter');
+      await tab.waitForURL('**/posted');
+      assert.deepEqual(JSON.parse((await tab.locator('body').textContent())!), {
+        csrf: 'csrf-1',
+        connection: 'c0',
+        email: 'ana@example.com',
+        password: 'secret',
+      });
+    });
+  });
+
+  test('"Show" shows the password and says "Hide"; pressing twice posts once', async () => {
+    await visit({}, async (tab) => {
+      await tab.goto(`${origin}/form?slow`);
+      const password = tab.locator('#password');
+      await password.fill('secret');
+      await tab.getByRole('button', { name: 'Show password' }).click();
+      assert.equal(await password.getAttribute('type'), 'text');
+      assert.equal(await tab.getByRole('button', { name: 'Hide password' }).textContent(), 'Hide');
+      const before = posts.count;
+      // In one go: once the post is under way, the tab answers from the next page.
+      const twice = "for (const press of [1, 2]) document.querySelector('.primary').click();";
+      assert.equal(await tab.evaluate(`${twice} document.getElementById('password').type`), 'password');
+      await tab.waitForURL('**/posted');
+      assert.equal(posts.count - before, 1);
+      await tab.goBack();
+      await tab.locator('.primary').click();
+      await tab.waitForURL('**/posted');
+      assert.equal(posts.count - before, 2);
+    });
+  });
+
+  test('after the post the browser goes on to another origin where the page lets it, and nowhere else', async () => {
+    const elsewhere = origin.replace('127.0.0.1', 'localhost');
+    const to = `${elsewhere}/posted`;
+    const post = (open: string, until: (tab: Page) => Promise<unknown>) =>
+      visit({}, async (tab) => {
+        await tab.goto(`${origin}/form?to=${encodeURIComponent(to)}&open=${open}`);
+        const reached = until(tab);
+        await tab.locator('.primary').click();
+        await reached;
+      });
+    await post('yes', (tab) => tab.waitForURL(to));
+    // What Chromium refuses it reports on the console, and a complaint fails the visit.
+    await assert.rejects(
+      post('', (tab) => tab.waitForEvent('console')),
+      /form-action/,
+    );
+  });
+
+  test('the playground logs in, shows what it got, refreshes and logs out', async () => {
+    await visit({ permissions: ['clipboard-read', 'clipboard-write'] }, async (tab) => {
+      await tab.goto(`${origin}/playground`);
+      await tab.getByRole('button', { name: 'Log in' }).click();
+      await tab.getByRole('heading', { name: 'ID token' }).waitFor();
+      await tab.locator('#userinfo dd', { hasText: 'Ana Soto' }).waitFor();
+      assert.equal(new URL(tab.url()).search, '');
+      assert.match((await tab.locator('#id_token [data-part=claims]').textContent())!, /nonce/);
+      assert.match((await tab.locator('#access_token [data-part=header]').textContent())!, /at\+jwt/);
+      await tab.locator('#access_token [data-copy]').click();
+      await tab.getByText('Copied').waitFor();
+      assert.equal(
+        await tab.evaluate('navigator.clipboard.readText()'),
+        await tab.locator('#access_token [data-raw]').textContent(),
+      );
+      await tab.getByRole('button', { name: 'Refresh tokens' }).click();
+      await tab.getByText('Tokens refreshed').waitFor();
+      await tab.getByRole('button', { name: 'Log out' }).click();
+      await tab.getByRole('button', { name: 'Log in' }).waitFor();
+    });
+  });
+
+  test('the playground refuses an answer that it did not ask for, and one from another issuer', async () => {
+    await visit({}, async (tab) => {
+      await tab.goto(`${origin}/playground?code=x&state=forged&iss=${encodeURIComponent(origin)}`);
+      await tab.getByText('state: not the one that this tab sent').waitFor();
+      await tab.evaluate(`sessionStorage.setItem('playground.flow', '{"state":"s","nonce":"n","verifier":"v"}')`);
+      await tab.goto(`${origin}/playground?code=x&state=s&iss=https://evil.example`);
+      await tab.getByText('iss: expected').waitFor();
+    });
+  });
+});
+
+describe('assets', () => {
+  test('are cached for a year by content, compressed, and unknown names are not found', async (t) => {
+    const app = fastify();
+    t.after(() => app.close());
+    await app.register(assets);
+    const found = await app.inject({ url: assetUrl('pages.css'), headers: { 'accept-encoding': 'gzip, br' } });
+    assert.equal(found.statusCode, 200);
+    assert.equal(found.headers['content-type'], 'text/css; charset=utf-8');
+    assert.equal(found.headers['cache-control'], 'public, max-age=31536000, immutable');
+    assert.equal(found.headers['x-content-type-options'], 'nosniff');
+    assert.equal(found.headers['content-encoding'], 'br');
+    const plain = await app.inject({ url: assetUrl('login.js'), headers: { 'accept-encoding': 'br;q=0, deflate' } });
+    assert.equal(plain.headers['content-encoding'], undefined);
+    assert.equal(plain.body, read('views/assets/login.js'));
+    for (const url of [
+      '/assets/pages.0123456789abcdef.css',
+      '/assets/pages.css',
+      '/assets/..%2flayout.eta',
+      '/assets/__proto__',
+    ])
+      assert.equal((await app.inject({ url })).statusCode, 404, url);
+    assert.throws(() => assetUrl('nothing.css'));
+  });
+});
+
+type Twist = { long?: boolean; text?: string; address?: string };
+type Sample = { [N in PageName]: { label: string; name: N; data: PageData[N] } }[PageName];
+
+function common(locale: string, { long, text, address }: Twist = {}): PageCommon {
+  const tenantName = long ? 'Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft' : 'Acme';
+  const appName = long ? 'Rechtsschutzversicherungsgesellschaftenverwaltung' : 'Orders';
+  return {
+    locale,
+    dir: directionOf(locale),
+    tenant: {
+      name: text ?? tenantName,
+      logo: address,
+      icon: address,
+      primaryColor: text ?? '#1f5c4d',
+      showBadge: true,
+      termsUrl: address ?? 'https://acme.example/terms',
+      privacyUrl: address ?? 'https://acme.example/privacy',
+    },
+    appName: text ?? appName,
+    csrf: text ?? 'csrf-1',
+    requestId: text ?? 'req_1',
+    locales: localeLinks('/sample'),
+  };
+}
+
+function login(locale: string, change: Partial<PageData['login']> = {}, twist: Twist = {}): PageData['login'] {
+  const shared = common(locale, twist);
+  return {
+    ...shared,
+    appName: shared.appName!,
+    csrf: shared.csrf!,
+    action: twist.address ?? '',
+    passwordEnabled: true,
+    connection: 'c0',
+    connections: [],
+    forgotHref: twist.address ?? '/forgot',
+    signupHref: twist.address ?? '/signup',
+    cancelHref: twist.address ?? '/cancel',
+    ...change,
+  };
+}
+
+/** One of each page and of each of its states; with long names, hostile text or a hostile address in every field. */
+function samples(locale: string, twist: Twist = {}): Sample[] {
+  const { long, text, address } = twist;
+  const shared = common(locale, twist);
+  const form = { ...shared, appName: shared.appName!, csrf: shared.csrf!, action: address ?? '' };
+  const email = long ? `${'maximiliane.von.hohenlohe'.repeat(4)}@${'a'.repeat(15)}.com` : 'ana@example.com';
+  const user = {
+    name: text ?? (long ? 'Ana María Guadalupe de los Ángeles Hernández-Echeverría y Villaseñor' : 'Ana Soto'),
+    email: text ?? email,
+  };
+  const connections = ['google', 'github', 'figma', 'oidc', 'oauth2', 'saml'].map((type, i) => ({
+    id: `c${i}`,
+    label: text ?? (long ? `Bundesverwaltungsgerichtsidentitätsanbieter ${type}` : type),
+    type,
+    href: address ?? `/c/${i}`,
+    lastUsed: i === 1 || i === 4,
+  }));
+  const wrong = (key: MessageKey, field?: 'email' | 'password') =>
+    login(
+      locale,
+      { email: text ?? email, error: { field, key, values: { tenant: shared.tenant.name, count: 3 } } },
+      twist,
+    );
+  const permissions = ['profile', 'email', 'offline_access'].map((scope) => ({
+    title:
+      text ?? (long ? 'Bestellungsverwaltungsberechtigungsbeschreibung '.repeat(3) : scopePermission(scope, locale)!),
+    api: text ?? (long ? 'https://api.bestellungsverwaltungssystem.example/v1/orders' : 'Orders API'),
+  }));
+  const listing = { ...shared, user, switchAccountHref: address ?? '/switch', logoutHref: address ?? '/logout' };
+  return [
+    { label: 'login', name: 'login', data: login(locale, { connections: connections.slice(0, 2) }, twist) },
+    { label: 'login-wrong', name: 'login', data: wrong('login.error.wrong_credentials') },
+    { label: 'login-suspended', name: 'login', data: wrong('login.error.user_suspended') },
+    { label: 'login-email', name: 'login', data: wrong('login.error.email_missing', 'email') },
+    { label: 'login-password', name: 'login', data: wrong('login.error.password_missing', 'password') },
+    { label: 'login-others', name: 'login', data: login(locale, { passwordEnabled: false, connections }, twist) },
+    { label: 'login-none', name: 'login', data: login(locale, { passwordEnabled: false }, twist) },
+    {
+      label: 'consent',
+      name: 'consent',
+      data: {
+        ...form,
+        ours: false,
+        notice: 'lookalike',
+        destination: text ?? (long ? `${'orders.'.repeat(8)}example` : 'orders.example'),
+        appLogo: address,
+        clientUri: address ?? 'https://orders.example',
+        policyUri: address ?? 'https://orders.example/privacy',
+        tosUri: address ?? 'https://orders.example/terms',
+        user,
+        permissions,
+        held: permissions,
+        details: [{ type: text ?? 'payment', members: [{ label: text ?? 'Amount', values: [text ?? '123.50'] }] }],
+        again: false,
+        appsAddress: text ?? 'https://acme.example/flow/apps',
+        switchAccountHref: address ?? '/switch',
+      },
+    },
+    {
+      label: 'consent-again',
+      name: 'consent',
+      data: {
+        ...form,
+        ours: true,
+        user,
+        permissions: [],
+        details: [],
+        again: true,
+        appsAddress: 'https://acme.example/flow/apps',
+        switchAccountHref: '/switch',
+      },
+    },
+    { label: 'apps-none', name: 'apps', data: { ...listing, removed: true, apps: [] } },
+    {
+      label: 'apps',
+      name: 'apps',
+      data: {
+        ...listing,
+        removed: false,
+        nextHref: address ?? '/flow/apps?next=x',
+        apps: [
+          {
+            appName: form.appName,
+            appLogo: address,
+            ours: false,
+            hosts: [text ?? (long ? `${'orders.'.repeat(8)}example` : 'orders.example')],
+            clientUri: address ?? 'https://orders.example',
+            since: text ?? '3 March 2026',
+            lastLogin: text ?? '4 March 2026',
+            permissions,
+            removeHref: address ?? '/flow/apps/grant_1',
+          },
+          {
+            ours: true,
+            hosts: [],
+            since: '3 March 2026',
+            permissions: [],
+            removeHref: address ?? '/flow/apps/grant_2',
+          },
+        ],
+      },
+    },
+    { label: 'app-remove', name: 'app-remove', data: { ...form, keepHref: address ?? '/flow/apps' } },
+    ...Object.entries(ERROR_PAGES).map(
+      ([label, content]): Sample => ({
+        label: label === 'flow_expired' ? 'error' : `error-${label}`,
+        name: 'error',
+        data: {
+          ...shared,
+          ...content,
+          values: { tenant: shared.tenant.name, count: 2 },
+          action: { href: address ?? '/again', labelKey: 'action.start_again' },
+        },
+      }),
+    ),
+    { label: 'landing', name: 'landing', data: shared },
+    {
+      label: 'landing-development',
+      name: 'landing',
+      data: {
+        ...shared,
+        development: {
+          playgroundHref: '/playground',
+          docsHref: '/docs',
+          discoveryHref: '/.well-known/openid-configuration',
+          demo: true,
+        },
+      },
+    },
+    { label: 'playground', name: 'playground', data: playground(locale, twist) },
+    { label: 'email-link', name: 'email-link', data: { ...form, token: 't1', email: text ?? email } },
+    { label: 'device-activate', name: 'device-activate', data: { ...shared, action: address ?? '/flow/x' } },
+    {
+      label: 'device-activate-wrong',
+      name: 'device-activate',
+      data: { ...shared, action: address ?? '', code: text ?? 'ABCD-1234', error: { key: 'device.error.unknown' } },
+    },
+    ...[true, false].map(
+      (sameNetwork): Sample => ({
+        label: sameNetwork ? 'device-confirm' : 'device-confirm-third',
+        name: 'device-confirm',
+        data: {
+          ...form,
+          appLogo: address,
+          device: 'd.1',
+          code: 'ABCD-1234',
+          deviceName: text ?? (long ? 'Wohnzimmerfernsehgerät von Maximiliane '.repeat(5) : 'marcs-mbp (macOS)'),
+          address: '2001:db8:85a3:8d3:1319:8a2e:370:7348',
+          sameNetwork,
+          user,
+          permissions: sameNetwork ? [] : permissions,
+          switchAccountHref: address ?? '/authorize',
+        },
+      }),
+    ),
+    { label: 'device-allowed', name: 'device-done', data: { ...shared, allowed: true } },
+    { label: 'device-denied', name: 'device-done', data: { ...shared, allowed: false } },
+    {
+      label: 'signed-out',
+      name: 'signed-out',
+      data: { ...shared, next: { href: address ?? '/again', labelKey: 'action.log_in_again' } },
+    },
+    { label: 'logout', name: 'logout', data: { ...form, csrfField: 'xsrf', user, stayHref: address } },
+    { label: 'signed-in', name: 'signed-in', data: { ...form, user } },
+    {
+      label: 'signed-in-finished',
+      name: 'signed-in',
+      data: { ...form, user, finished: true, logoutHref: address ?? '/logout', switchAccountHref: address },
+    },
+  ];
+}
+
+function playground(locale: string, twist: Twist = {}): PageData['playground'] {
+  return {
+    ...common(locale, twist),
+    clientId: 'playground',
+    scope: 'openid profile email offline_access',
+    discoveryHref: '/.well-known/openid-configuration',
+  };
+}
+
+const posts = { count: 0 };
+
+/** The samples, a form that says what it was sent, and just enough of a provider for the playground. */
+function server(): FastifyInstance {
+  const app = fastify();
+  app.register(assets);
+  app.register(formbody);
+
+  app.get<{ Params: { locale: string; length: string; label: string } }>(
+    '/sample/:locale/:length/:label',
+    (request, reply) => {
+      const { locale, length, label } = request.params;
+      const sample = samples(locale, { long: length === 'long' }).find((one) => one.label === label)!;
+      return renderPage(reply, sample.name, sample.data);
+    },
+  );
+
+  app.get<{ Querystring: { to?: string; open?: string } }>('/form', ({ query, url }, reply) =>
+    renderPage(reply, 'login', login('en', { action: url }), query.open ? { formAction: '*' } : {}),
+  );
+  const sent: { body: unknown } = { body: undefined };
+  app.post<{ Querystring: { to?: string; slow?: string } }>('/form', async ({ query, body }, reply) => {
+    posts.count++;
+    sent.body = body;
+    if (query.slow !== undefined) await new Promise((resolve) => setTimeout(resolve, 300));
+    return reply.redirect(query.to ?? '/posted', 303);
+  });
+  app.get('/posted', () => sent.body ?? {});
+
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const jwt = (typ: string, claims: object) => `${encode({ alg: 'none', typ })}.${encode(claims)}.`;
+  let asked: Record<string, string> = {};
+  const issuer = () => `http://127.0.0.1:${(app.addresses()[0] as { port: number }).port}`;
+  app.get('/playground', (_, reply) => renderPage(reply, 'playground', playground('en')));
+  app.get('/.well-known/openid-configuration', () => ({
+    issuer: issuer(),
+    authorization_endpoint: `${issuer()}/authorize`,
+    token_endpoint: `${issuer()}/oauth/token`,
+    userinfo_endpoint: `${issuer()}/me`,
+    end_session_endpoint: `${issuer()}/logout`,
+    authorization_response_iss_parameter_supported: true,
+  }));
+  app.get<{ Querystring: Record<string, string> }>('/authorize', ({ query }, reply) => {
+    asked = query;
+    return reply.redirect(
+      `${query.redirect_uri}?${new URLSearchParams({ code: 'c1', state: query.state!, iss: issuer() })}`,
+    );
+  });
+  app.post<{ Body: Record<string, string> }>('/oauth/token', ({ body }, reply) => {
+    const proof = createHash('sha256')
+      .update(body.code_verifier ?? '')
+      .digest('base64url');
+    const honest = body.grant_type === 'refresh_token' ? body.refresh_token === 'r1' : proof === asked.code_challenge;
+    if (!honest) return reply.code(400).send({ error: 'invalid_grant' });
+    const claims = { iss: issuer(), sub: 'usr_1', aud: 'playground', exp: 2_000_000_000, nonce: asked.nonce };
+    return reply.send({
+      id_token: jwt('JWT', claims),
+      access_token: jwt('at+jwt', claims),
+      refresh_token: 'r1',
+      token_type: 'Bearer',
+      expires_in: 60,
+    });
+  });
+  app.get('/me', () => ({ sub: 'usr_1', name: 'Ana Soto' }));
+  app.get<{ Querystring: Record<string, string> }>('/logout', ({ query }, reply) =>
+    reply.redirect(query.id_token_hint ? query.post_logout_redirect_uri! : '/'),
+  );
+  return app;
+}

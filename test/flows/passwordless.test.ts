@@ -1,0 +1,504 @@
+/** Logging in by a mailed code or link: what is sent, what it is worth, to whom, how often, and what nobody may learn. */
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { decodeJwt } from 'jose';
+import mongoose from 'mongoose';
+import { lastLink, mailbox } from '../kit/mailbox.ts';
+import { agent, type Client, follow, formOf, REDIRECT, type TenantHandle, world } from '../kit/world.ts';
+
+const w = await world();
+const OTP = 'http://auth0.com/oauth/grant-type/passwordless/otp';
+
+const idOf = (client: Client) => ({
+  client_id: client.client_id,
+  ...(client.token_endpoint_auth_method !== 'none' && { client_secret: client.client_secret }),
+});
+
+const start = (
+  t: { origin: string },
+  client: { client_id: string },
+  email: string,
+  more: Record<string, unknown> = {},
+  headers: Record<string, string> = {},
+) =>
+  w.send(`${t.origin}/passwordless/start`, {
+    method: 'POST',
+    json: { client_id: client.client_id, email, send: 'code', ...more },
+    headers,
+  });
+
+const redeem = (
+  t: { origin: string },
+  client: Client,
+  username: string,
+  otp: string,
+  more: Record<string, string> = {},
+) =>
+  w.send(`${t.origin}/oauth/token`, {
+    method: 'POST',
+    form: { grant_type: OTP, ...idOf(client), username, otp, realm: 'email', scope: 'openid email', ...more },
+  });
+
+/** The code that was mailed last. */
+async function code(t: TenantHandle, email: string): Promise<string> {
+  const last = (await mailbox(t, email)).filter(({ type, data }) => type === 'passwordless_code' && data.code).at(-1);
+  assert.ok(last, `no code was mailed to ${email}`);
+  return last.data.code;
+}
+
+async function ready(connection: Record<string, unknown> = {}, client: Record<string, unknown> = {}) {
+  const t = await w.tenant();
+  const made = await t.api('POST', '/connection', {
+    connection_name: 'mail',
+    connection_type: 'passwordless_email',
+    ...connection,
+  });
+  return { t, connection: made, client: await t.client(client) };
+}
+
+/** Somebody new each time, so that the three minutes between messages do not matter. */
+const stranger = () => `${randomBytes(6).toString('hex')}@example.com`;
+
+const usersOf = async (t: TenantHandle, email: string) => (await t.api('GET', `/user?query=email:${email}`)).results;
+
+const mailedCode = async (t: TenantHandle, client: Client, email: string) => {
+  assert.equal((await start(t, client, email)).status, 200);
+  return code(t, email);
+};
+
+const refused = (answer: { status: number; body: { error: string } }) => {
+  assert.deepEqual(Object.keys(answer.body).sort(), ['error', 'error_description']);
+  return [answer.status, answer.body.error];
+};
+const WRONG = [401, 'invalid_grant'];
+
+/* ——— codes ——— */
+
+test('a code makes a new address a user: verified, logged in, with tokens that work', async () => {
+  const { t, client } = await ready();
+  const email = stranger();
+  const answer = await start(t, client, email.toUpperCase());
+  assert.deepEqual([answer.status, answer.body], [200, { success: true }]);
+  assert.deepEqual(await usersOf(t, email), [], 'asking makes nobody');
+  const [message] = await mailbox(t, email);
+  assert.match(message!.data.code, /^\d{6}$/);
+  assert.deepEqual([message!.data.app, message!.data.expires_in, message!.data.locale], ['Orders', 300, 'en']);
+
+  const { status, body } = await redeem(t, client, email, message!.data.code, { scope: 'openid email offline_access' });
+  assert.equal(status, 200);
+  const [user] = await usersOf(t, email);
+  assert.deepEqual(
+    [user.email, user.email_verified, user.email_verified_method, user.logins_count],
+    [email, true, 'passwordless_otp', 1],
+  );
+  assert.equal(decodeJwt(body.id_token).sub, user.id);
+  const info = await w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${body.access_token}` } });
+  assert.deepEqual(info.body, { sub: user.id, email, email_verified: true });
+  const again = await w.send(`${t.origin}/oauth/token`, {
+    method: 'POST',
+    form: { grant_type: 'refresh_token', ...idOf(client), refresh_token: body.refresh_token },
+  });
+  assert.equal(again.status, 200);
+  const [entry] = (await t.api('GET', '/log?query=type:auth.login')).results;
+  assert.deepEqual([entry.user, entry.client, entry.data.method], [user.id, client.client_id, 'passwordless_code']);
+});
+
+test('a code logs an existing user in, and verifies the address', async () => {
+  const { t, client } = await ready();
+  const user = await t.user();
+  const { body } = await redeem(t, client, ` ${user.email.toUpperCase()} `, await mailedCode(t, client, user.email));
+  assert.equal(decodeJwt(body.id_token).sub, user.id);
+  const [row] = await usersOf(t, user.email);
+  assert.deepEqual([row.email_verified, row.email_verified_method], [true, 'passwordless_otp']);
+  assert.equal((await usersOf(t, user.email)).length, 1);
+});
+
+test('whoever made an account on somebody else’s address is logged out of it by its owner', async () => {
+  const { t, client } = await ready();
+  const user = await t.user();
+  const thief = await t.client({ grant_types: ['password', 'refresh_token'] });
+  const password = {
+    grant_type: 'password',
+    username: user.email,
+    password: user.password,
+    scope: 'openid offline_access',
+  };
+  const send = (form: Record<string, string>) =>
+    w.send(`${t.origin}/oauth/token`, { method: 'POST', form: { ...idOf(thief), ...form } });
+  const { refresh_token } = (await send(password)).body;
+  await redeem(t, client, user.email, await mailedCode(t, client, user.email));
+  assert.equal((await send({ grant_type: 'refresh_token', refresh_token })).body.error, 'invalid_grant');
+});
+
+test('a code is good once: of many at once one gets in', async () => {
+  const { t, client } = await ready();
+  const email = stranger();
+  const otp = await mailedCode(t, client, email);
+  const answers = await Promise.all(Array.from({ length: 5 }, () => redeem(t, client, email, otp)));
+  assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+  for (const answer of answers.filter(({ status }) => status !== 200)) assert.deepEqual(refused(answer), WRONG);
+  assert.equal((await usersOf(t, email)).length, 1);
+  assert.deepEqual(refused(await redeem(t, client, email, otp)), WRONG);
+});
+
+test('five tries, however many come at once, and then the right code is worth nothing', async () => {
+  const { t, client } = await ready();
+  const email = stranger();
+  const otp = await mailedCode(t, client, email);
+  const wrong = String((Number(otp) + 1) % 1_000_000).padStart(6, '0');
+  for (let tries = 0; tries < 4; tries += 1) assert.deepEqual(refused(await redeem(t, client, email, wrong)), WRONG);
+  const fifth = stranger();
+  const second = await mailedCode(t, client, fifth);
+  const off = String((Number(second) + 1) % 1_000_000).padStart(6, '0');
+  await Promise.all(Array.from({ length: 20 }, () => redeem(t, client, fifth, off)));
+  assert.deepEqual(refused(await redeem(t, client, fifth, second)), WRONG, 'five are used up');
+  assert.equal((await redeem(t, client, email, `${otp.slice(0, 3)} ${otp.slice(3)}`)).status, 200, 'the fifth of five');
+});
+
+test('a code lives five minutes', async () => {
+  const { t, client } = await ready();
+  const [early, late] = [stranger(), stranger()];
+  const first = await mailedCode(t, client, early);
+  const second = await mailedCode(t, client, late);
+  w.clock.advance({ seconds: 290 });
+  assert.equal((await redeem(t, client, early, first)).status, 200);
+  w.clock.advance({ seconds: 11 });
+  assert.deepEqual(refused(await redeem(t, client, late, second)), WRONG);
+});
+
+test('a code is worth nothing for another address, client or tenant', async () => {
+  const { t, client } = await ready();
+  const other = await ready();
+  const neighbour = await t.client();
+  const email = stranger();
+  const otp = await mailedCode(t, client, email);
+  assert.deepEqual(refused(await redeem(t, client, stranger(), otp)), WRONG);
+  assert.deepEqual(refused(await redeem(t, neighbour, email, otp)), WRONG);
+  assert.deepEqual(refused(await redeem(other.t, other.client, email, otp)), WRONG);
+  assert.equal((await redeem(t, client, email, otp)).status, 200);
+});
+
+test('an address gets one message in three minutes, whatever is asked for; then the new code replaces the old', async () => {
+  const { t, client } = await ready();
+  const other = await ready();
+  const email = stranger();
+  const answers = await Promise.all(Array.from({ length: 5 }, () => start(t, client, email)));
+  for (const answer of answers) assert.deepEqual([answer.status, answer.body], [200, { success: true }]);
+  await start(t, client, email, { send: 'link' });
+  assert.equal((await mailbox(t, email)).length, 1);
+  await start(other.t, other.client, email);
+  assert.equal((await mailbox(other.t, email)).length, 1, 'another tenant counts for itself');
+  const first = await code(t, email);
+  w.clock.advance({ seconds: 181 });
+  const second = await mailedCode(t, client, email);
+  assert.equal((await mailbox(t, email)).length, 2);
+  if (first !== second) assert.deepEqual(refused(await redeem(t, client, email, first)), WRONG);
+  assert.equal((await redeem(t, client, email, second)).status, 200);
+});
+
+test('guessing over many codes ends too: a hundred failures a day', async () => {
+  const { t, client } = await ready();
+  const email = stranger();
+  for (let round = 0; round < 10; round += 1)
+    await Promise.all(Array.from({ length: 10 }, () => redeem(t, client, email, '000000')));
+  const otp = await mailedCode(t, client, email);
+  const locked = await redeem(t, client, email, otp);
+  assert.deepEqual(refused(locked), [429, 'invalid_grant']);
+  assert.ok(Number(locked.headers.get('retry-after')) > 0);
+  const other = stranger();
+  assert.equal((await redeem(t, client, other, await mailedCode(t, client, other))).status, 200);
+});
+
+test('the grant is for clients that have it, and for the tenant’s own apps', async () => {
+  const { t } = await ready();
+  const email = stranger();
+  const without = await t.client({ grant_types: ['authorization_code'] });
+  assert.equal((await start(t, without, email)).status, 400);
+  assert.deepEqual(refused(await redeem(t, without, email, '123456')), [400, 'unauthorized_client']);
+  const third = await t.client({ is_first_party: false });
+  assert.deepEqual(refused(await redeem(t, third, email, '123456')), [400, 'unauthorized_client']);
+  const app = await t.client({ token_endpoint_auth_method: 'none' });
+  assert.equal((await redeem(t, app, email, await mailedCode(t, app, email))).status, 200, 'a public one may');
+  for (const missing of ['username', 'otp'])
+    assert.deepEqual(refused(await redeem(t, app, email, '123456', { [missing]: '' })), [400, 'invalid_request']);
+});
+
+test('the client needs an enabled passwordless connection of this tenant', async () => {
+  const { t, connection, client } = await ready();
+  const other = await ready();
+  const email = stranger();
+  const attempt = async (connection_id?: string) => (await start(t, client, email, { connection_id })).status;
+  assert.equal(await attempt(other.connection.id), 400);
+  assert.equal(await attempt(t.connection), 400, 'a database connection is none');
+  await t.api('POST', `/connection/${connection.id}`, { enabled_clients: [(await t.client()).client_id] });
+  assert.equal(await attempt(), 400);
+  assert.deepEqual(refused(await redeem(t, client, email, '123456')), [400, 'invalid_request']);
+  await t.api('POST', `/connection/${connection.id}`, { enabled_clients: null, enabled: false });
+  assert.equal(await attempt(), 400);
+  await t.api('POST', `/connection/${connection.id}`, { enabled: true });
+  assert.equal(await attempt(connection.id), 200);
+});
+
+test('a suspended user is told so with the right code only, and is mailed nothing', async () => {
+  const { t, client } = await ready();
+  const user = await t.user();
+  const otp = await mailedCode(t, client, user.email);
+  await t.api('POST', `/user/${user.id}`, { suspended: true });
+  assert.deepEqual(refused(await redeem(t, client, user.email, '12345x')), WRONG);
+  const answer = await redeem(t, client, user.email, otp);
+  assert.deepEqual(
+    [answer.status, answer.body],
+    [403, { error: 'invalid_grant', error_description: 'user is suspended' }],
+  );
+  w.clock.advance({ seconds: 181 });
+  assert.deepEqual((await start(t, client, user.email)).body, { success: true });
+  const messages = await mailbox(t, user.email);
+  assert.deepEqual([messages.length, messages[1]!.data], [2, {}], 'what is left is dropped by the worker');
+});
+
+test('with signup turned off a stranger gets the same answer and no code, a user gets one', async () => {
+  const { t, client } = await ready({ disable_signup: true });
+  const user = await t.user();
+  const email = stranger();
+  const answers = [await start(t, client, email), await start(t, client, user.email)];
+  assert.deepEqual(answers[0]!.body, answers[1]!.body);
+  assert.deepEqual([...answers[0]!.headers.keys()].sort(), [...answers[1]!.headers.keys()].sort());
+  assert.deepEqual(
+    (await mailbox(t, email)).map(({ data }) => data),
+    [{}],
+  );
+  assert.equal((await redeem(t, client, user.email, await code(t, user.email))).status, 200);
+  const wrong = await redeem(t, client, user.email, '000000');
+  assert.deepEqual((await redeem(t, client, email, '000000')).body, wrong.body);
+});
+
+test('nothing that was mailed can be read from the database', async () => {
+  const { t, client } = await ready();
+  const [one, two] = [stranger(), stranger()];
+  const otp = await mailedCode(t, client, one);
+  await start(t, client, two, { send: 'link' });
+  const token = new URL(await lastLink(t, two)).searchParams.get('token')!;
+  const db = mongoose.connection.db!;
+  const rows = await Promise.all(
+    ['passwordless', 'outbox', 'logs'].map((name) => db.collection(name).find().toArray()),
+  );
+  assert.ok(!JSON.stringify(rows).includes(token));
+  assert.ok(!new RegExp(`"${otp}"`).test(JSON.stringify(rows)));
+});
+
+test('a request that is not one is refused by field, and an unknown client', async () => {
+  const { t, client } = await ready();
+  const attempts: Record<string, unknown>[] = [
+    { email: 'not an address' },
+    { send: 'pigeon' },
+    { email: { $ne: null } },
+    { client_id: 'client_000000000000000000000000' },
+    { client_id: undefined },
+    { auth_params: { scope: 1 } },
+  ];
+  for (const body of attempts)
+    assert.equal((await start(t, client, stranger(), body)).status, 400, JSON.stringify(body));
+});
+
+test('CORS: the client’s own origins may ask, others not once they are named', async () => {
+  const { t, client } = await ready({}, { web_origins: ['https://spa.example.com'] });
+  const ask = (origin: string) => start(t, client, stranger(), {}, { origin });
+  assert.equal(
+    (await ask('https://spa.example.com')).headers.get('access-control-allow-origin'),
+    'https://spa.example.com',
+  );
+  assert.equal((await ask('https://evil.example')).headers.get('access-control-allow-origin'), null);
+  const preflight = await w.send(`${t.origin}/passwordless/start`, {
+    method: 'OPTIONS',
+    headers: {
+      origin: 'https://spa.example.com',
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'content-type,auth0-client',
+    },
+  });
+  assert.equal(preflight.status, 204);
+  assert.match(preflight.headers.get('access-control-allow-headers') ?? '', /auth0-client/);
+});
+
+/* ——— links ——— */
+
+const verifier = randomBytes(32).toString('base64url');
+const challenge = createHash('sha256').update(verifier).digest('base64url');
+const params = {
+  redirect_uri: REDIRECT,
+  state: 's 1',
+  scope: 'openid email',
+  code_challenge: challenge,
+  code_challenge_method: 'S256',
+};
+
+/** Asks for a link in a browser, which remembers that it did. */
+async function askFromBrowser(
+  t: TenantHandle,
+  client: Client,
+  email: string,
+  auth_params: Record<string, string> = params,
+) {
+  const visit = agent();
+  const answer = await visit(`${t.origin}/passwordless/start`, {
+    method: 'POST',
+    body: JSON.stringify({ client_id: client.client_id, email, send: 'link', auth_params }),
+    headers: { 'content-type': 'application/json' },
+  });
+  assert.equal(answer.status, 200, answer.text);
+  return { visit, link: await lastLink(t, email) };
+}
+
+const press = async (visit: ReturnType<typeof agent>, page: { text: string; url: string }, headers = {}) => {
+  const { action, csrf } = formOf(page);
+  const token = /name="token" value="([^"]*)"/.exec(page.text)![1]!;
+  return visit(action, { form: { csrf, token }, headers: { origin: new URL(action).origin, ...headers } });
+};
+
+async function tokensFor(t: TenantHandle, client: Client, landed: string | null) {
+  assert.ok(landed?.startsWith(REDIRECT), String(landed));
+  const { searchParams } = new URL(landed!);
+  assert.equal(searchParams.get('state'), 's 1');
+  const answer = await w.send(`${t.origin}/oauth/token`, {
+    method: 'POST',
+    form: {
+      grant_type: 'authorization_code',
+      ...idOf(client),
+      code: searchParams.get('code')!,
+      redirect_uri: REDIRECT,
+      code_verifier: verifier,
+    },
+  });
+  assert.equal(answer.status, 200, answer.text);
+  return answer.body;
+}
+
+test('a link opened where it was asked for logs in at once and returns to the client with a code', async () => {
+  const { t, client } = await ready();
+  const email = stranger();
+  const { visit, link } = await askFromBrowser(t, client, email);
+  assert.ok(link.startsWith(`${t.origin}/passwordless/verify_redirect?token=`));
+  const at = await follow(visit, await visit(link), REDIRECT);
+  const tokens = await tokensFor(t, client, at.location);
+  const [user] = await usersOf(t, email);
+  assert.deepEqual([decodeJwt(tokens.id_token).sub, user.email_verified_method], [user.id, 'passwordless_otp']);
+  const silent = new URLSearchParams({
+    client_id: client.client_id,
+    response_type: 'code',
+    scope: 'openid',
+    redirect_uri: REDIRECT,
+    prompt: 'none',
+  });
+  assert.match((await visit(`${t.origin}/authorize?${silent}`)).location ?? '', /[?&]code=/, 'a session is there');
+});
+
+test('a mail scanner that opens the link uses nothing up; a person in another browser presses one button', async () => {
+  const { t, client } = await ready();
+  const email = stranger();
+  const { link } = await askFromBrowser(t, client, email);
+  for (const method of ['GET', 'HEAD', 'GET']) {
+    const scanned = await agent()(link, { method });
+    assert.deepEqual([scanned.status, scanned.location], [200, null]);
+    assert.deepEqual(scanned.headers.getSetCookie(), []);
+  }
+  assert.deepEqual(await usersOf(t, email), []);
+  const visit = agent();
+  const page = await visit(link);
+  for (const shown of ['Log in to Orders', email]) assert.ok(page.text.includes(shown), shown);
+  const at = await follow(visit, await press(visit, page), REDIRECT);
+  await tokensFor(t, client, at.location);
+});
+
+test('a browser that loads pages ahead of time does not log in by that', async () => {
+  const { t, client } = await ready();
+  const { visit, link } = await askFromBrowser(t, client, stranger());
+  assert.equal((await visit(link, { headers: { 'sec-purpose': 'prefetch;prerender' } })).location, null);
+  assert.equal((await visit(link, { method: 'HEAD' })).location, null);
+  assert.match((await visit(link)).location ?? '', /\/authorize/);
+});
+
+test('another site cannot press the button, and log a browser in as somebody else', async () => {
+  const { t, client } = await ready();
+  const { link } = await askFromBrowser(t, client, stranger());
+  const victim = agent();
+  const page = await victim(link);
+  const forged = await press(victim, page, { origin: 'https://evil.example' });
+  assert.deepEqual([forged.status, forged.location], [403, null]);
+  assert.deepEqual(forged.headers.getSetCookie(), []);
+});
+
+test('a link is good once: of many presses at once one logs in, and the rest say what happened', async () => {
+  const { t, client } = await ready();
+  const email = stranger();
+  const { link } = await askFromBrowser(t, client, email);
+  const visit = agent();
+  const page = await visit(link);
+  const answers = await Promise.all(Array.from({ length: 10 }, () => press(agent(), page)));
+  assert.equal(answers.filter(({ status }) => status === 303).length, 1);
+  for (const answer of answers.filter(({ status }) => status !== 303)) {
+    assert.equal(answer.status, 410);
+    assert.match(answer.text, /This link was used already/);
+  }
+  assert.equal((await usersOf(t, email)).length, 1);
+  assert.match((await visit(link)).text, /This link was used already/);
+});
+
+test('a link lives one hour, on its tenant only', async () => {
+  const { t, client } = await ready();
+  const other = await ready();
+  const { visit, link } = await askFromBrowser(t, client, stranger());
+  assert.equal((await agent()(link.replace(t.origin, other.t.origin))).status, 404);
+  assert.equal((await agent()(`${t.origin}/passwordless/verify_redirect?token=nonsense`)).status, 404);
+  assert.equal((await agent()(`${t.origin}/passwordless/verify_redirect`)).status, 400);
+  w.clock.advance({ seconds: 3601 });
+  const late = await visit(link);
+  assert.equal(late.status, 410);
+  assert.match(late.text, /This link has expired/);
+});
+
+test('a link returns to a registered callback only, and a client without any gets none', async () => {
+  const { t, client } = await ready();
+  const bare = await t.client({ callbacks: [] });
+  const ask = (who: Client, auth_params?: Record<string, string>) =>
+    start(t, who, stranger(), { send: 'link', auth_params });
+  assert.equal((await ask(client, { redirect_uri: 'https://evil.example/' })).status, 400);
+  assert.equal((await ask(bare)).status, 400);
+  const { visit, link } = await askFromBrowser(t, client, stranger(), { prompt: 'none', client_id: 'x', request: 'y' });
+  const at = await visit(link);
+  const query = new URL(at.location!).searchParams;
+  assert.deepEqual([query.get('prompt'), query.get('request'), query.get('client_id')], [null, null, client.client_id]);
+  assert.equal(query.get('redirect_uri'), REDIRECT, 'the first callback without another');
+});
+
+test('a link ends the session of whoever used the browser before', async () => {
+  const { t, client } = await ready();
+  const [first, second] = [stranger(), stranger()];
+  const one = await askFromBrowser(t, client, first);
+  await follow(one.visit, await one.visit(one.link), REDIRECT);
+  await start(t, client, second, { send: 'link', auth_params: params });
+  const page = await one.visit(await lastLink(t, second));
+  const at = await follow(one.visit, await press(one.visit, page), REDIRECT);
+  const tokens = await tokensFor(t, client, at.location);
+  assert.equal(decodeJwt(tokens.id_token).sub, (await usersOf(t, second))[0].id);
+});
+
+test('a third-party client still asks for consent, and a suspended user gets nowhere', async () => {
+  const { t } = await ready();
+  const client = await t.client({ is_first_party: false });
+  const { visit, link } = await askFromBrowser(t, client, stranger());
+  const page = await follow(visit, await visit(link), REDIRECT);
+  assert.match(page.text, /to use your account/);
+  const user = await t.user();
+  const suspended = await askFromBrowser(t, client, user.email);
+  await t.api('POST', `/user/${user.id}`, { suspended: true });
+  const refusedPage = await suspended.visit(suspended.link);
+  assert.equal(refusedPage.status, 403);
+  assert.match(refusedPage.text, /This account is suspended/);
+});
+
+test('discovery lists the grant', async () => {
+  const { t } = await ready();
+  const { grant_types_supported } = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  assert.ok(grant_types_supported.includes(OTP));
+});

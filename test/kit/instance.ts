@@ -1,0 +1,74 @@
+/** A second instance of the server: a process of its own on the world's database, as a load balancer has several. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import mongoose from 'mongoose';
+import { SECRET, type World } from './world.ts';
+
+export type InstanceSetup = {
+  MONGODB_URL: string;
+  DATA_DIR: string;
+  databaseName: string;
+  publicPort: number;
+  operator: World['operator'];
+  secret: string;
+};
+
+type Sent = { status: number; text: string };
+
+export async function instance(w: World) {
+  const [host] = mongoose.connection.getClient().options.hosts;
+  const setup: InstanceSetup = {
+    MONGODB_URL:
+      process.env.MONGODB_URL ?? `mongodb://${encodeURIComponent(host!.socketPath ?? '')}/?directConnection=true`,
+    DATA_DIR: w.config.dataDir,
+    databaseName: mongoose.connection.db!.databaseName,
+    publicPort: w.port,
+    operator: w.operator,
+    secret: SECRET,
+  };
+  const child = fork(fileURLToPath(new URL('instance-server.ts', import.meta.url)), [JSON.stringify(setup)]);
+  const ended = once(child, 'exit');
+  const died = ended.then(([code]) => {
+    throw new Error(`the instance ended with ${code}`);
+  });
+  died.catch(() => {});
+  const answer = async () => (await Promise.race([once(child, 'message'), died]))[0] as number;
+  const port = await answer();
+  w.closers.push(async () => {
+    child.kill('SIGTERM');
+    await ended;
+  });
+
+  return {
+    /** A form POST to a tenant's origin, by this instance. */
+    post: (origin: string, path: string, form: Record<string, string>): Promise<Sent> =>
+      new Promise((resolve, reject) => {
+        const outgoing = request(
+          {
+            host: '127.0.0.1',
+            port,
+            path,
+            method: 'POST',
+            headers: { host: new URL(origin).host, 'content-type': 'application/x-www-form-urlencoded' },
+          },
+          (response) => {
+            let text = '';
+            response.setEncoding('utf8').on('data', (chunk: string) => {
+              text += chunk;
+            });
+            response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+          },
+        );
+        outgoing.on('error', reject);
+        outgoing.end(new URLSearchParams(form).toString());
+      }),
+    /** Its clock stands from now on, where this process's is. */
+    async followClock(): Promise<void> {
+      const moved = answer();
+      child.send(Date.now());
+      await moved;
+    },
+  };
+}

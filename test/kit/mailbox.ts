@@ -1,0 +1,21 @@
+/** What would be mailed: the intents of the outbox, opened, oldest first. */
+
+import { asTenant } from '../../src/kernel/context.ts';
+import { outbox } from '../../src/outbox/outbox.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: messages are inspected field by field
+type Message = { type: string; to: string; ref: string; data: any };
+
+export async function mailbox(t: { id: string }, to: string): Promise<Message[]> {
+  const rows = await outbox.all(asTenant({ id: t.id } as never, ''), { to: { $eq: to } });
+  return rows
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map((row) => ({ type: row.type, to: row.to, ref: row.ref, data: JSON.parse(outbox.reveal(row, 'data')!) }));
+}
+
+/** The link in the last message to an address. */
+export async function lastLink(t: { id: string }, to: string): Promise<string> {
+  const last = (await mailbox(t, to)).at(-1);
+  if (!last?.data.link) throw new Error(`no link was mailed to ${to}`);
+  return last.data.link;
+}

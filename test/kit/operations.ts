@@ -1,0 +1,70 @@
+/** Every management operation that the server documents, ready to be called: what the table tests walk. */
+import type { World } from './world.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: an OpenAPI document is walked, not typed
+type Json = any;
+
+export type Operation = {
+  id: string;
+  method: string;
+  path: string;
+  permission: string;
+  parameters: string[];
+  /** A body that the schema accepts, as far as a generator can know; undefined where there is none. */
+  body: unknown;
+};
+
+function sample(schema: Json, document: Json, name = ''): unknown {
+  if (schema.$ref) return sample(document.components.schemas[schema.$ref.split('/').at(-1)], document, name);
+  if (schema.anyOf ?? schema.oneOf) return sample((schema.anyOf ?? schema.oneOf)[0], document, name);
+  if (schema.enum) return schema.enum[0];
+  switch (schema.type) {
+    case 'object':
+      return Object.fromEntries(
+        (schema.required ?? []).map((field: string) => [field, sample(schema.properties[field], document, field)]),
+      );
+    case 'array':
+      return schema.minItems ? [sample(schema.items, document, name)] : [];
+    case 'integer':
+    case 'number':
+      return schema.minimum ?? 1;
+    case 'boolean':
+      return true;
+    default:
+      if (/email|recipients/.test(name)) return 'sample@example.com';
+      if (/url|uri|identifier/.test(name) || schema.format === 'uri') return 'https://sample.example.com';
+      if (name === 'domain') return 'login.sample.example.com';
+      if (name === 'code') return 'exports.onExecutePostLogin = async () => {};';
+      if (name === 'password') return 'Sample-password-1';
+      return 'sample';
+  }
+}
+
+export async function operations(w: World): Promise<Operation[]> {
+  const document = (await w.send(`${w.originOf()}/docs/json`)).body as Json;
+  const found: Operation[] = [];
+  for (const [path, methods] of Object.entries<Json>(document.paths)) {
+    for (const [method, operation] of Object.entries<Json>(methods)) {
+      const permission = operation['x-permission'];
+      if (!permission) continue;
+      const content = operation.requestBody?.content ?? {};
+      found.push({
+        id: operation.operationId,
+        method: method.toUpperCase(),
+        path,
+        permission,
+        parameters: [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!),
+        body: content['application/json'] ? sample(content['application/json'].schema, document) : undefined,
+      });
+    }
+  }
+  return found;
+}
+
+/** The path with its parameters filled in; ids of nothing unless `ids` knows better. */
+export const fill = (path: string, ids: Record<string, string> = {}): string =>
+  path.replace(/\{(\w+)\}/g, (_whole, name: string) => ids[name] ?? missingId(name));
+
+const KINDS: Record<string, string> = { credentials_id: 'credentials', host: 'host', ticket_id: 'ticket' };
+export const missingId = (parameter: string): string =>
+  `${KINDS[parameter] ?? parameter.replace(/_id$/, '')}_${'0'.repeat(24)}`;

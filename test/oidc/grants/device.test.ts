@@ -1,0 +1,498 @@
+/** The device flow (RFC 8628): from the code on a screen to tokens on the device, and everything that is refused on the way. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeJwt } from 'jose';
+import mongoose from 'mongoose';
+import * as oidc from 'openid-client';
+import {
+  type Agent,
+  agent,
+  type Client,
+  follow,
+  formOf,
+  type TenantHandle,
+  type User,
+  world,
+} from '../../kit/world.ts';
+
+const w = await world();
+const ORDERS = 'https://orders.example.com';
+const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
+
+const post = (
+  t: { origin: string },
+  path: string,
+  form: Record<string, string>,
+  headers: Record<string, string> = {},
+) => w.send(`${t.origin}${path}`, { method: 'POST', form, headers });
+
+const idOf = (client: Client) => ({
+  client_id: client.client_id,
+  ...(client.token_endpoint_auth_method !== 'none' && { client_secret: client.client_secret }),
+});
+
+const start = async (t: { origin: string }, client: Client, more: Record<string, string> = {}) => {
+  const answer = await post(t, '/oauth/device/code', {
+    ...idOf(client),
+    scope: 'openid email offline_access',
+    device_name: 'marcs-mbp (macOS)',
+    ...more,
+  });
+  assert.equal(answer.status, 200, answer.text);
+  return answer.body as { device_code: string; user_code: string; [field: string]: unknown };
+};
+
+const poll = (t: { origin: string }, client: Client, device_code: string, more: Record<string, string> = {}) =>
+  post(t, '/oauth/token', { grant_type: DEVICE, ...idOf(client), device_code, ...more });
+
+const refused = (answer: { status: number; body: { error: string; error_description: string } }) => {
+  assert.deepEqual(Object.keys(answer.body).sort(), ['error', 'error_description']);
+  return [answer.status, answer.body.error];
+};
+
+const television = (t: TenantHandle, fields: Record<string, unknown> = {}) =>
+  t.client({
+    name: 'TV',
+    token_endpoint_auth_method: 'none',
+    callbacks: [],
+    grant_types: [DEVICE, 'refresh_token'],
+    response_types: [],
+    ...fields,
+  });
+
+/** Goes to an address as a person does, and logs in where that is asked for. */
+async function open(t: TenantHandle, visit: Agent, address: string, user: User) {
+  const outside = 'http://nowhere.invalid';
+  const at = await follow(visit, await visit(address), outside);
+  if (!at.text.includes('name="password"')) return at;
+  const { action, csrf } = formOf(at);
+  return follow(
+    visit,
+    await visit(action, {
+      form: { csrf, email: user.email, password: user.password },
+      headers: { origin: t.origin },
+    }),
+    outside,
+  );
+}
+
+const hidden = (text: string, name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(text)?.[1] ?? '';
+
+async function decide(t: TenantHandle, visit: Agent, page: { text: string; url: string }, decision: 'allow' | 'deny') {
+  const { action, csrf } = formOf(page);
+  return follow(
+    visit,
+    await visit(action, {
+      form: { csrf, device_code: hidden(page.text, 'device_code'), decision },
+      headers: { origin: t.origin },
+    }),
+    'http://nowhere.invalid',
+  );
+}
+
+/** A JSON call of the tenant's own page, with the browser's cookies. */
+const callJson = async (
+  t: TenantHandle,
+  visit: Agent,
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+) => {
+  const answer = await visit(`${t.origin}${path}`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json', accept: 'application/json', origin: t.origin, ...headers },
+  });
+  return { ...answer, body: JSON.parse(answer.text) };
+};
+
+async function ready(fields: Record<string, unknown> = {}) {
+  const t = await w.tenant();
+  return { t, client: await television(t, fields), user: await t.user(), visit: agent() };
+}
+
+/** A browser that is logged in already. */
+async function loggedIn(t: TenantHandle, user: User): Promise<Agent> {
+  const visit = agent();
+  await open(t, visit, `${t.origin}/confirm?user_code=BBBB-0000`, user);
+  return visit;
+}
+
+test('a device gets a code to show, and addresses to show with it', async () => {
+  const { t, client } = await ready();
+  const answer = await start(t, client);
+  assert.match(answer.user_code, /^[BCDFGHJKMNPQRSTVWXZ]{4}-\d{4}$/);
+  assert.deepEqual(
+    [answer.verification_uri, answer.verification_uri_complete, answer.expires_in, answer.interval],
+    [`${t.origin}/activate`, `${t.origin}/confirm?user_code=${answer.user_code}`, 300, 5],
+  );
+  assert.ok(answer.device_code.length >= 43);
+  const metadata = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  assert.equal(metadata.device_authorization_endpoint, `${t.origin}/oauth/device/code`);
+  assert.ok(metadata.grant_types_supported.includes(DEVICE));
+});
+
+test('a person types the code, logs in, sees what asks, allows it, and the device has tokens that work', async () => {
+  const { t, client, user, visit } = await ready();
+  const { device_code, user_code } = await start(t, client);
+  assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'authorization_pending']);
+
+  const activate = await follow(visit, await visit(`${t.origin}/activate`), 'http://nowhere.invalid');
+  assert.equal(new URL(activate.url).pathname, '/flow/device-code/activate');
+  const typed = user_code.toLowerCase().replace('-', ' ');
+  const { action } = { action: `${t.origin}/flow/device-code/confirm?user_code=${encodeURIComponent(typed)}` };
+  assert.ok(activate.text.includes('action="/flow/device-code/confirm"'));
+  const confirm = await open(t, visit, action, user);
+  assert.equal(confirm.status, 200, confirm.text);
+  for (const shown of ['TV', 'marcs-mbp (macOS)', user.email, 'Only continue if you started this on your own device'])
+    assert.ok(confirm.text.includes(shown), shown);
+  const done = await decide(t, visit, confirm, 'allow');
+  assert.match(done.text, /Your device is connected/);
+
+  const { status, body } = await poll(t, client, device_code);
+  assert.equal(status, 200);
+  assert.deepEqual(
+    [body.scope, decodeJwt(body.id_token).sub, decodeJwt(body.access_token).client_id],
+    ['openid email offline_access', user.id, client.client_id],
+  );
+  const info = await w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${body.access_token}` } });
+  assert.equal(info.body.email, user.email);
+  const again = await post(t, '/oauth/token', {
+    grant_type: 'refresh_token',
+    ...idOf(client),
+    refresh_token: body.refresh_token,
+  });
+  assert.equal(again.status, 200, again.text);
+  assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'invalid_grant'], 'single use');
+  assert.equal((await t.api('GET', '/log?query=type:auth.device.approved')).results[0].user, user.id);
+});
+
+test('openid-client connects a device by discovery alone', async () => {
+  const { t, client, user, visit } = await ready();
+  const config = await t.discover({ client_id: client.client_id });
+  const answer = await oidc.initiateDeviceAuthorization(config, { scope: 'openid email' });
+  const confirm = await open(t, visit, answer.verification_uri_complete!, user);
+  await decide(t, visit, confirm, 'allow');
+  const tokens = await oidc.pollDeviceAuthorizationGrant(config, { ...answer, interval: 0.1 } as typeof answer);
+  assert.equal(tokens.claims()?.sub, user.id);
+  assert.equal((await oidc.fetchUserInfo(config, tokens.access_token, user.id)).email, user.email);
+});
+
+test('the request may be JSON, the client confidential, the audience an Api; a name too long is refused', async () => {
+  const { t, user, visit } = await ready();
+  const client = await t.client();
+  await t.api('POST', '/api', { name: 'Orders', identifier: ORDERS, permissions: [{ value: 'read:orders' }] });
+  const answer = await w.send(`${t.origin}/oauth/device/code`, {
+    method: 'POST',
+    json: { ...idOf(client), scope: 'openid read:orders', audience: ORDERS },
+  });
+  assert.equal(answer.status, 200, answer.text);
+  const { device_code, verification_uri_complete } = answer.body;
+  await decide(t, visit, await open(t, visit, verification_uri_complete, user), 'allow');
+  const wrong = await poll(t, client, device_code, { resource: 'https://nowhere.example.com' });
+  assert.deepEqual(refused(wrong), [400, 'invalid_target']);
+  const { body } = await poll(t, client, device_code);
+  assert.deepEqual([decodeJwt(body.access_token).aud, body.scope], [ORDERS, 'openid read:orders']);
+
+  const attempt = (form: Record<string, string>) => post(t, '/oauth/device/code', { ...idOf(client), ...form });
+  assert.deepEqual(refused(await attempt({ device_name: 'x'.repeat(201) })), [400, 'invalid_request']);
+  assert.deepEqual(refused(await attempt({ audience: 'https://nowhere.example.com' })), [400, 'invalid_target']);
+  assert.deepEqual(refused(await attempt({ client_secret: 'wrong' })), [401, 'invalid_client']);
+  assert.equal((await attempt({ device_name: 'x'.repeat(200) })).status, 200);
+});
+
+test('a client needs the grant type, at both endpoints', async () => {
+  const { t, client } = await ready();
+  const { device_code } = await start(t, client);
+  const other = await television(t, { grant_types: ['refresh_token'] });
+  assert.deepEqual(refused(await post(t, '/oauth/device/code', idOf(other))), [400, 'unauthorized_client']);
+  assert.deepEqual(refused(await poll(t, other, device_code)), [400, 'unauthorized_client']);
+});
+
+test('a device that polls too fast is told to slow down, and from then on has to wait longer', async () => {
+  const { t, client } = await ready();
+  const { device_code } = await start(t, client);
+  const ask = async () => (await poll(t, client, device_code)).body.error;
+  assert.equal(await ask(), 'authorization_pending');
+  assert.equal(await ask(), 'slow_down');
+  w.clock.advance({ seconds: 5 });
+  assert.equal(await ask(), 'slow_down', 'ten seconds by now');
+  w.clock.advance({ seconds: 15 });
+  assert.equal(await ask(), 'authorization_pending');
+  w.clock.advance({ seconds: 15 });
+  assert.equal(await ask(), 'authorization_pending', 'an honest pace goes on');
+  const fresh = (await start(t, client)).device_code;
+  const burst = await Promise.all(Array.from({ length: 10 }, () => poll(t, client, fresh)));
+  assert.equal(burst.filter(({ body }) => body.error === 'authorization_pending').length, 1);
+});
+
+test('a client without a secret gets so many codes from one address, and no more', async () => {
+  const { t, client } = await ready();
+  const sibling = await television(t);
+  const confidential = await television(t, { token_endpoint_auth_method: 'client_secret_post' });
+  const ask = (of: Client) => post(t, '/oauth/device/code', { ...idOf(of), scope: 'openid' });
+  const answers = await Promise.all(Array.from({ length: 110 }, () => ask(client)));
+  assert.equal(answers.filter(({ status }) => status === 200).length, 100);
+  const { status, body, headers } = await ask(client);
+  assert.deepEqual([status, body.error], [429, 'invalid_request']);
+  assert.deepEqual(Object.keys(body), ['error', 'error_description']);
+  const wait = Number(headers.get('retry-after'));
+  assert.ok(wait > 0 && wait <= 300, `${wait} s`);
+  assert.match(headers.get('access-control-expose-headers') ?? '', /Retry-After/);
+  assert.equal((await ask(sibling)).status, 200, 'another client');
+  for (const other of await Promise.all(Array.from({ length: 110 }, () => ask(confidential))))
+    assert.equal(other.status, 200, 'whoever authenticates is known');
+});
+
+test('a code that nobody confirmed in time has expired, on the page and for the device', async () => {
+  const { t, client, user } = await ready();
+  const { device_code, user_code } = await start(t, client);
+  const visit = await loggedIn(t, user);
+  w.clock.advance({ seconds: 301 });
+  assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'expired_token']);
+  const page = await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  assert.equal(page.status, 400);
+  assert.match(page.text, /This code is wrong or has expired/);
+});
+
+test('a code that was confirmed but not fetched in time has expired too', async () => {
+  const { t, client, user, visit } = await ready();
+  const { device_code, user_code } = await start(t, client);
+  await decide(t, visit, await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
+  w.clock.advance({ seconds: 301 });
+  assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'expired_token']);
+});
+
+test('"Cancel" is the end of it: the device hears access_denied, and nobody can allow it afterwards', async () => {
+  const { t, client, user, visit } = await ready();
+  const { device_code, user_code } = await start(t, client);
+  const confirm = await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  assert.match((await decide(t, visit, confirm, 'deny')).text, /was not connected/);
+  assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'access_denied']);
+  const again = await decide(t, visit, confirm, 'allow');
+  assert.equal(again.status, 400);
+  assert.match(again.text, /This code is wrong or has expired/);
+  assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'access_denied']);
+});
+
+test('of many who redeem one device code at once, one gets tokens', async () => {
+  const { t, client, user, visit } = await ready();
+  const { device_code, user_code } = await start(t, client);
+  await decide(t, visit, await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
+  const answers = await Promise.all(Array.from({ length: 30 }, () => poll(t, client, device_code)));
+  const won = answers.filter(({ status }) => status === 200);
+  assert.equal(won.length, 1);
+  for (const answer of answers.filter((one) => one !== won[0]))
+    assert.deepEqual(refused(answer), [400, 'invalid_grant']);
+});
+
+test('of "allow" and "deny" at once, one counts', async () => {
+  const { t, client, user } = await ready();
+  const visit = await loggedIn(t, user);
+  const { device_code, user_code } = await start(t, client);
+  const handle = (await callJson(t, visit, '/oauth/device/verify', { user_code })).body.device_code;
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, (_, i) =>
+      callJson(t, visit, '/oauth/device/authorize', { device_code: handle, deny: i % 2 === 0 }),
+    ),
+  );
+  assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+  const first = answers.findIndex(({ status }) => status === 200);
+  const { status, body } = await poll(t, client, device_code);
+  assert.equal(first % 2 === 0 ? body.error : status, first % 2 === 0 ? 'access_denied' : 200);
+});
+
+test('a device code is worth nothing to another client or another tenant, nor is a user code', async () => {
+  const { t, client, user, visit } = await ready();
+  const other = await w.tenant();
+  const [neighbour, foreign] = [await television(t), await television(other)];
+  const { device_code, user_code } = await start(t, client);
+  const stranger = await other.user();
+  const page = await open(other, agent(), `${other.origin}/confirm?user_code=${user_code}`, stranger);
+  assert.equal(page.status, 400);
+  await decide(t, visit, await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
+  assert.deepEqual(refused(await poll(t, neighbour, device_code)), [400, 'invalid_grant']);
+  assert.deepEqual(refused(await poll(other, foreign, device_code)), [400, 'invalid_grant']);
+  assert.deepEqual(refused(await poll(t, client, 'nonsense')), [400, 'invalid_grant']);
+  assert.deepEqual(refused(await poll(t, client, '')), [400, 'invalid_request']);
+  assert.equal((await poll(t, client, device_code)).status, 200, 'the attempts cost nothing');
+});
+
+test('a user who was suspended, or removed, or whose password changed, takes the device along', async () => {
+  const { t, client } = await ready();
+  const approved = async () => {
+    const user = await t.user();
+    const visit = agent();
+    const { device_code, user_code } = await start(t, client);
+    await decide(t, visit, await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
+    return { user, device_code };
+  };
+  const suspended = await approved();
+  await t.api('POST', `/user/${suspended.user.id}`, { suspended: true });
+  const told = await poll(t, client, suspended.device_code);
+  assert.deepEqual([...refused(told), told.body.error_description], [403, 'invalid_grant', 'user is suspended']);
+  const changed = await approved();
+  await t.api('POST', `/credentials/${changed.user.credential}/set-password`, { password: 'Another-horse-2' });
+  assert.deepEqual(refused(await poll(t, client, changed.device_code)), [400, 'invalid_grant']);
+  const removed = await approved();
+  await t.api('DELETE', `/user/${removed.user.id}`);
+  assert.deepEqual(refused(await poll(t, client, removed.device_code)), [400, 'invalid_grant']);
+});
+
+test('codes are not in the database', async () => {
+  const { t, client } = await ready();
+  const { device_code, user_code } = await start(t, client);
+  const rows = JSON.stringify(await mongoose.connection.db!.collection('device_codes').find().toArray());
+  for (const secret of [device_code, user_code, user_code.replace('-', '')]) assert.ok(!rows.includes(secret));
+});
+
+/* ——— the pages ——— */
+
+test('guessing codes ends in a pause, for that person; others go on', async () => {
+  const { t, client, user } = await ready();
+  const visit = await loggedIn(t, user);
+  const guesses = await Promise.all(
+    Array.from({ length: 40 }, (_, i) => callJson(t, visit, '/oauth/device/verify', { user_code: `BCDF-${1000 + i}` })),
+  );
+  assert.equal(guesses.filter(({ body }) => body.error === 'invalid_grant').length, 29, 'one went into logging in');
+  const { user_code } = await start(t, client);
+  const blocked = await callJson(t, visit, '/oauth/device/verify', { user_code });
+  assert.equal(blocked.status, 429);
+  assert.ok(Number(blocked.headers.get('retry-after')) > 0);
+  const page = await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  assert.deepEqual([page.status, /Too many codes/.test(page.text)], [429, true]);
+  const neighbour = await loggedIn(t, await t.user());
+  assert.equal((await callJson(t, neighbour, '/oauth/device/verify', { user_code })).status, 200);
+  w.clock.advance({ seconds: 901 });
+  const later = (await start(t, client)).user_code;
+  assert.equal((await callJson(t, visit, '/oauth/device/verify', { user_code: later })).status, 200);
+});
+
+test('a third-party app’s scopes are named before they are allowed', async () => {
+  const { t, client, user, visit } = await ready({ is_first_party: false });
+  const own = await television(t);
+  await t.api('POST', '/api', {
+    name: 'Orders API',
+    identifier: ORDERS,
+    permissions: [{ value: 'read:orders', description: 'See your orders' }],
+  });
+  const ask = async (who: Client) => {
+    const { user_code } = await start(t, who, { audience: ORDERS, scope: 'openid email read:orders' });
+    return open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  };
+  const page = await ask(client);
+  for (const shown of ['See your email address', 'See your orders', 'Orders API']) assert.ok(page.text.includes(shown));
+  assert.ok(!(await ask(own)).text.includes('See your orders'), 'the tenant’s own app just logs in');
+});
+
+test('another person can be chosen, and the page is not for whoever is logged out', async () => {
+  const { t, client, user, visit } = await ready();
+  const { user_code, device_code } = await start(t, client);
+  const page = await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  const href = /<a href="(\/authorize[^"]+)"/.exec(page.text)![1]!.replaceAll('&amp;', '&');
+  const second = await t.user();
+  const swapped = await open(t, visit, `${t.origin}${href}`, second);
+  assert.ok(swapped.text.includes(second.email) && !swapped.text.includes(user.email));
+  const stale = await decide(t, visit, page, 'allow');
+  assert.equal(stale.status, 403, 'the page of the first session');
+  await decide(t, visit, swapped, 'allow');
+  assert.equal(decodeJwt((await poll(t, client, device_code)).body.access_token).sub, second.id);
+});
+
+test('a login comes back to this origin only', async () => {
+  const { t, user } = await ready();
+  for (const state of ['https://evil.example/', '//evil.example', '/\\evil.example', 'javascript:alert(1)', '']) {
+    const answer = await agent()(`${t.origin}/flow/return?state=${encodeURIComponent(state)}`);
+    assert.deepEqual([answer.status, answer.location], [400, null], state);
+  }
+  const visit = await loggedIn(t, user);
+  const back = await visit(`${t.origin}/flow/return?state=${encodeURIComponent('/flow/device-code/activate?lang=es')}`);
+  assert.equal(back.location, `${t.origin}/flow/device-code/activate?lang=es`);
+  const sly = await visit(`${t.origin}/flow/return?state=${encodeURIComponent(`${t.origin}//evil.example/x`)}`);
+  assert.equal(new URL(sly.location!).origin, t.origin, 'a path that spells a host stays a path');
+});
+
+test('a form that did not come from the page decides nothing', async () => {
+  const { t, client, user, visit } = await ready();
+  const { user_code, device_code } = await start(t, client);
+  const page = await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  const { action, csrf } = formOf(page);
+  const form = { device_code: hidden(page.text, 'device_code'), decision: 'allow' };
+  const elsewhere = await visit(action, { form: { ...form, csrf }, headers: { origin: 'https://evil.example' } });
+  const guessed = await visit(action, { form: { ...form, csrf: 'guess' }, headers: { origin: t.origin } });
+  assert.deepEqual([elsewhere.status, guessed.status], [403, 403]);
+  assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'authorization_pending']);
+});
+
+/* ——— the JSON of a page of the tenant's own ——— */
+
+test('verify and authorize do the same by JSON, with the session’s cookie', async () => {
+  const { t, client, user } = await ready();
+  const visit = await loggedIn(t, user);
+  const { device_code, user_code } = await start(t, client);
+  const verified = await callJson(t, visit, '/oauth/device/verify', { user_code });
+  assert.equal(verified.status, 200);
+  assert.deepEqual(verified.body.client, { name: 'TV', client_id: client.client_id });
+  assert.equal(verified.body.device_name, 'marcs-mbp (macOS)');
+  assert.notEqual(verified.body.device_code, device_code, 'nobody but the device may poll');
+  assert.equal((await poll(t, client, verified.body.device_code)).body.error, 'invalid_grant');
+  const allowed = await callJson(t, visit, '/oauth/device/authorize', { device_code: verified.body.device_code });
+  assert.deepEqual(allowed.body, { success: true });
+  assert.equal((await poll(t, client, device_code)).status, 200);
+  const twice = await callJson(t, visit, '/oauth/device/authorize', { device_code: verified.body.device_code });
+  assert.deepEqual(refused(twice), [400, 'invalid_grant']);
+});
+
+test('{"deny": true} refuses', async () => {
+  const { t, client, user } = await ready();
+  const visit = await loggedIn(t, user);
+  const { device_code, user_code } = await start(t, client);
+  const handle = (await callJson(t, visit, '/oauth/device/verify', { user_code })).body.device_code;
+  await callJson(t, visit, '/oauth/device/authorize', { device_code: handle, deny: true });
+  assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'access_denied']);
+});
+
+test('the JSON endpoints want a session, this origin and JSON; a handle is good in its own session only', async () => {
+  const { t, client, user } = await ready();
+  const visit = await loggedIn(t, user);
+  const { device_code, user_code } = await start(t, client);
+  const handle = (await callJson(t, visit, '/oauth/device/verify', { user_code })).body.device_code;
+  const other = await loggedIn(t, await t.user());
+  const attempts = {
+    'no session': [
+      await callJson(t, agent(), '/oauth/device/authorize', { device_code: handle }),
+      401,
+      'login_required',
+    ],
+    'another session': [
+      await callJson(t, other, '/oauth/device/authorize', { device_code: handle }),
+      400,
+      'invalid_grant',
+    ],
+    'another origin': [
+      await callJson(t, visit, '/oauth/device/authorize', { device_code: handle }, { origin: 'https://evil.example' }),
+      403,
+      'access_denied',
+    ],
+    'no origin': [
+      await callJson(t, visit, '/oauth/device/authorize', { device_code: handle }, { origin: 'null' }),
+      403,
+      'access_denied',
+    ],
+    'a form': [
+      await callJson(t, visit, '/oauth/device/authorize', {}, { 'content-type': 'text/plain' }),
+      415,
+      'invalid_request',
+    ],
+    'unknown fields': [
+      await callJson(t, visit, '/oauth/device/authorize', { device_code: handle, user: 'x' }),
+      400,
+      'invalid_request',
+    ],
+    'no code': [await callJson(t, visit, '/oauth/device/verify', {}), 400, 'invalid_request'],
+    nonsense: [await callJson(t, visit, '/oauth/device/authorize', { device_code: 'a.b' }), 400, 'invalid_grant'],
+  } as const;
+  for (const [name, [answer, status, error]] of Object.entries(attempts))
+    assert.deepEqual(refused(answer), [status, error], name);
+  assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'authorization_pending']);
+});

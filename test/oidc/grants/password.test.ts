@@ -1,0 +1,248 @@
+/** grant_type=password (RFC 6749 §4.3): who may use it, what it gives, and how it refuses. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeJwt } from 'jose';
+import { type Client, type TenantHandle, type User, world } from '../../kit/world.ts';
+
+const w = await world();
+const ORDERS = 'https://orders.example.com';
+
+const token = (t: { origin: string }, form: Record<string, string>, headers: Record<string, string> = {}) =>
+  w.send(`${t.origin}/oauth/token`, { method: 'POST', form, headers });
+
+const secretsOf = (client: Client) => ({
+  client_id: client.client_id,
+  ...(client.token_endpoint_auth_method !== 'none' && { client_secret: client.client_secret }),
+});
+
+const login = (
+  t: { origin: string },
+  client: Client,
+  user: { email: string; password: string },
+  more: Record<string, string> = {},
+) =>
+  token(t, {
+    grant_type: 'password',
+    ...secretsOf(client),
+    username: user.email,
+    password: user.password,
+    scope: 'openid email offline_access',
+    ...more,
+  });
+
+const passwordClient = (t: TenantHandle, fields: Record<string, unknown> = {}) =>
+  t.client({ grant_types: ['password', 'refresh_token'], callbacks: [], response_types: [], ...fields });
+
+const userinfo = (t: TenantHandle, accessToken: string) =>
+  w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${accessToken}` } });
+
+async function ready(fields: Record<string, unknown> = {}): Promise<{ t: TenantHandle; client: Client; user: User }> {
+  const t = await w.tenant();
+  return { t, client: await passwordClient(t, fields), user: await t.user() };
+}
+
+const REFUSED = { error: 'invalid_grant', error_description: 'Wrong email or password.' };
+
+test('a password gets an access, an id and a refresh token, and each works', async () => {
+  const { t, client, user } = await ready();
+  const { status, body, headers } = await login(t, client, user);
+  assert.equal(status, 200);
+  assert.equal(headers.get('cache-control'), 'no-store');
+  assert.deepEqual(
+    [body.token_type, body.scope, decodeJwt(body.id_token).sub, decodeJwt(body.access_token).client_id],
+    ['Bearer', 'openid email offline_access', user.id, client.client_id],
+  );
+  assert.equal(decodeJwt(body.id_token).aud, client.client_id);
+  assert.deepEqual((await userinfo(t, body.access_token)).body, {
+    sub: user.id,
+    email: user.email,
+    email_verified: false,
+  });
+  const again = await token(t, {
+    grant_type: 'refresh_token',
+    ...secretsOf(client),
+    refresh_token: body.refresh_token,
+  });
+  assert.equal(again.status, 200, again.text);
+  assert.equal((await userinfo(t, again.body.access_token)).status, 200);
+  assert.equal(decodeJwt(again.body.id_token).sub, user.id);
+});
+
+test('without openid no id token, without offline_access (or the right to it) no refresh token', async () => {
+  const { t, client, user } = await ready();
+  const plain = (await login(t, client, user, { scope: '' })).body;
+  assert.deepEqual([plain.id_token, plain.refresh_token, plain.scope], [undefined, undefined, undefined]);
+  assert.ok(plain.access_token);
+  const online = (await login(t, client, user, { scope: 'openid' })).body;
+  assert.deepEqual([typeof online.id_token, online.refresh_token], ['string', undefined]);
+  assert.equal((await userinfo(t, online.access_token)).status, 200);
+  const narrow = await passwordClient(t, { grant_types: ['password'] });
+  const tokens = (await login(t, narrow, user)).body;
+  assert.deepEqual([tokens.refresh_token, tokens.scope], [undefined, 'openid email']);
+});
+
+test('an audience gives a token for that Api, with its scopes and no others of its kind, and the refresh keeps it', async () => {
+  const { t, client, user } = await ready();
+  await t.api('POST', '/api', { name: 'Orders', identifier: ORDERS, permissions: [{ value: 'read:orders' }] });
+  const { body } = await login(t, client, user, {
+    audience: ORDERS,
+    scope: 'openid offline_access read:orders drop:tables',
+  });
+  assert.deepEqual([decodeJwt(body.access_token).aud, body.scope], [ORDERS, 'openid read:orders']);
+  const again = await token(t, {
+    grant_type: 'refresh_token',
+    ...secretsOf(client),
+    refresh_token: body.refresh_token,
+  });
+  assert.equal(decodeJwt(again.body.access_token).aud, ORDERS);
+  assert.equal(decodeJwt(again.body.access_token).scope, 'openid read:orders');
+
+  const unknown = await login(t, client, user, { audience: 'https://nowhere.example.com' });
+  assert.deepEqual([unknown.status, unknown.body.error], [400, 'invalid_target']);
+  await t.api('POST', '/api', { name: 'Bank', identifier: 'https://bank.example.com', skip_consent: false });
+  const consent = await login(t, client, user, { audience: 'https://bank.example.com' });
+  assert.deepEqual([consent.status, consent.body.error], [400, 'consent_required']);
+});
+
+test('what an Api with roles allows is what the user’s roles grant', async () => {
+  const { t, client, user } = await ready();
+  const scope = 'openid read:users update:users';
+  const before = await login(t, client, user, { audience: t.audience, scope });
+  assert.equal(before.body.scope, 'openid', 'nobody is an administrator by asking');
+  const [api] = (await t.api('GET', '/api?pageSize=200')).results.filter(
+    ({ identifier }: { identifier: string }) => identifier === t.audience,
+  );
+  const role = await t.api('POST', '/role', {
+    name: 'Support',
+    permissions: [{ api: api.id, value: 'read:users' }],
+  });
+  await t.api('POST', '/rolemember', { users: [user.id], role: role.id });
+  const { body } = await login(t, client, user, { audience: t.audience, scope });
+  assert.equal(decodeJwt(body.access_token).scope, 'openid read:users');
+});
+
+test('a client needs the grant type, and new clients do not have it', async () => {
+  const { t, user } = await ready();
+  const fresh = await t.client();
+  assert.ok(!fresh.grant_types.includes('password'));
+  const answer = await login(t, fresh, user);
+  assert.deepEqual([answer.status, answer.body.error], [400, 'unauthorized_client']);
+  await t.api('POST', `/client/${fresh.client_id}`, { grant_types: ['password'] });
+  assert.equal((await login(t, fresh, user)).status, 200);
+});
+
+test('only the tenant’s own apps may take passwords', async () => {
+  const { t, client, user } = await ready({ is_first_party: false });
+  const answer = await login(t, client, user);
+  assert.deepEqual([answer.status, answer.body.error], [400, 'unauthorized_client']);
+});
+
+test('a public client may use it, a confidential one has to prove itself first', async () => {
+  const { t, client, user } = await ready();
+  const app = await passwordClient(t, { token_endpoint_auth_method: 'none' });
+  assert.equal((await login(t, app, user)).status, 200);
+  const wrong = await login(t, { ...client, client_secret: 'wrong' }, user);
+  assert.deepEqual([wrong.status, wrong.body.error], [401, 'invalid_client']);
+});
+
+test('a wrong password, an unknown user and a user of another tenant get the same answer, and every refusal is logged', async () => {
+  const { t, client, user } = await ready();
+  const other = await w.tenant();
+  const stranger = await other.user();
+  for (const attempt of [
+    { ...user, password: 'wrong' },
+    { email: 'nobody@example.com', password: user.password },
+    stranger,
+  ]) {
+    const answer = await login(t, client, attempt);
+    assert.equal(answer.status, 400);
+    assert.deepEqual(answer.body, REFUSED);
+  }
+  const { results } = await t.api('GET', '/log?query=type:auth.login.failed');
+  assert.deepEqual(results.map((row: { data: { reason: string } }) => row.data.reason).sort(), [
+    'unknown_user',
+    'unknown_user',
+    'wrong_password',
+  ]);
+  assert.equal((await login(t, client, user)).status, 200);
+  const [entry] = (await t.api('GET', '/log?query=type:auth.login')).results;
+  assert.deepEqual([entry.user, entry.client, entry.status], [user.id, client.client_id, 'success']);
+});
+
+test('an unknown user costs as much time as a wrong password', async () => {
+  const { t, client, user } = await ready();
+  const time = async (email: string) => {
+    const started = performance.now();
+    await login(t, client, { email, password: 'wrong' });
+    return performance.now() - started;
+  };
+  await time(user.email);
+  const known: number[] = [];
+  const unknown: number[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    known.push(await time(user.email));
+    unknown.push(await time(`nobody${round}@example.com`));
+  }
+  const median = (times: number[]) => times.sort((a, b) => a - b)[2]!;
+  assert.ok(median(unknown) > median(known) / 2, `${median(unknown)} and ${median(known)} ms`);
+});
+
+test('guessing ends in a pause, for that user from that address', async () => {
+  const { t, client, user } = await ready();
+  const neighbour = await t.user();
+  const answers = await Promise.all(Array.from({ length: 12 }, () => login(t, client, { ...user, password: 'wrong' })));
+  assert.equal(answers.filter(({ status }) => status === 400).length, 10);
+  const locked = await login(t, client, user);
+  assert.deepEqual([locked.status, locked.body.error], [429, 'invalid_grant']);
+  assert.ok(Number(locked.headers.get('retry-after')) > 0);
+  assert.deepEqual(Object.keys(locked.body).sort(), ['error', 'error_description']);
+  assert.equal((await login(t, client, neighbour)).status, 200);
+  w.clock.advance({ seconds: 901 });
+  assert.equal((await login(t, client, user)).status, 200);
+});
+
+test('a suspended user is told so, only with the right password, and loses what was issued', async () => {
+  const { t, client, user } = await ready();
+  const { access_token, refresh_token } = (await login(t, client, user)).body;
+  await t.api('POST', `/user/${user.id}`, { suspended: true });
+  const answer = await login(t, client, user);
+  assert.equal(answer.status, 403);
+  assert.deepEqual(answer.body, { error: 'invalid_grant', error_description: 'user is suspended' });
+  assert.deepEqual((await login(t, client, { ...user, password: 'wrong' })).body, REFUSED);
+  assert.equal((await userinfo(t, access_token)).status, 401);
+  const refreshed = await token(t, { grant_type: 'refresh_token', ...secretsOf(client), refresh_token });
+  assert.equal(refreshed.body.error, 'invalid_grant');
+});
+
+test('`connection` and `realm` name the connection, by id or name; another tenant’s and a disabled one are unknown', async () => {
+  const { t, client, user } = await ready();
+  const other = await w.tenant();
+  const staff = await t.api('POST', '/connection', { connection_name: 'staff', connection_type: 'database' });
+  assert.equal((await login(t, client, user, { connection: t.connection })).status, 200);
+  for (const named of [{ connection: staff.id }, { realm: 'staff' }] as Record<string, string>[])
+    assert.deepEqual((await login(t, client, user, named)).body, REFUSED, 'no such user in that connection');
+  for (const unknown of ['nowhere', other.connection]) {
+    const answer = await login(t, client, user, { connection: unknown });
+    assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_request'], unknown);
+  }
+  await t.api('POST', `/connection/${staff.id}`, { enabled: false });
+  assert.equal((await login(t, client, user, { realm: 'staff' })).body.error, 'invalid_request');
+});
+
+test('a missing parameter is named, and a password in the query string is refused', async () => {
+  const { t, client, user } = await ready();
+  for (const missing of ['username', 'password']) {
+    const answer = await login(t, client, user, { [missing]: '' });
+    assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_request']);
+    assert.match(answer.body.error_description, new RegExp(missing));
+  }
+  const query = new URLSearchParams({ grant_type: 'password', username: user.email, password: user.password });
+  const answer = await w.send(`${t.origin}/oauth/token?${query}`);
+  assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_request']);
+});
+
+test('discovery lists the grant', async () => {
+  const { t } = await ready();
+  const { grant_types_supported } = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  assert.ok(grant_types_supported.includes('password'));
+});
