@@ -1,4 +1,4 @@
-/** The README's tables as rows of cells, and what prints them. */
+/** Tables of the documentation as rows of cells and what prints them, and the example of an environment. */
 import { readFileSync } from 'node:fs';
 import { SETTINGS } from '../src/config.ts';
 import { CAPABILITIES, type Capability, LIBRARIES } from '../test/clients/libraries.ts';
@@ -8,12 +8,29 @@ type Rows = string[][];
 const asIs = /[`( ]/;
 export const settings = (): Rows => [
   ['Setting', 'Default', 'What it does'],
-  ...SETTINGS.map(({ name, fallback, unit, about }) => [
+  ...Object.values(SETTINGS).map(({ name, fallback, about }) => [
     `\`${name}\``,
-    `${asIs.test(fallback) ? fallback : `\`${fallback}\``}${unit ? ` (${unit})` : ''}`,
+    asIs.test(fallback) ? fallback : `\`${fallback}\``,
     about,
   ]),
 ];
+
+const INTRODUCTION = `# Every setting of Cardea. Copy to .env and uncomment what you need; what is commented out has its default.
+# A development start needs none of them. Read by \`node --env-file=.env src/main.ts\` and \`docker run --env-file .env\`.
+`;
+
+/** A comment of lines of at most 119 characters. */
+const comment = (text: string): string => text.replace(/(.{1,117})(?: |$)/g, '# $1\n');
+
+/** Every setting, commented out, with what it does and an example. */
+export const envExample = (): string =>
+  [
+    INTRODUCTION,
+    ...Object.values(SETTINGS).map(({ name, about, fallback, example }) => {
+      const words = `${about} Default: ${fallback}.`.replaceAll('`', '');
+      return `${comment(words)}# ${name}=${example}\n`;
+    }),
+  ].join('\n');
 
 /** With the versions that the lock file installs. */
 export function clients(): Rows {

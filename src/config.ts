@@ -1,4 +1,8 @@
-/** Environment → one frozen Config. The only reader of process.env; all faults are reported at once. */
+/**
+ * Environment → one frozen Config. A setting is one record of SETTINGS: its name, what it does, its default and how it is
+ * read; the type of the Config, the table of the documentation and .env.example come from the records. The only reader
+ * of process.env; all faults are reported at once.
+ */
 
 /** A setting that stops the start: one sentence per fault, each saying what to do. */
 export class ConfigError extends Error {
@@ -10,189 +14,235 @@ export class ConfigError extends Error {
   }
 }
 
-type Setting = { name: string; fallback: string; unit?: string; about: string };
+type Reading = {
+  production: boolean;
+  /** Notes a fault; the start stops when all settings are read. */
+  refuse(sentence: string): undefined;
+};
 
-/** What the README's table is printed from (scripts/readme.ts). */
-export const SETTINGS: readonly Setting[] = [
-  {
+type Setting<V = unknown> = {
+  name: string;
+  /** What holds where nothing is set, in words or as the value. */
+  fallback: string;
+  about: string;
+  /** What somebody who sets it would write; empty for what nobody should copy. */
+  example: string;
+  /** @param text trimmed, and undefined where it is empty or absent. */
+  read(text: string | undefined, reading: Reading): V;
+};
+const setting = <V>(record: Setting<V>): Setting<V> => record;
+
+function readPort(name: string, least: number, text: string | undefined, { refuse }: Reading): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,5}$/.test(text) && Number(text) >= least && Number(text) <= 65_535) return Number(text);
+  return refuse(`${name} is "${text}"; set it to a port number between ${least} and 65535.`);
+}
+
+function oneOf<const T extends string>(name: string, values: readonly T[], text: string, { refuse }: Reading): T {
+  if (!(values as readonly string[]).includes(text))
+    refuse(`${name} is "${text}"; set it to one of ${values.join(', ')}.`);
+  return text as T;
+}
+
+const ON = ['1', 'true', 'on', 'yes'];
+const OFF = ['0', 'false', 'off', 'no'];
+function readSwitch(name: string, text: string | undefined, { refuse }: Reading): boolean | undefined {
+  const word = text?.toLowerCase();
+  if (word === undefined) return undefined;
+  if (!ON.includes(word) && !OFF.includes(word)) return refuse(`${name} is "${word}"; set it to true or false.`);
+  return ON.includes(word);
+}
+
+const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+
+/** In the order in which they are documented and read. */
+export const SETTINGS = {
+  production: setting({
     name: 'NODE_ENV',
     fallback: 'development',
     about: '`production` turns every development convenience off and checks the settings below.',
-  },
-  { name: 'PORT', fallback: '4500', about: 'Port to listen on.' },
-  { name: 'HOST', fallback: '127.0.0.1', about: 'Address to listen on; `0.0.0.0` in the container image.' },
-  {
+    example: 'production',
+    read(text = 'development', { refuse }): boolean {
+      if (!['production', 'development', 'test'].includes(text))
+        refuse(`NODE_ENV is "${text}"; set it to production, development or test.`);
+      return text === 'production';
+    },
+  }),
+  port: setting({
+    name: 'PORT',
+    fallback: '4500',
+    about: 'Port to listen on.',
+    example: '4500',
+    read: (text, reading): number => readPort('PORT', 0, text, reading) ?? 4500,
+  }),
+  host: setting({
+    name: 'HOST',
+    fallback: '127.0.0.1',
+    about: 'Address to listen on; `0.0.0.0` in the container image.',
+    example: '0.0.0.0',
+    read: (text = '127.0.0.1'): string => text,
+  }),
+  baseDomain: setting({
     name: 'BASE_DOMAIN',
     fallback: 'localhost',
     about: "Tenants are served at `<slug>.<BASE_DOMAIN>`, the installation's own account at `BASE_DOMAIN` itself.",
-  },
-  {
+    example: 'auth.example.com',
+    read(text = 'localhost', { production, refuse }): string {
+      const domain = text.toLowerCase();
+      if (!HOST_NAME.test(domain))
+        refuse(
+          `BASE_DOMAIN is "${domain}"; set it to a host name like auth.example.com, without scheme, port or path.`,
+        );
+      if (production && domain === 'localhost')
+        refuse('BASE_DOMAIN is required in production: set it to the domain that your tenants are served under.');
+      return domain;
+    },
+  }),
+  publicScheme: setting({
     name: 'PUBLIC_SCHEME',
     fallback: '`http` in development, `https` in production',
     about: 'Scheme under which people reach the server; part of every issuer.',
-  },
-  {
+    example: 'https',
+    read(text, reading): 'http' | 'https' {
+      const scheme = oneOf(
+        'PUBLIC_SCHEME',
+        ['http', 'https'],
+        text ?? (reading.production ? 'https' : 'http'),
+        reading,
+      );
+      if (reading.production && scheme !== 'https')
+        reading.refuse('PUBLIC_SCHEME must be https in production: put a TLS proxy in front and leave it unset.');
+      return scheme;
+    },
+  }),
+  publicPort: setting({
     name: 'PUBLIC_PORT',
     fallback: 'the listening port in development, none in production',
     about: "Port under which people reach the server, where it is not the scheme's own.",
-  },
-  {
+    example: '443',
+    /** null: the scheme's own port; undefined: the port that the request arrived at (development). */
+    read: (text, reading): number | null | undefined =>
+      readPort('PUBLIC_PORT', 1, text, reading) ?? (reading.production ? null : undefined),
+  }),
+  mongodbUrl: setting({
     name: 'MONGODB_URL',
     fallback: 'the embedded engine (development only)',
     about: 'MongoDB connection string. Required in production.',
-  },
-  { name: 'DATA_DIR', fallback: '.data', about: 'Where the embedded engine and generated development secrets live.' },
-  {
+    example: 'mongodb://cardea:password@db1.example.com,db2.example.com,db3.example.com/cardea?replicaSet=rs0&tls=true',
+    read(text, { production, refuse }): string | undefined {
+      if (text && !/^mongodb(\+srv)?:\/\//.test(text))
+        refuse('MONGODB_URL must start with mongodb:// or mongodb+srv://.');
+      if (!text && production)
+        refuse('MONGODB_URL is required in production: set it to the connection string of your MongoDB replica set.');
+      return text;
+    },
+  }),
+  dataDir: setting({
+    name: 'DATA_DIR',
+    fallback: '.data',
+    about: 'Where the embedded engine and generated development secrets live.',
+    example: '.data',
+    read: (text = '.data'): string => text,
+  }),
+  secret: setting({
     name: 'CARDEA_SECRET',
     fallback: 'generated into `DATA_DIR` in development',
     about:
       'Seals client secrets and private keys at rest; 32 characters or more, the same on every replica. Required in production. Losing it loses what it sealed.',
-  },
-  {
+    example: '',
+    read(text, { production, refuse }): string | undefined {
+      if (!text && production)
+        refuse(
+          'CARDEA_SECRET is required in production: set it to a random value of 32 characters or more, for example from `openssl rand -base64 48`.',
+        );
+      if (text && text.length < 32) refuse('CARDEA_SECRET must be 32 characters or more.');
+      return text;
+    },
+  }),
+  operatorId: setting({
     name: 'OPERATOR_CLIENT_ID',
     fallback: 'generated and printed once',
     about: 'Client id of the operator, who may create accounts.',
-  },
-  {
+    example: 'operator',
+    read(text, { refuse }): string | undefined {
+      if (text && !/^[\w.-]{3,100}$/.test(text))
+        refuse('OPERATOR_CLIENT_ID may hold letters, digits, "_", "-" and ".", and be 3 to 100 characters long.');
+      return text;
+    },
+  }),
+  operatorSecret: setting({
     name: 'OPERATOR_CLIENT_SECRET',
     fallback: 'generated and printed once',
     about: "Secret of the operator's client; 32 characters or more in production.",
-  },
-  { name: 'LOG_LEVEL', fallback: 'info', about: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.' },
-  {
+    example: '',
+    read(text, { production, refuse }): string | undefined {
+      if (production && text && text.length < 32)
+        refuse('OPERATOR_CLIENT_SECRET must be 32 characters or more in production.');
+      return text;
+    },
+  }),
+  logLevel: setting({
+    name: 'LOG_LEVEL',
+    fallback: 'info',
+    about: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.',
+    example: 'info',
+    read: (text = 'info', reading) =>
+      oneOf('LOG_LEVEL', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], text, reading),
+  }),
+  trustProxy: setting({
     name: 'TRUST_PROXY',
     fallback: 'off',
     about: 'Whose `X-Forwarded-For` to believe: `true`, a number of hops, or addresses and networks, comma-separated.',
-  },
-  {
+    example: '1',
+    read(text): boolean | number | string[] {
+      if (text === undefined || /^(false|off|0|no)$/i.test(text)) return false;
+      if (/^(true|on|yes)$/i.test(text)) return true;
+      return /^\d+$/.test(text) ? Number(text) : text.split(',').map((part) => part.trim());
+    },
+  }),
+  seedDemo: setting({
     name: 'SEED_DEMO',
     fallback: 'on in development when the database is empty',
     about: 'Creates the demo tenant, user, clients and API.',
-  },
-  {
+    example: 'false',
+    read(text, reading): boolean | undefined {
+      const seed = readSwitch('SEED_DEMO', text, reading);
+      if (reading.production && seed)
+        reading.refuse('SEED_DEMO creates a user with a printed password; it cannot be on in production.');
+      return seed;
+    },
+  }),
+  passwordHash: setting({
     name: 'PASSWORD_HASH',
     fallback: 'bcrypt',
     about: '`bcrypt` or `argon2id`; existing hashes change at the next login.',
-  },
-];
+    example: 'argon2id',
+    read: (text = 'bcrypt', reading) => oneOf('PASSWORD_HASH', ['bcrypt', 'argon2id'], text, reading),
+  }),
+};
 
-const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+type Settings = typeof SETTINGS;
+type Values = { readonly [K in keyof Settings]: ReturnType<Settings[K]['read']> };
 
-export type Config = {
-  readonly production: boolean;
-  readonly port: number;
-  readonly host: string;
-  readonly baseDomain: string;
-  readonly publicScheme: 'http' | 'https';
-  /** null: the scheme's own port; undefined: the port that the request arrived at (development). */
-  readonly publicPort: number | null | undefined;
-  readonly mongodbUrl: string | undefined;
-  readonly dataDir: string;
-  readonly secret: string | undefined;
+export type Config = Omit<Values, 'operatorId' | 'operatorSecret'> & {
   readonly operator: { readonly id: string; readonly secret: string } | undefined;
-  readonly logLevel: (typeof LOG_LEVELS)[number];
-  readonly trustProxy: boolean | number | string[];
-  readonly seedDemo: boolean | undefined;
-  readonly passwordHash: 'bcrypt' | 'argon2id';
 };
 
 /** @throws ConfigError naming every setting that is missing, malformed or unsafe. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const faults: string[] = [];
-  const get = (name: string) => env[name]?.trim() || undefined;
-  const fail = (sentence: string) => void faults.push(sentence);
-
-  const nodeEnv = get('NODE_ENV') ?? 'development';
-  if (!['production', 'development', 'test'].includes(nodeEnv))
-    fail(`NODE_ENV is "${nodeEnv}"; set it to production, development or test.`);
-  const production = nodeEnv === 'production';
-
-  const portOf = (name: string, least: number): number | undefined => {
-    const value = get(name);
-    if (value === undefined) return undefined;
-    if (/^\d{1,5}$/.test(value) && Number(value) >= least && Number(value) <= 65_535) return Number(value);
-    fail(`${name} is "${value}"; set it to a port number between ${least} and 65535.`);
-    return undefined;
+  const reading: Reading = {
+    production: env.NODE_ENV?.trim() === 'production',
+    refuse: (sentence) => void faults.push(sentence),
   };
-  const oneOf = <T extends string>(name: string, values: readonly T[], fallback: T): T => {
-    const value = get(name) ?? fallback;
-    if ((values as readonly string[]).includes(value)) return value as T;
-    fail(`${name} is "${value}"; set it to one of ${values.join(', ')}.`);
-    return fallback;
-  };
-
-  const port = portOf('PORT', 0) ?? 4500;
-  const baseDomain = (get('BASE_DOMAIN') ?? 'localhost').toLowerCase();
-  if (!/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(baseDomain))
-    fail(`BASE_DOMAIN is "${baseDomain}"; set it to a host name like auth.example.com, without scheme, port or path.`);
-  const publicScheme = oneOf('PUBLIC_SCHEME', ['http', 'https'] as const, production ? 'https' : 'http');
-  const publicPort = portOf('PUBLIC_PORT', 1) ?? (production ? null : undefined);
-
-  const mongodbUrl = get('MONGODB_URL');
-  if (mongodbUrl && !/^mongodb(\+srv)?:\/\//.test(mongodbUrl))
-    fail('MONGODB_URL must start with mongodb:// or mongodb+srv://.');
-
-  const secret = get('CARDEA_SECRET');
-  const operatorId = get('OPERATOR_CLIENT_ID');
-  const operatorSecret = get('OPERATOR_CLIENT_SECRET');
+  const read = Object.entries<Setting>(SETTINGS).map(([key, { name, read }]) => [
+    key,
+    read(env[name]?.trim() || undefined, reading),
+  ]);
+  const { operatorId, operatorSecret, ...values } = Object.fromEntries(read) as Values;
   if ((operatorId === undefined) !== (operatorSecret === undefined))
-    fail('Set OPERATOR_CLIENT_ID and OPERATOR_CLIENT_SECRET together, or neither.');
-  if (operatorId && !/^[\w.-]{3,100}$/.test(operatorId))
-    fail('OPERATOR_CLIENT_ID may hold letters, digits, "_", "-" and ".", and be 3 to 100 characters long.');
-
-  if (production) {
-    if (!mongodbUrl)
-      fail('MONGODB_URL is required in production: set it to the connection string of your MongoDB replica set.');
-    if (!secret)
-      fail(
-        'CARDEA_SECRET is required in production: set it to a random value of 32 characters or more, for example from `openssl rand -base64 48`.',
-      );
-    if (publicScheme !== 'https')
-      fail('PUBLIC_SCHEME must be https in production: put a TLS proxy in front and leave it unset.');
-    if (baseDomain === 'localhost')
-      fail('BASE_DOMAIN is required in production: set it to the domain that your tenants are served under.');
-    if (operatorSecret && operatorSecret.length < 32)
-      fail('OPERATOR_CLIENT_SECRET must be 32 characters or more in production.');
-  }
-  if (secret && secret.length < 32) fail('CARDEA_SECRET must be 32 characters or more.');
-
-  const seed = get('SEED_DEMO')?.toLowerCase();
-  const seedDemo =
-    seed === undefined
-      ? undefined
-      : ['1', 'true', 'on', 'yes'].includes(seed)
-        ? true
-        : ['0', 'false', 'off', 'no'].includes(seed)
-          ? false
-          : fail(`SEED_DEMO is "${seed}"; set it to true or false.`);
-  if (production && seedDemo) fail('SEED_DEMO creates a user with a printed password; it cannot be on in production.');
-
-  const trust = get('TRUST_PROXY');
-  const trustProxy =
-    trust === undefined || /^(false|off|0|no)$/i.test(trust)
-      ? false
-      : /^(true|on|yes)$/i.test(trust)
-        ? true
-        : /^\d+$/.test(trust)
-          ? Number(trust)
-          : trust.split(',').map((part) => part.trim());
-
-  const config: Config = {
-    production,
-    port,
-    host: get('HOST') ?? '127.0.0.1',
-    baseDomain,
-    publicScheme,
-    publicPort,
-    mongodbUrl,
-    dataDir: get('DATA_DIR') ?? '.data',
-    secret,
-    operator: operatorId && operatorSecret ? { id: operatorId, secret: operatorSecret } : undefined,
-    logLevel: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
-    trustProxy,
-    seedDemo: seedDemo ?? undefined,
-    passwordHash: oneOf('PASSWORD_HASH', ['bcrypt', 'argon2id'] as const, 'bcrypt'),
-  };
+    faults.push('Set OPERATOR_CLIENT_ID and OPERATOR_CLIENT_SECRET together, or neither.');
   if (faults.length) throw new ConfigError(faults);
-  return Object.freeze(config);
+  const operator = operatorId && operatorSecret ? { id: operatorId, secret: operatorSecret } : undefined;
+  return Object.freeze({ ...values, operator });
 }

@@ -1,0 +1,40 @@
+/**
+ * Prints what the documentation repeats of the code: tables between their markers, and .env.example as a whole. `--check`
+ * compares instead of writing.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { clients, envExample, print, settings } from './tables.ts';
+
+type Printed = { file: string; text(written: string): string };
+
+/** A table between `<!-- name: … -->` and `<!-- /name -->`. */
+const table = (file: string, name: string, rows: string[][]): Printed => ({
+  file,
+  text(written) {
+    const [begin, end] = [`<!-- ${name}: printed by scripts/print.ts -->`, `<!-- /${name} -->`];
+    const [before, rest] = written.split(begin);
+    const [, after] = rest?.split(end) ?? [];
+    if (before === undefined || after === undefined) throw new Error(`${file} lacks its markers ${begin} and ${end}`);
+    return `${before}${begin}\n\n${print(rows)}\n\n${end}${after}`;
+  },
+});
+
+const PRINTED: Printed[] = [
+  table('README.md', 'settings', settings()),
+  table('README.md', 'clients', clients()),
+  { file: '.env.example', text: envExample },
+];
+
+const check = process.argv.includes('--check');
+for (const { file, text } of PRINTED) {
+  const path = new URL(`../${file}`, import.meta.url);
+  const written = readFileSync(path, 'utf8');
+  const wanted = text(written);
+  if (wanted === written) continue;
+  if (!check) {
+    writeFileSync(path, wanted);
+    continue;
+  }
+  process.stderr.write(`${file} is not what the code says: run node scripts/print.ts and commit the result\n`);
+  process.exitCode = 1;
+}
