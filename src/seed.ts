@@ -7,10 +7,11 @@ import { createAccount, removeHalfMadeRoot } from './domain/account/account-prov
 import { apis, createApi } from './domain/api/api.ts';
 import { clients, createClient } from './domain/client/client.ts';
 import { createCredential } from './domain/user/credential.ts';
-import { createUser, removeUser, users } from './domain/user/user.ts';
+import { createUser, users } from './domain/user/user.ts';
 import { type AccountView, asTenant, type Root, type Tenant } from './kernel/context.ts';
 import { Fault } from './kernel/fault.ts';
 import { mintToken } from './kernel/secrets.ts';
+import { removeRow } from './resource/removal.ts';
 
 export type Demo = {
   url: string;
@@ -77,7 +78,7 @@ export async function seedRoot(root: Root, options: SeedOptions): Promise<Demo |
 
 async function seedDemo(tenant: Tenant, options: SeedOptions): Promise<Demo> {
   const { account } = tenant;
-  for (const { id } of await users.all(tenant, { email: { $eq: DEMO_EMAIL } })) await removeUser(tenant, id);
+  for (const { id } of await users.all(tenant, { email: { $eq: DEMO_EMAIL } })) await removeRow(users, tenant, id);
   await clients.removeWhere(tenant, { 'metadata.demo': true });
   await apis.removeWhere(tenant, { identifier: { $eq: DEMO_API } });
   const password = `demo-${mintToken(9)}-A1`;

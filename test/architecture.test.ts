@@ -99,6 +99,22 @@ test('rooms import downwards only', () => {
   );
 });
 
+test('nothing imports itself in a circle, by way of values', () => {
+  const edges = new Map<string, string[]>();
+  for (const { file, target, typeOnly } of imports)
+    if (!typeOnly && target.endsWith('.ts')) edges.set(file, [...(edges.get(file) ?? []), target]);
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const walk = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) return void circles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+    if (done.has(file)) return;
+    for (const next of edges.get(file) ?? []) walk(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of edges.keys()) walk(file, []);
+  assert.deepEqual(circles, []);
+});
+
 test('app.ts, main.ts and seed.ts compose, and nothing imports them', () => {
   const entries = ['app.ts', 'main.ts', 'seed.ts'];
   refuse(

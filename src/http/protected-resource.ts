@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import { MANAGEMENT_PERMISSIONS } from '../domain/api/permission.ts';
+import { managementPermissions } from '../domain/api/permission.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { DPOP_ALGS } from '../kernel/dpop.ts';
 
@@ -44,7 +44,7 @@ export function protectedResource(app: FastifyInstance): void {
         resource: tenant.origin,
         resource_name: `${tenant.account.name} management API`,
         authorization_servers: [tenant.origin],
-        scopes_supported: MANAGEMENT_PERMISSIONS.map(({ value }) => value),
+        scopes_supported: managementPermissions().map(({ value }) => value),
         bearer_methods_supported: ['header'],
         dpop_signing_alg_values_supported: [...DPOP_ALGS],
         resource_documentation: `${tenant.origin}/docs`,

@@ -6,39 +6,17 @@
 declare const tenantBrand: unique symbol;
 declare const rootBrand: unique symbol;
 
-/** What pages and the provider need of an account, read once per request from the (seconds-old) cache. */
-export type AccountView = {
+/**
+ * What pages and the provider need of an account, read once per request from the (seconds-old) cache. Its settings are
+ * added where they are defined (domain/account/account-settings.ts).
+ */
+export interface AccountView {
   readonly id: string;
-  readonly name: string;
-  readonly slug: string;
   /** Bumped by every change that a Provider instance depends on. */
   readonly revision: number;
   /** The installation's own account, served at the base domain itself. */
   readonly root: boolean;
-  readonly logo_src: string | null;
-  readonly icon_src: string | null;
-  readonly enabled_locales: readonly string[];
-  readonly default_connection: string | null;
-  readonly branding: {
-    readonly primary_color?: string | null;
-    readonly show_badge?: boolean;
-    readonly tos_uri?: string | null;
-    readonly policy_uri?: string | null;
-  };
-  /** In seconds. */
-  readonly sessions: { readonly idle_lifetime: number; readonly absolute_lifetime: number };
-  readonly oauth: {
-    readonly default_audience: string | null;
-    readonly dynamic_registration: 'open' | 'token' | 'off';
-    readonly client_id_metadata_documents: 'any' | 'listed' | 'off';
-    readonly client_id_metadata_hosts: readonly string[];
-    readonly request_objects: boolean;
-    readonly jwt_response_modes: boolean;
-    readonly authorization_details_types: readonly string[];
-    readonly require_pushed_authorization_requests: boolean;
-    readonly key_rotation_days: number | null;
-  };
-};
+}
 
 export type Tenant = {
   readonly id: string;

@@ -1,9 +1,9 @@
 /**
- * What a resource is made of, as data. collection.ts stores it, routes.ts serves it, migrate.ts indexes it; nothing in
- * this room knows any resource by name.
+ * What a resource is made of, as data. collection.ts stores it, references.ts and removal.ts keep it in one piece with the
+ * others, routes.ts serves it, migrate.ts indexes it; nothing in this room knows any resource by name.
  */
 import Type, { type Static, type TObject, type TSchema } from 'typebox';
-import type { Collection } from './collection.ts';
+import type { Tenant } from '../kernel/context.ts';
 
 /** A point in time: a Date inside, ISO 8601 on the wire. */
 export const Timestamp = (description?: string) =>
@@ -42,6 +42,48 @@ export type Nothing = TObject<Record<never, never>>;
 
 export type Row<R extends TObject, S extends TObject = Nothing> = Static<R> & Static<S> & Base;
 
+/** A condition of the database's. */
+export type Filter = Record<string, unknown>;
+
+/** A row that is referred to, of whatever resource. */
+export type Referred = { id: string } & Record<string, unknown>;
+
+/** What a field refers to, and what that means. */
+export type Reference = {
+  /** Name of the resource, not the resource: they refer to each other in circles, their files do not. */
+  to: string;
+  /**
+   * What becomes of the row when the referred one goes: it goes too; it forgets the reference (a list loses the entry, or
+   * the object with it); it keeps the other from going; or it stays as it is, as a trail does.
+   */
+  gone: 'remove' | 'forget' | 'refuse' | 'keep';
+  /** Goes before the rows of other references: what could make more of them. */
+  first?: true;
+  /** Can be inlined by `expand`. */
+  expand?: true;
+  /** How the field holds the referred row, where that is not by its id: a value, or a range of them. */
+  match?(target: Referred): unknown;
+  /** What finds the referred row by the field's value, where that is not its id. */
+  find?(value: string, tenant: Tenant): Filter;
+  /** A last word on what may be referred to. @throws Fault */
+  accept?(target: Referred): void;
+  /** With `refuse`: the sentence that says what to do first. */
+  why?: string;
+};
+
+/** The permissions of a resource, as the catalogue of the management API lists them. */
+export type Permissions = {
+  /** What is read or created, after "Read …": `team members`. */
+  of: string;
+  /** Default: all four. */
+  verbs?: readonly ('read' | 'create' | 'update' | 'delete')[];
+  /** Those that are no verb on a row: whose secrets may be seen. */
+  more?: Record<string, string>;
+};
+
+/** An index that neither lists, nor uniqueness, references or expiry ask for. Not led by the account unless it says so. */
+export type Index = { keys: Record<string, 1 | -1>; unique?: true; partialFilterExpression?: Filter };
+
 export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObject> = {
   /** Wire path, tag and id prefix: `role` serves `/role` with ids `role_…`. */
   name: string;
@@ -49,9 +91,15 @@ export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObjec
   idPrefix?: string;
   /** As prose and schema name: `Role`. */
   title: string;
+  /** How the API's documentation introduces it; one that is not served has no tag. */
+  tag?: { title: string; description: string };
   /** Plural noun of its permissions: `roles` makes `read:roles`. */
   permission: string;
+  /** Which of them there are; none where administrators cannot reach the rows. */
+  permissions?: Permissions;
   collection: string;
+  /** Of which rows: of each account's own, or of the installation's. */
+  scope?: 'account' | 'root';
   /** The wire shape without the base fields; all of it is stored. */
   row: R;
   /** Stored, never on the wire. */
@@ -65,12 +113,25 @@ export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObjec
   search?: readonly string[];
   /** Field groups that are unique within the account; a row without one of them is not compared. */
   unique?: readonly (readonly string[])[];
-  /** id fields that `expand` inlines. Thunks, because resources refer to each other. */
-  expand?: Record<string, () => Collection<TObject, TObject>>;
+  /** By field, a dot between the steps of a path: `permissions.api` is in each object of a list. */
+  references?: Record<string, Reference>;
+  indexes?: readonly Index[];
+  /** The field that says when a row may be deleted by whoever sweeps. Readers check it themselves. */
+  expires?: string;
   /** Set-up that every request may ask for: held for longer, since each instance hears of changes (store/changes.ts). */
   watched?: true;
+  /** Audit rows can be filtered by its id. */
+  traced?: true;
   /** How a field's compared form is made: emails are folded, and so on. */
   normalize?: Record<string, (value: string) => string>;
   /** What the wire shows besides the row's own fields, e.g. a secret that sits inside one of them. */
   wire?: (row: Row<R, S>, may: (permission: string) => boolean) => Record<string, unknown>;
+  /** The last word before a row is removed, when nothing has gone yet. @throws Fault `protected` */
+  protect?(tenant: Tenant, row: Row<R, S>): Promise<void> | void;
+  /** Ends what goes with a row and is no row: after those that refer to it have gone. Repeating it does nothing. */
+  end?(tenant: Tenant, row: Row<R, S>): Promise<void>;
 };
+
+/** Fields that `expand` inlines, with the resource that each names. */
+export const expandable = ({ references = {} }: Pick<ResourceSpec, 'references'>): Record<string, string> =>
+  Object.fromEntries(Object.entries(references).flatMap(([field, { to, expand }]) => (expand ? [[field, to]] : [])));

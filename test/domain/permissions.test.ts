@@ -1,7 +1,7 @@
 /** Every management operation against every kind of caller: the table of who gets in. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PLATFORM_PERMISSIONS } from '../../src/domain/api/permission.ts';
+import { platformPermissions } from '../../src/domain/api/permission.ts';
 import { fill, operations } from '../kit/operations.ts';
 import { agent, REDIRECT, signIn, world } from '../kit/world.ts';
 
@@ -18,7 +18,7 @@ const call = (
 
 test('there is a table to walk', () => {
   assert.ok(all.length > 40, `${all.length} operations`);
-  const known = new Set(PLATFORM_PERMISSIONS.map(({ value }) => value));
+  const known = new Set(platformPermissions().map(({ value }) => value));
   for (const { id, permission } of all)
     assert.ok(known.has(permission), `${id} needs ${permission}, which is in no catalogue`);
 });
@@ -40,7 +40,7 @@ test('nobody gets in without a valid token of the right tenant and audience', as
 });
 
 test('exactly the permission opens an operation, and its absence names it', async () => {
-  const scopes = PLATFORM_PERMISSIONS.map(({ value }) => value);
+  const scopes = platformPermissions().map(({ value }) => value);
   const tokens = new Map<string, string>();
   const operatorOnly = new Set(['create:accounts', 'delete:accounts']);
   const tokenFor = async (permission: string) => {

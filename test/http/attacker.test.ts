@@ -1,7 +1,7 @@
 /** An administrator with every right in one tenant, trying everything on another. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { collections } from '../../src/resource/collection.ts';
+import { collections } from '../../src/resource/registry.ts';
 import { fill, missingId, operations } from '../kit/operations.ts';
 import { type TenantHandle, tokensOf, world } from '../kit/world.ts';
 

@@ -5,7 +5,7 @@ import { before, describe, test } from 'node:test';
 import { Ajv } from 'ajv';
 import type { RouteOptions } from 'fastify';
 import { COMMITTED, currentDocument } from '../../scripts/openapi.ts';
-import { PLATFORM_PERMISSIONS } from '../../src/domain/api/permission.ts';
+import { platformPermissions } from '../../src/domain/api/permission.ts';
 import { TAGS } from '../../src/http/docs/openapi-document.ts';
 import { type OpenApi, type Operation, type Parameter, resolve } from '../../src/http/docs/openapi-types.ts';
 
@@ -105,7 +105,7 @@ describe('routes', () => {
   });
 
   test('what a route needs is a permission that the catalogue has', () => {
-    const catalogue = new Set(PLATFORM_PERMISSIONS.map(({ value }) => value));
+    const catalogue = new Set(platformPermissions().map(({ value }) => value));
     for (const { name, route } of served()) {
       const access = route.config?.access;
       if (typeof access !== 'object') continue;

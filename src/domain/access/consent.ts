@@ -11,10 +11,8 @@ import { defineCollection, type Filter, type ListOptions, type Page } from '../.
 import { type Row, Timestamp } from '../../resource/define.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { audienceOf, resourceOf } from '../api/audience.ts';
-import { clients } from '../client/client.ts';
 import { revokeClientOf } from '../protocol/protocol-row.ts';
 import { append } from '../trail/log.ts';
-import { users } from '../user/user.ts';
 
 const Words = (description: string) => Type.Array(Type.String(), { description });
 
@@ -36,7 +34,9 @@ const ConsentRow = Type.Object({
 export const consents = defineCollection({
   name: 'grant',
   title: 'Grant',
+  tag: { title: 'Grants', description: 'What users allowed apps to do: remembered until it is revoked.' },
   permission: 'grants',
+  permissions: { of: 'what users allowed apps to do', verbs: ['read', 'delete'] },
   collection: 'consents',
   row: ConsentRow,
   stored: Type.Object({
@@ -48,7 +48,12 @@ export const consents = defineCollection({
   defaults: () => ({ scopes: [], claims: [], permissions: [], destinations: [] }),
   filter: ['user', 'client'],
   unique: [['user', 'client']],
-  expand: { user: () => users as never, client: () => clients as never },
+  references: {
+    user: { to: 'user', gone: 'remove', expand: true },
+    client: { to: 'client', gone: 'remove', expand: true },
+    // Another Api may come under the name of one that went.
+    permissions: { to: 'api', gone: 'forget', match: ({ identifier }) => ofResource(resourceOf(identifier as string)) },
+  },
   wire: ({ permissions }) => ({
     resources: Object.entries(byResource(permissions)).map(([resource, scopes]) => ({
       resource: audienceOf(resource),
@@ -57,7 +62,8 @@ export const consents = defineCollection({
   }),
 });
 
-consents.model.schema.index({ account: 1, permissions: 1 });
+/** What begins with the resource and a space, in a form that an index leads to; "!" is the next character. */
+const ofResource = (resource: string) => ({ $gte: `${resource} `, $lt: `${resource}!` });
 
 export type Consent = Row<typeof consents.spec.row, NonNullable<typeof consents.spec.stored>>;
 
@@ -163,19 +169,6 @@ export async function revokeConsent(
   if (await consents.removeWhere(tenant, { _id: { $eq: id } }))
     await append(tenant, { type: 'oauth.consent.revoked', status: 'success', user, client, data: by });
   return row;
-}
-
-/** With the user or the client that goes: their grants and tokens are the caller's. */
-export const removeConsents = (tenant: Tenant, of: { user: string } | { client: string }): Promise<number> =>
-  consents.removeWhere(tenant, Object.fromEntries(Object.entries(of).map(([field, id]) => [field, { $eq: id }])));
-
-/** An Api that goes takes along what was allowed of it: another may come under its name. */
-export async function removeApiFromConsents(tenant: Tenant, identifier: string): Promise<void> {
-  // What begins with the resource and a space, in a form that an index leads to; "!" is the next character.
-  const ofApi = { $gte: `${resourceOf(identifier)} `, $lt: `${resourceOf(identifier)}!` };
-  await consents.model.updateMany({ account: { $eq: tenant.id }, permissions: { $elemMatch: ofApi } }, {
-    $pull: { permissions: ofApi },
-  } as never);
 }
 
 export function mount(app: FastifyInstance): void {

@@ -5,15 +5,16 @@ import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import type { Row } from '../../resource/define.ts';
+import { requireRows } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
-import { missingReference, Reference } from '../fields.ts';
-import { users } from '../user/user.ts';
-import { roles } from './role.ts';
+import { Reference } from '../fields.ts';
 
 export const roleMembers = defineCollection({
   name: 'rolemember',
   title: 'RoleMember',
+  tag: { title: 'Role members', description: 'Who holds which role: one row for a role and a user.' },
   permission: 'rolemembers',
+  permissions: { of: 'role members', verbs: ['read', 'create', 'delete'] },
   collection: 'rolemembers',
   row: Type.Object({
     role: Type.String({ description: 'Role granted to the user; an id, or the Role with `?expand=role`' }),
@@ -22,7 +23,10 @@ export const roleMembers = defineCollection({
   defaults: () => ({}),
   filter: ['role', 'user'],
   unique: [['role', 'user']],
-  expand: { role: () => roles as never, user: () => users as never },
+  references: {
+    role: { to: 'role', gone: 'remove', expand: true },
+    user: { to: 'user', gone: 'remove', expand: true },
+  },
 });
 
 export type RoleMember = Row<typeof roleMembers.spec.row>;
@@ -32,9 +36,8 @@ export type RoleMember = Row<typeof roleMembers.spec.row>;
  * @returns one row per user, the existing one where the user already held the role.
  */
 export async function grantRole(tenant: Tenant, role: string, userIds: readonly string[]): Promise<RoleMember[]> {
-  if (!(await roles.find(tenant, role))) missingReference('role', role);
-  const known = await users.many(tenant, userIds);
-  for (const id of userIds) if (!known.has(id)) missingReference('users', id);
+  await requireRows(tenant, 'role', [role], 'role');
+  await requireRows(tenant, 'user', userIds, 'users');
   const members: RoleMember[] = [];
   for (const user of new Set(userIds)) {
     try {
@@ -47,9 +50,6 @@ export async function grantRole(tenant: Tenant, role: string, userIds: readonly 
   }
   return members;
 }
-
-export const removeRoleMembers = (tenant: Tenant, of: { role: string } | { user: string }): Promise<number> =>
-  roleMembers.removeWhere(tenant, Object.fromEntries(Object.entries(of).map(([field, id]) => [field, { $eq: id }])));
 
 /** Ids of the roles that a user holds account-wide. */
 export async function rolesOf(tenant: Tenant, user: string): Promise<string[]> {
@@ -79,6 +79,6 @@ export function mount(app: FastifyInstance): void {
       ),
       run: createRoleMember,
     },
-    remove: (tenant, id) => roleMembers.remove(tenant, id),
+    remove: true,
   });
 }

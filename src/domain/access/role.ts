@@ -1,14 +1,13 @@
 /** Roles: named sets of management and API permissions that users hold account-wide (role-member.ts). */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import type { Tenant } from '../../kernel/context.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, type Row } from '../../resource/define.ts';
-import { mountMembers, mountResource, present } from '../../resource/routes.ts';
-import { apis } from '../api/api.ts';
-import { checkMetadata, missingReference, Name, Text } from '../fields.ts';
-import { grantRole, removeRoleMembers, roleMembers } from './role-member.ts';
-import { removeRoleFromTeams } from './team-member.ts';
+import { mountMembers } from '../../resource/members.ts';
+import { present } from '../../resource/presentation.ts';
+import { mountResource } from '../../resource/routes.ts';
+import { Name, Text } from '../fields.ts';
+import { grantRole, roleMembers } from './role-member.ts';
 
 const RolePermission = Type.Object(
   {
@@ -30,13 +29,16 @@ const fields = {
 export const roles = defineCollection({
   name: 'role',
   title: 'Role',
+  tag: { title: 'Roles', description: 'Named sets of permissions that users hold in the whole account.' },
   permission: 'roles',
+  permissions: { of: 'roles' },
   collection: 'roles',
   row: Type.Object(fields),
   defaults: () => ({ description: '', permissions: [] }),
   filter: ['name'],
   search: ['name', 'description'],
   unique: [['name']],
+  references: { 'permissions.api': { to: 'api', gone: 'forget' } },
 });
 
 export type Role = Row<typeof roles.spec.row>;
@@ -60,48 +62,11 @@ const RoleUpdate = Type.Object(
   { additionalProperties: false },
 );
 
-type RoleInput = Partial<Pick<Role, 'name' | 'description' | 'permissions' | 'metadata'>>;
-
-async function checkRole(tenant: Tenant, input: RoleInput): Promise<void> {
-  checkMetadata('/metadata', input.metadata);
-  const known = await apis.many(
-    tenant,
-    (input.permissions ?? []).map(({ api }) => api),
-  );
-  for (const { api } of input.permissions ?? []) if (!known.has(api)) missingReference('permissions', api);
-}
-
-async function createRole(tenant: Tenant, input: RoleInput): Promise<Role> {
-  await checkRole(tenant, input);
-  return roles.create(tenant, input);
-}
-
-async function updateRole(tenant: Tenant, id: string, patch: RoleInput): Promise<Role> {
-  await checkRole(tenant, patch);
-  return roles.update(tenant, id, patch);
-}
-
-/** Members go first, so that a crash in between leaves a role without members and never a member without a role. */
-async function removeRole(tenant: Tenant, id: string): Promise<Role> {
-  await roles.get(tenant, id);
-  await removeRoleMembers(tenant, { role: id });
-  await removeRoleFromTeams(tenant, id);
-  return roles.remove(tenant, id);
-}
-
-/** Roles lose their permissions of an Api that goes. */
-export async function removeApiFromRoles(tenant: Tenant, api: string): Promise<void> {
-  await roles.model.updateMany(
-    { account: { $eq: tenant.id }, 'permissions.api': api },
-    { $pull: { permissions: { api } } },
-  );
-}
-
 export function mount(app: FastifyInstance): void {
   mountResource(app, roles, {
-    create: { body: RoleCreate, run: createRole },
-    update: { body: RoleUpdate, run: updateRole },
-    remove: removeRole,
+    create: { body: RoleCreate },
+    update: { body: RoleUpdate },
+    remove: true,
   });
 
   const params = Type.Object({ role_id: Type.String({ maxLength: 100 }) });
@@ -131,7 +96,7 @@ export function mount(app: FastifyInstance): void {
       await roles.get(request.tenant, role_id);
       const members = await grantRole(request.tenant, role_id, (request.body as { users: string[] }).users);
       await request.audit({ type: 'admin.role.users_assigned', subject: role_id, fields: ['users'] });
-      return present(request, roleMembers as never, members);
+      return present(request, roleMembers, members);
     },
   );
 }

@@ -5,16 +5,20 @@ import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import type { Row } from '../../resource/define.ts';
-import { mountMembers, mountResource, pagingParameters, present } from '../../resource/routes.ts';
-import { isTaken, missingReference, Reference } from '../fields.ts';
-import { users } from '../user/user.ts';
-import { roles } from './role.ts';
+import { mountMembers } from '../../resource/members.ts';
+import { present } from '../../resource/presentation.ts';
+import { requireRows } from '../../resource/references.ts';
+import { mountResource } from '../../resource/routes.ts';
+import { pagingParameters } from '../../resource/schemas.ts';
+import { isTaken, Reference } from '../fields.ts';
 import { teams } from './team.ts';
 
 export const teamMembers = defineCollection({
   name: 'teammember',
   title: 'TeamMember',
+  tag: { title: 'Team members', description: 'Who is in which team, and with which roles.' },
   permission: 'teammembers',
+  permissions: { of: 'team members and invitations', verbs: ['read', 'create', 'delete'] },
   collection: 'teammembers',
   row: Type.Object({
     user: Type.String({ description: 'User that belongs to the team; an id, or the User with `?expand=user`' }),
@@ -26,16 +30,14 @@ export const teamMembers = defineCollection({
   defaults: () => ({ roles: [] }),
   filter: ['user', 'team', 'roles'],
   unique: [['team', 'user']],
-  expand: { user: () => users as never, team: () => teams as never, roles: () => roles as never },
+  references: {
+    user: { to: 'user', gone: 'remove', expand: true },
+    team: { to: 'team', gone: 'remove', expand: true },
+    roles: { to: 'role', gone: 'forget', expand: true },
+  },
 });
 
 export type TeamMember = Row<typeof teamMembers.spec.row>;
-
-/** @throws Fault `invalid_reference` (422) for a role that is not there. */
-export async function checkRoles(tenant: Tenant, ids: readonly string[]): Promise<void> {
-  const known = await roles.many(tenant, ids);
-  for (const id of ids) if (!known.has(id)) missingReference('roles', id);
-}
 
 /**
  * Adds users to a team: all of them or, when a user or a role does not exist, none. Who is in it already stays as is.
@@ -47,9 +49,8 @@ export async function addMembers(
   userIds: readonly string[],
   roleIds: readonly string[] = [],
 ): Promise<TeamMember[]> {
-  const known = await users.many(tenant, userIds);
-  for (const id of userIds) if (!known.has(id)) missingReference('users', id);
-  await checkRoles(tenant, roleIds);
+  await requireRows(tenant, 'user', userIds, 'users');
+  await requireRows(tenant, 'role', roleIds, 'roles');
   const members: TeamMember[] = [];
   for (const user of new Set(userIds)) {
     try {
@@ -72,14 +73,6 @@ export async function teamsOf(tenant: Tenant, user: string): Promise<string[]> {
   return members.map(({ team }) => team);
 }
 
-export const removeTeamMembers = (tenant: Tenant, of: { team: string } | { user: string }): Promise<number> =>
-  teamMembers.removeWhere(tenant, Object.fromEntries(Object.entries(of).map(([field, id]) => [field, { $eq: id }])));
-
-/** Takes a role from everybody who holds it in some team. */
-export async function removeRoleFromTeams(tenant: Tenant, role: string): Promise<void> {
-  await teamMembers.model.updateMany({ account: { $eq: tenant.id }, roles: role }, { $pull: { roles: role } });
-}
-
 const Users = Type.Array(Type.String({ maxLength: 100 }), {
   minItems: 1,
   maxItems: 1000,
@@ -97,7 +90,7 @@ async function createTeamMember(tenant: Tenant, { users, roles, team }: Addition
   // The contract's body has no team, but members of nothing mean nothing.
   if (team === undefined)
     throw new Fault('validation', '"team" is required.', { details: [{ path: '/team', message: 'is required' }] });
-  if (!(await teams.find(tenant, team))) missingReference('team', team);
+  await requireRows(tenant, 'team', [team], 'team');
   const [first] = await addMembers(tenant, team, users, roles);
   return first!;
 }
@@ -111,7 +104,7 @@ export function mount(app: FastifyInstance): void {
       ),
       run: createTeamMember,
     },
-    remove: (tenant, id) => teamMembers.remove(tenant, id),
+    remove: true,
   });
 
   const id = Type.String({ maxLength: 100 });
@@ -143,7 +136,7 @@ export function mount(app: FastifyInstance): void {
       const members = await addMembers(request.tenant, team_id, users, roles);
       const fields = Object.keys(request.body as object);
       await request.audit({ type: 'admin.team.members_added', subject: team_id, fields, refs: { team: team_id } });
-      const [first] = await present(request, teamMembers as never, members.slice(0, 1));
+      const [first] = await present(request, teamMembers, members.slice(0, 1));
       return reply.code(201).send(first);
     },
   );
@@ -166,7 +159,7 @@ export function mount(app: FastifyInstance): void {
       const { team_id, user_id } = request.params as { team_id: string; user_id: string };
       const member = await memberOf(request.tenant, team_id, user_id);
       if (!member) throw new Fault('not_found', 'TeamMember not found.');
-      return (await present(request, teamMembers as never, [member]))[0];
+      return (await present(request, teamMembers, [member]))[0];
     },
   );
 }

@@ -5,10 +5,9 @@ import type { Tenant } from '../../kernel/context.ts';
 import { slugify } from '../../kernel/text.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, Nullable, type Row } from '../../resource/define.ts';
+import { checkMetadata } from '../../resource/metadata.ts';
 import { mountResource } from '../../resource/routes.ts';
-import { checkMetadata, isTaken, Name, nullable, Text, WebUrl } from '../fields.ts';
-import { removeTickets } from '../link/ticket.ts';
-import { removeTeamMembers } from './team-member.ts';
+import { isTaken, Name, nullable, Text, WebUrl } from '../fields.ts';
 
 const fields = {
   name: Name('Human-readable name of the team.'),
@@ -19,7 +18,9 @@ const fields = {
 export const teams = defineCollection({
   name: 'team',
   title: 'Team',
+  tag: { title: 'Teams', description: 'Groups of users with their own members, roles and invitations.' },
   permission: 'teams',
+  permissions: { of: 'teams' },
   collection: 'teams',
   row: Type.Object({
     name: fields.name,
@@ -31,6 +32,7 @@ export const teams = defineCollection({
   filter: ['name', 'slug'],
   search: ['name', 'slug'],
   unique: [['slug']],
+  traced: true,
 });
 
 export type Team = Row<typeof teams.spec.row>;
@@ -51,20 +53,6 @@ async function createTeam(tenant: Tenant, input: TeamInput): Promise<Team> {
   }
 }
 
-/** The slug stays: tokens carry it, and who reads them must not lose a team because it was renamed. */
-async function updateTeam(tenant: Tenant, id: string, patch: TeamInput): Promise<Team> {
-  checkMetadata('/metadata', patch.metadata);
-  return teams.update(tenant, id, patch);
-}
-
-/** Invitations and members go first, so that a crash in between can be repeated. */
-async function removeTeam(tenant: Tenant, id: string): Promise<Team> {
-  await teams.get(tenant, id);
-  await removeTickets(tenant, { team: id });
-  await removeTeamMembers(tenant, { team: id });
-  return teams.remove(tenant, id);
-}
-
 export function mount(app: FastifyInstance): void {
   const optional = {
     description: nullable(fields.description),
@@ -73,10 +61,8 @@ export function mount(app: FastifyInstance): void {
   };
   mountResource(app, teams, {
     create: { body: Type.Object({ name: fields.name, ...optional }, { additionalProperties: false }), run: createTeam },
-    update: {
-      body: Type.Object({ name: Type.Optional(fields.name), ...optional }, { additionalProperties: false }),
-      run: updateTeam,
-    },
-    remove: removeTeam,
+    // Not the slug: tokens carry it, and who reads them must not lose a team because it was renamed.
+    update: { body: Type.Object({ name: Type.Optional(fields.name), ...optional }, { additionalProperties: false }) },
+    remove: true,
   });
 }

@@ -3,30 +3,20 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { type Actor, asTenant, type Root } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { toWire } from '../../resource/collection.ts';
-import { Nullable, OneOf } from '../../resource/define.ts';
+import { may, requireSight } from '../../resource/presentation.ts';
 import {
   expandPaths,
   type ListQuery,
   listOptions,
-  may,
   pageSchema,
   pagingParameters,
   wireSchema,
-} from '../../resource/routes.ts';
+} from '../../resource/schemas.ts';
+import { expandWire, expansion, type Wire } from '../../resource/wire.ts';
 import { clients } from '../client/client.ts';
-import { connections } from '../connection/connection.ts';
-import { accountKeys, keyStates, keysView, revokeKey, rotateKeys } from '../key/account-keys.ts';
-import { SIGNING_ALGS } from '../key/signing-key.ts';
-import {
-  type Account,
-  type AccountPatch,
-  accountBodies,
-  accountByHost,
-  accounts,
-  rootAccount,
-  updateAccount,
-} from './account.ts';
+import { mountKeys } from '../key/key-routes.ts';
+import { type Account, type AccountPatch, accountByHost, accounts, rootAccount, updateAccount } from './account.ts';
+import { accountBodies } from './account-fields.ts';
 import { createAccount, type NewAccount, removeAccount } from './account-provisioning.ts';
 
 const nobody = () => false;
@@ -34,21 +24,14 @@ const nobody = () => false;
 /** Accounts come and go in the installation's own trail, since one that is gone keeps none; changes are in each one's. */
 const trailOf = ({ id }: { id: string }) => asTenant({ id } as never, '');
 
-export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root: Root; baseDomain: string }): void {
-  const { properties } = wireSchema(accounts as never);
+export function mount(app: FastifyInstance, { root, baseDomain }: { root: Root; baseDomain: string }): void {
+  const { properties } = wireSchema(accounts);
   const { account: _none, ...own } = properties as Record<string, Type.TSchema>;
   const domain = Type.String({ description: '`<slug>.<base domain>`' });
-  const default_connection = Type.Union([own.default_connection!, Type.Ref('Connection')]);
-  const fields = { ...own, default_connection, domain };
+  const fields = { ...own, domain };
   app.addSchema(Type.Object(fields, { $id: 'AuthAccount', description: 'AuthAccount' }));
   const row = Type.Ref('AuthAccount');
   const { metadata: _metadata, ...shown } = fields as Record<string, Type.TSchema>;
-  const kid = (description: string) => Type.String({ description });
-  const keys = {
-    production_kid: kid('Signs new tokens'),
-    next_in_queue_kid: kid('Promoted by the next rotation; published already'),
-    kids_active: Type.Array(Type.String(), { description: 'All that are published in the key set' }),
-  };
   const expand = {
     expand: Type.Optional(
       Type.Union([Type.String({ maxLength: 400 }), Type.Array(Type.String({ maxLength: 100 }))], {
@@ -66,27 +49,14 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
   });
   const access = (permission: string) => ({ config: { access: { permission } } });
 
-  async function wire(account: Account, see: (permission: string) => boolean, paths: readonly string[] = []) {
-    const answer: Record<string, unknown> = {
-      ...toWire(accounts, account, see),
-      domain: account.root ? baseDomain : `${account.slug}.${baseDomain}`,
-    };
-    for (const path of paths) {
-      if (path !== 'default_connection')
-        throw new Fault('validation', `"expand" does not take "${path}".`, {
-          details: [{ path: '?/expand', message: 'must be default_connection' }],
-        });
-      if (!see('read:connections'))
-        throw new Fault('insufficient_scope', 'The access token lacks the permission read:connections.', {
-          details: { missing: 'read:connections' },
-        });
-      const tenant = asTenant({ id: account.id } as never, '');
-      const connection = account.default_connection
-        ? await connections.find(tenant, account.default_connection)
-        : undefined;
-      if (connection) answer.default_connection = toWire(connections, connection, see);
-    }
-    return answer;
+  async function wire(
+    account: Account,
+    see: (permission: string) => boolean,
+    paths: readonly string[] = [],
+  ): Promise<Wire> {
+    for (const path of paths) requireSight(see, `read:${expansion(accounts, path).spec.permission}`);
+    const [answer] = await expandWire(accounts, asTenant({ id: account.id } as never, ''), [account], paths, see);
+    return { ...answer, domain: account.root ? baseDomain : `${account.slug}.${baseDomain}` };
   }
 
   /** The operator reaches every account, everybody else the one that the token is for. */
@@ -192,100 +162,7 @@ export function mountAccounts(app: FastifyInstance, { root, baseDomain }: { root
     },
   );
 
-  app.get(
-    '/account/keys',
-    {
-      ...access('read:keys'),
-      schema: {
-        ...describe('getKeys', 'Get the Account signing keys', 'Which keys there are; never the private ones.'),
-        response: { 200: Type.Object(keys, { description: 'The keys by their `kid`' }) },
-      },
-    },
-    async (request) => keysView(await accountKeys(request.tenant)),
-  );
-
-  app.get(
-    '/account/keys/states',
-    {
-      ...access('read:keys'),
-      schema: {
-        ...describe('listKeys', 'List the Account signing keys', 'Every published key, oldest first.'),
-        response: {
-          200: Type.Object({
-            results: Type.Array(
-              Type.Object({
-                kid: Type.String(),
-                alg: OneOf(SIGNING_ALGS),
-                state: OneOf(
-                  ['production', 'queued', 'retired'],
-                  'Signs new tokens; signs them after the next rotation; only verifies what it signed before',
-                ),
-              }),
-            ),
-          }),
-        },
-      },
-    },
-    async (request) => ({ results: keyStates(await accountKeys(request.tenant)) }),
-  );
-
-  app.post(
-    '/account/keys/rotate',
-    {
-      ...access('update:keys'),
-      schema: {
-        ...describe(
-          'rotateKeys',
-          'Rotate the Account signing keys',
-          'Promotes the queued key of every algorithm and queues new ones. Older keys stay published, so that live tokens verify.',
-        ),
-        body: Nullable(Type.Object({}, { additionalProperties: false })),
-        response: {
-          200: Type.Object(
-            {
-              rotated_at: Type.String({ format: 'date-time' }),
-              previous_production_kid: kid('Signed tokens until now; still published'),
-              ...keys,
-            },
-            { description: 'The keys after the rotation' },
-          ),
-        },
-      },
-    },
-    async (request) => {
-      const rotated = await rotateKeys(request.tenant);
-      await request.audit({ type: 'admin.account.keys_rotated', subject: request.tenant.id });
-      return rotated;
-    },
-  );
-
-  app.post(
-    '/account/keys/:kid/revoke',
-    {
-      ...access('update:keys'),
-      schema: {
-        ...describe(
-          'revokeKey',
-          'Revoke a signing key',
-          'For a key that somebody else may have. It leaves the key set, and what it signed stops working here within seconds; APIs that verify tokens themselves go on until they fetch the key set again. The queued key takes the place of one that signs. Refresh tokens live on.',
-        ),
-        params: Type.Object({ kid: Type.String({ maxLength: 100, description: '`kid` of a published key' }) }),
-        body: Nullable(Type.Object({}, { additionalProperties: false })),
-        response: {
-          200: Type.Object(
-            { revoked_at: Type.String({ format: 'date-time' }), revoked_kid: Type.String(), ...keys },
-            { description: 'The keys that are left' },
-          ),
-        },
-      },
-    },
-    async (request) => {
-      const { kid } = request.params as { kid: string };
-      const revoked = await revokeKey(request.tenant, kid);
-      await request.audit({ type: 'admin.account.key_revoked', subject: kid });
-      return revoked;
-    },
-  );
+  mountKeys(app);
 
   app.get(
     '/account/:account_id',

@@ -1,106 +1,115 @@
-/** What a tenant's administrator decides about the account as a whole: the groups of settings, and what they start as. */
-import Type, { type Static } from 'typebox';
+/**
+ * What a tenant's administrator decides about the account, in groups: a setting is one record, its schema and what it starts
+ * as. Of a group each setting changes by itself, so that two changes at once both happen.
+ */
+import Type, { type Static, type TObject, type TSchema } from 'typebox';
 import { DAY } from '../../kernel/clock.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { OneOf } from '../../resource/define.ts';
-import { nullable, WebUrl } from '../fields.ts';
 
-const closed = { additionalProperties: false } as const;
+export const closed = { additionalProperties: false } as const;
 
-export const NotificationSettings = Type.Object(
-  {
-    welcome_email_enabled: Type.Boolean({
-      default: false,
-      description: 'Send the built-in welcome email on user.created',
-    }),
-    verify_email_auto_send: Type.Boolean({
-      default: false,
-      description: 'Send a verification email when a user is created',
-    }),
-  },
-  closed,
-);
+const setting = <S extends TSchema>(schema: S, start: Static<S>) => ({ schema, start });
+type Settings = Record<string, { schema: TSchema; start: unknown }>;
+type GroupSchema<G extends Settings> = TObject<{ [K in keyof G]: G[K]['schema'] }>;
 
-export const Branding = Type.Object(
-  {
-    primary_color: nullable(Type.String({ pattern: '^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$' })),
-    show_badge: Type.Optional(Type.Boolean({ description: '"Secured by Cardea" in the footer' })),
-    tos_uri: nullable(WebUrl()),
-    policy_uri: nullable(WebUrl()),
-  },
-  closed,
-);
+function group<G extends Settings>(settings: G) {
+  const pick = (part: 'schema' | 'start') =>
+    Object.fromEntries(Object.entries(settings).map(([name, record]) => [name, record[part]]));
+  const schema = Type.Object(pick('schema') as never, closed) as unknown as GroupSchema<G>;
+  return {
+    stored: schema,
+    write: Type.Partial(schema, closed) as TSchema,
+    start: () => pick('start') as Static<GroupSchema<G>>,
+    grouped: true as const,
+  };
+}
 
-export const Hostname = Type.String({ maxLength: 253, pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$' });
+/* ——— the groups ——— */
 
 const Seconds = (description: string) => Type.Integer({ minimum: 60, maximum: 365 * DAY, description });
+export const Hostname = Type.String({ maxLength: 253, pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$' });
+export const notifications = group({
+  welcome_email_enabled: setting(
+    Type.Boolean({ default: false, description: 'Send the built-in welcome email on user.created' }),
+    false,
+  ),
+  verify_email_auto_send: setting(
+    Type.Boolean({ default: false, description: 'Send a verification email when a user is created' }),
+    false,
+  ),
+});
 
-export const SessionSettings = Type.Object(
-  {
-    idle_lifetime: Seconds(
+export const sessions = group({
+  idle_lifetime: setting(
+    Seconds(
       'Seconds after its last use at which a login session ends; a use is a login, or an app that asks at /authorize. Written down at intervals of a twentieth of it',
     ),
-    absolute_lifetime: Seconds('Seconds after the login at which its session ends, however busy'),
-  },
-  closed,
-);
+    3 * DAY,
+  ),
+  absolute_lifetime: setting(Seconds('Seconds after the login at which its session ends, however busy'), 14 * DAY),
+});
+
+export const oauth = group({
+  default_audience: setting(
+    Type.Union([Type.String({ minLength: 1, maxLength: 500 }), Type.Null()], {
+      description: 'Identifier of the Api that a request without `audience` or `resource` gets tokens for',
+    }),
+    null,
+  ),
+  dynamic_registration: setting(
+    OneOf(
+      ['open', 'token', 'off'],
+      'Who may register clients at /oidc/register (RFC 7591): everybody, holders of an initial access token, nobody',
+    ),
+    'open',
+  ),
+  client_id_metadata_documents: setting(
+    OneOf(
+      ['any', 'listed', 'off'],
+      'Whether a client may name itself by the address of its metadata: at any host, at those of `client_id_metadata_hosts`, not at all',
+    ),
+    'off',
+  ),
+  client_id_metadata_hosts: setting(
+    Type.Array(Hostname, {
+      maxItems: 100,
+      uniqueItems: true,
+      description: 'Host names that client metadata documents may be fetched from',
+    }),
+    [],
+  ),
+  request_objects: setting(Type.Boolean({ description: 'Take signed authorization requests (RFC 9101)' }), false),
+  jwt_response_modes: setting(
+    Type.Boolean({ description: 'Answer authorization requests as JWTs where asked (JARM)' }),
+    false,
+  ),
+  authorization_details_types: setting(
+    Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+      maxItems: 100,
+      uniqueItems: true,
+      description: 'Types of `authorization_details` that may be asked for (RFC 9396); none: the parameter is refused',
+    }),
+    [],
+  ),
+  require_pushed_authorization_requests: setting(
+    Type.Boolean({
+      description: 'Take authorization requests only if pushed first (RFC 9126)',
+    }),
+    false,
+  ),
+  key_rotation_days: setting(
+    Type.Union([Type.Integer({ minimum: 1, maximum: 3650 }), Type.Null()], {
+      description: 'Days after which the signing key is replaced by the queued one; null: only when asked',
+    }),
+    null,
+  ),
+});
 
 /** @throws Fault `validation` for a session that would be over before it could be idle for long enough. */
-export function checkLifetimes({ idle_lifetime, absolute_lifetime }: Static<typeof SessionSettings>): void {
+export function checkLifetimes({ idle_lifetime, absolute_lifetime }: Static<typeof sessions.stored>): void {
   if (idle_lifetime <= absolute_lifetime) return;
   throw new Fault('validation', 'idle_lifetime must not be longer than absolute_lifetime.', {
     details: [{ path: '/session_settings/idle_lifetime', message: `must be <= ${absolute_lifetime}` }],
   });
 }
-
-export const OAuthSettings = Type.Object(
-  {
-    default_audience: Type.Union([Type.String({ minLength: 1, maxLength: 500 }), Type.Null()], {
-      description: 'Identifier of the Api that a request without `audience` or `resource` gets tokens for',
-    }),
-    dynamic_registration: OneOf(
-      ['open', 'token', 'off'],
-      'Who may register clients at /oidc/register (RFC 7591): everybody, holders of an initial access token, nobody',
-    ),
-    client_id_metadata_documents: OneOf(
-      ['any', 'listed', 'off'],
-      'Whether a client may name itself by the address of its metadata: at any host, at those of `client_id_metadata_hosts`, not at all',
-    ),
-    client_id_metadata_hosts: Type.Array(Hostname, {
-      maxItems: 100,
-      uniqueItems: true,
-      description: 'Host names that client metadata documents may be fetched from',
-    }),
-    request_objects: Type.Boolean({ description: 'Take signed authorization requests (RFC 9101)' }),
-    jwt_response_modes: Type.Boolean({ description: 'Answer authorization requests as JWTs where asked (JARM)' }),
-    authorization_details_types: Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
-      maxItems: 100,
-      uniqueItems: true,
-      description: 'Types of `authorization_details` that may be asked for (RFC 9396); none: the parameter is refused',
-    }),
-    require_pushed_authorization_requests: Type.Boolean({
-      description: 'Take authorization requests only if pushed first (RFC 9126)',
-    }),
-    key_rotation_days: Type.Union([Type.Integer({ minimum: 1, maximum: 3650 }), Type.Null()], {
-      description: 'Days after which the signing key is replaced by the queued one; null: only when asked',
-    }),
-  },
-  closed,
-);
-
-export const defaultSettings = () => ({
-  notification_settings: { welcome_email_enabled: false, verify_email_auto_send: false },
-  branding: {} as Static<typeof Branding>,
-  session_settings: { idle_lifetime: 3 * DAY, absolute_lifetime: 14 * DAY } as Static<typeof SessionSettings>,
-  oauth_settings: {
-    default_audience: null,
-    dynamic_registration: 'open',
-    client_id_metadata_documents: 'off',
-    client_id_metadata_hosts: [],
-    request_objects: false,
-    jwt_response_modes: false,
-    authorization_details_types: [],
-    require_pushed_authorization_requests: false,
-    key_rotation_days: null,
-  } as Static<typeof OAuthSettings>,
-});

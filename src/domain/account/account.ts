@@ -7,139 +7,98 @@ import { now } from '../../kernel/clock.ts';
 import { type AccountView, asRoot, asTenant, type Root, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { defineCollection } from '../../resource/collection.ts';
-import { MapOf, Metadata, Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
+import { MapOf, Nullable, type Referred, type Row, Timestamp } from '../../resource/define.ts';
+import { checkMetadata } from '../../resource/metadata.ts';
+import { checkReferences } from '../../resource/references.ts';
 import { forgetHeld, noteChange, watched } from '../../store/changes.ts';
-import { apiByIdentifier } from '../api/api.ts';
-import { connections } from '../connection/connection.ts';
-import { checkMetadata, missingReference, Name, nullable, WebUrl } from '../fields.ts';
-import {
-  Branding,
-  checkLifetimes,
-  defaultSettings,
-  Hostname,
-  NotificationSettings,
-  OAuthSettings,
-  SessionSettings,
-} from './account-settings.ts';
+import { managementAudience, managementAudiences } from '../api/permission.ts';
+import { AccountRow, GROUPS, type Group, startSettings, viewSettings } from './account-fields.ts';
+import { checkLifetimes } from './account-settings.ts';
 import { accountOfDomain } from './custom-domain.ts';
 
-export const LOCALES = ['en', 'es'] as const;
-
-const settings = {
-  logo_src: nullable(WebUrl()),
-  icon_src: nullable(WebUrl()),
-  callback_hostnames: Type.Optional(Type.Array(Hostname, { maxItems: 100 })),
-  default_connection: nullable(Type.String({ maxLength: 100 })),
-  metadata: Type.Optional(Metadata),
-};
-const EmailChangeMode = OneOf(['new_only', 'old_and_new']);
-const SyncPolicy = OneOf(['preserve_manual', 'always_sync']);
-
-export const accounts = defineCollection(
-  {
-    name: 'account',
-    title: 'AuthAccount',
-    permission: 'accounts',
-    collection: 'accounts',
-    row: Type.Object({
-      name: Name(),
-      slug: Type.String(),
-      logo_src: Nullable(Type.String()),
-      icon_src: Nullable(Type.String()),
-      callback_hostnames: Type.Array(Type.String()),
-      token_signature: Type.String({ description: 'Masked without the permission read:account_keys' }),
-      token_signing_alg: OneOf(['RS256']),
-      default_connection: Nullable(Type.String()),
-      enabled_locales: Type.Array(Type.String()),
-      team: Nullable(Type.String()),
-      notification_settings: NotificationSettings,
-      email_change_verification_mode: EmailChangeMode,
-      email_oauth_sync_policy: SyncPolicy,
-      branding: Branding,
-      session_settings: SessionSettings,
-      oauth_settings: OAuthSettings,
-    }),
-    stored: Type.Object({
-      root: Type.Optional(Type.Boolean()),
-      revision: Type.Integer(),
-      /** Which RS256 key signs and which waits; signing-key.ts holds the keys. */
-      key_production: Nullable(Type.String()),
-      key_next: Nullable(Type.String()),
-      /** The same of each other algorithm that somebody has asked for. */
-      keys_more: MapOf<{ production: string; next: string }>(true),
-      /** Every key of the published set; one that lost the race of a rotation never gets in. */
-      keys_published: Type.Array(Type.String()),
-      keys_rotated_at: Type.Optional(Nullable(Timestamp())),
-      /** False until everything that an account comes with is there; only then is it served. */
-      provisioned: Type.Boolean(),
-      deleting_at: Type.Optional(Nullable(Timestamp())),
-    }),
-    sealed: { token_signature: 'read:account_keys' },
-    defaults: () => ({
-      logo_src: null,
-      icon_src: null,
-      callback_hostnames: [],
-      token_signing_alg: 'RS256' as const,
-      keys_more: {},
-      default_connection: null,
-      enabled_locales: [...LOCALES],
-      team: null,
-      email_change_verification_mode: 'new_only' as const,
-      email_oauth_sync_policy: 'preserve_manual' as const,
-      ...defaultSettings(),
-    }),
-    filter: ['name', 'slug', 'team'],
-    search: ['name', 'slug'],
-    unique: [['slug']],
+export const accounts = defineCollection({
+  name: 'account',
+  title: 'AuthAccount',
+  tag: { title: 'Accounts', description: 'The tenant itself: its name, its looks, its policies, its keys.' },
+  permission: 'accounts',
+  permissions: {
+    of: 'account settings',
+    verbs: ['read', 'update'],
+    more: {
+      'read:account_keys': "See the account's shared token secret",
+      'read:keys': 'Read signing keys',
+      'update:keys': 'Update signing keys',
+    },
   },
-  { scope: 'root' },
-);
-accounts.model.schema.index({ root: 1 }, { unique: true, partialFilterExpression: { root: true } });
-// Few have one, and the clock asks for them every minute (key-schedule.ts).
-accounts.model.schema.index(
-  { 'oauth_settings.key_rotation_days': 1 },
-  { partialFilterExpression: { 'oauth_settings.key_rotation_days': { $gt: 0 } } },
-);
+  collection: 'accounts',
+  scope: 'root',
+  row: AccountRow,
+  stored: Type.Object({
+    root: Type.Optional(Type.Boolean()),
+    revision: Type.Integer(),
+    /** Which RS256 key signs and which waits; signing-key.ts holds the keys. */
+    key_production: Nullable(Type.String()),
+    key_next: Nullable(Type.String()),
+    /** The same of each other algorithm that somebody has asked for. */
+    keys_more: MapOf<{ production: string; next: string }>(true),
+    /** Every key of the published set; one that lost the race of a rotation never gets in. */
+    keys_published: Type.Array(Type.String()),
+    keys_rotated_at: Type.Optional(Nullable(Timestamp())),
+    /** False until everything that an account comes with is there; only then is it served. */
+    provisioned: Type.Boolean(),
+    deleting_at: Type.Optional(Nullable(Timestamp())),
+  }),
+  sealed: { token_signature: 'read:account_keys' },
+  defaults: () => ({ ...startSettings(), keys_more: {} }),
+  filter: ['name', 'slug', 'team'],
+  search: ['name', 'slug'],
+  unique: [['slug']],
+  references: {
+    default_connection: {
+      to: 'connection',
+      gone: 'refuse',
+      expand: true,
+      why: "This is the account's default connection. Make another one the default first.",
+    },
+    'oauth_settings.default_audience': {
+      to: 'api',
+      gone: 'refuse',
+      match: ({ identifier }) => identifier,
+      find: (audience, { id }) => ({
+        identifier: { $eq: managementAudiences(id).includes(audience) ? managementAudience(id) : audience },
+      }),
+      accept: refuseSystem,
+      why: "This is the account's default audience. Make another Api that, or none, first.",
+    },
+  },
+  indexes: [
+    { keys: { root: 1 }, unique: true, partialFilterExpression: { root: true } },
+    // Few have one, and the clock asks for them every minute (key-schedule.ts).
+    {
+      keys: { 'oauth_settings.key_rotation_days': 1 },
+      partialFilterExpression: { 'oauth_settings.key_rotation_days': { $gt: 0 } },
+    },
+  ],
+});
+
+/** The management Api is never the default: an app's tokens would open the account to whoever got hold of one. */
+function refuseSystem({ system }: Referred): void {
+  if (system)
+    throw new Fault('validation', '"default_audience" may not be the management API.', {
+      details: [{ path: '/oauth_settings/default_audience', message: 'may not be the management API' }],
+    });
+}
 
 export type Account = Row<typeof accounts.spec.row, NonNullable<typeof accounts.spec.stored>>;
-
-export const accountBodies = {
-  create: Type.Object(
-    { name: Name(), team: Type.String({ minLength: 1, maxLength: 200 }), ...settings },
-    { additionalProperties: false },
-  ),
-  update: Type.Object(
-    {
-      name: Type.Optional(Name()),
-      ...settings,
-      enabled_locales: Type.Optional(Type.Array(OneOf(LOCALES), { minItems: 1, uniqueItems: true })),
-      notification_settings: Type.Optional(Type.Partial(NotificationSettings, { additionalProperties: false })),
-      email_change_verification_mode: Type.Optional(EmailChangeMode),
-      email_oauth_sync_policy: Type.Optional(SyncPolicy),
-      branding: Type.Optional(Branding),
-      session_settings: Type.Optional(Type.Partial(SessionSettings, { additionalProperties: false })),
-      oauth_settings: Type.Optional(Type.Partial(OAuthSettings, { additionalProperties: false })),
-    },
-    { additionalProperties: false },
-  ),
-};
 
 /** The right to all of them, for the account's own files. */
 export const everything = asRoot();
 
 export const viewOf = (account: Account): AccountView => ({
   id: account.id,
-  name: account.name,
-  slug: account.slug,
   revision: account.revision,
   root: account.root ?? false,
-  logo_src: account.logo_src,
-  icon_src: account.icon_src,
-  enabled_locales: account.enabled_locales,
-  default_connection: account.default_connection,
-  branding: account.branding,
-  sessions: { ...defaultSettings().session_settings, ...account.session_settings },
-  oauth: { ...defaultSettings().oauth_settings, ...account.oauth_settings },
+  ...viewSettings(account),
 });
 
 /* ——— lookup ——— */
@@ -186,10 +145,6 @@ export const rootAccount = async (): Promise<AccountView | null> =>
 
 /* ——— settings ——— */
 
-/** Groups whose settings change one by one: two changes at once both happen. */
-const GROUPS = ['notification_settings', 'session_settings', 'oauth_settings'] as const;
-type Group = (typeof GROUPS)[number];
-
 export type AccountPatch = Partial<Omit<Account, 'id' | Group>> & { [G in Group]?: Partial<Account[G]> };
 
 /** Every change raises the revision, so that nothing built from the old settings is used again. */
@@ -206,31 +161,15 @@ export async function writeAccount(
   return matchedCount === 1;
 }
 
-/** The management Api is never the default: an app's tokens would open the account to whoever got hold of one. */
-async function checkDefaultAudience(tenant: Tenant, identifier: string): Promise<void> {
-  const api = await apiByIdentifier(tenant, identifier);
-  if (!api) missingReference('oauth_settings/default_audience', identifier);
-  if (api.system)
-    throw new Fault('validation', '"default_audience" may not be the management API.', {
-      details: [{ path: '/oauth_settings/default_audience', message: 'may not be the management API' }],
-    });
-}
-
 export async function updateAccount(_root: Root, id: string, patch: AccountPatch): Promise<Account> {
   const current = serve(await accounts.find(everything, id))?.account;
   if (!current) throw new Fault('not_found', 'Account not found.');
   checkMetadata('/metadata', patch.metadata);
   if (patch.session_settings) checkLifetimes({ ...viewOf(current).sessions, ...patch.session_settings });
   const { name, ...rest } = patch;
-  if (rest.default_connection) {
-    const tenant = asTenant(viewOf(current), '');
-    if (!(await connections.find(tenant, rest.default_connection)))
-      missingReference('default_connection', rest.default_connection);
-  }
+  await checkReferences(accounts, asTenant(viewOf(current), ''), patch);
   if (rest.default_connection === null)
     throw new Fault('protected', 'An account needs a default connection; name another one instead of none.');
-  const audience = rest.oauth_settings?.default_audience;
-  if (audience) await checkDefaultAudience(asTenant(viewOf(current), ''), audience);
   const set: Record<string, unknown> = { ...rest };
   for (const group of GROUPS) {
     delete set[group];

@@ -8,14 +8,18 @@ import { Fault } from '../../kernel/fault.ts';
 import { mintToken } from '../../kernel/secrets.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row, Timestamp } from '../../resource/define.ts';
-import { mountResource, present } from '../../resource/routes.ts';
-import { checkMetadata, nullable, Text } from '../fields.ts';
+import { checkMetadata } from '../../resource/metadata.ts';
+import { present } from '../../resource/presentation.ts';
+import { mountResource } from '../../resource/routes.ts';
+import { nullable, Text } from '../fields.ts';
 
 export const customDomains = defineCollection({
   name: 'customdomain',
   watched: true,
   title: 'Customdomain',
+  tag: { title: 'Custom domains', description: 'Hosts of your own that the account is served at.' },
   permission: 'customdomains',
+  permissions: { of: 'custom domains' },
   collection: 'customdomains',
   row: Type.Object({
     domain: Type.String({ description: 'Host name, in lower case and punycode' }),
@@ -33,12 +37,13 @@ export const customDomains = defineCollection({
   search: ['domain'],
   unique: [['domain']],
   normalize: { domain: (value) => toAscii(value) ?? value },
+  indexes: [
+    // Two accounts may claim a domain, but only one can serve it.
+    { keys: { domain: 1 }, unique: true, partialFilterExpression: { status: 'ACTIVE' } },
+    // Every request to a host that is not ours asks for it.
+    { keys: { domain: 1, status: 1 } },
+  ],
 });
-// Two accounts may claim a domain, but only one can serve it.
-customDomains.model.schema.index({ domain: 1 }, { unique: true, partialFilterExpression: { status: 'ACTIVE' } });
-
-// Every request to a host that is not ours asks for it.
-customDomains.model.schema.index({ domain: 1, status: 1 });
 
 /** The account that serves a verified domain. The one lookup that no tenant scopes: it is what finds the tenant. */
 export async function accountOfDomain(hostname: string): Promise<string | undefined> {
@@ -121,7 +126,7 @@ export function mount(app: FastifyInstance, { baseDomain }: { baseDomain: string
       ),
       run: (tenant, input) => createCustomDomain(tenant, input, baseDomain),
     },
-    remove: (tenant, id) => customDomains.remove(tenant, id),
+    remove: true,
   });
   app.post(
     '/customdomain/:customdomain_id/retry',
@@ -141,7 +146,7 @@ export function mount(app: FastifyInstance, { baseDomain }: { baseDomain: string
       const { customdomain_id } = request.params as { customdomain_id: string };
       const retried = await retryCustomDomain(request.tenant, customdomain_id);
       await request.audit({ type: 'admin.customdomain.retried', subject: customdomain_id });
-      return (await present(request, customDomains as never, [retried]))[0];
+      return (await present(request, customDomains, [retried]))[0];
     },
   );
 }

@@ -7,16 +7,13 @@ import { Fault } from '../../kernel/fault.ts';
 import { slugify } from '../../kernel/text.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
+import { checkMetadata } from '../../resource/metadata.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { accountOfKey, watched } from '../../store/changes.ts';
-import { removeApiFromConsents } from '../access/consent.ts';
-import { removeApiFromRoles } from '../access/role.ts';
-import { accounts, everything } from '../account/account.ts';
-import { removeApiFromClients } from '../client/client.ts';
-import { checkMetadata, isTaken, Name, Text } from '../fields.ts';
+import { isTaken, Name, Text } from '../fields.ts';
 import { ensureSigningKeys } from '../key/account-keys.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
-import { isReservedIdentifier, MANAGEMENT_PERMISSIONS, managementAudiences } from './permission.ts';
+import { isReservedIdentifier, managementAudiences, managementPermissions } from './permission.ts';
 
 /** No access token outlives this. */
 export const LONGEST_TOKEN_SECONDS = 30 * DAY;
@@ -55,7 +52,12 @@ export const apis = defineCollection({
   name: 'api',
   watched: true,
   title: 'Api',
+  tag: {
+    title: 'APIs',
+    description: 'Resource servers: their identifier (the audience), their permissions, and how their tokens look.',
+  },
   permission: 'apis',
+  permissions: { of: 'APIs' },
   collection: 'apis',
   row: Type.Object({
     ...writable,
@@ -81,6 +83,9 @@ export const apis = defineCollection({
   filter: ['name', 'identifier', 'slug'],
   search: ['name', 'identifier', 'description', 'slug'],
   unique: [['identifier'], ['slug']],
+  protect(_tenant, { system }) {
+    if (system) throw new Fault('protected', 'The management API belongs to the system and cannot be deleted.');
+  },
 });
 
 export type Api = Row<typeof apis.spec.row, NonNullable<typeof apis.spec.stored>>;
@@ -124,7 +129,7 @@ export async function createManagementApi(tenant: Tenant): Promise<Api> {
       slug: 'management-api',
       description: 'Manages everything in this account.',
       identifier,
-      permissions: [...MANAGEMENT_PERMISSIONS],
+      permissions: [...managementPermissions()],
       allow_offline_access: false,
       rbac: true,
       system: true,
@@ -144,25 +149,12 @@ async function updateApi(tenant: Tenant, id: string, patch: ApiInput): Promise<A
   return apis.update(tenant, id, patch);
 }
 
-async function removeApi(tenant: Tenant, id: string): Promise<Api> {
-  const api = await apis.get(tenant, id);
-  if (api.system) throw new Fault('protected', 'The management API belongs to the system and cannot be deleted.');
-  // From the row: another instance may have made it the default a moment ago.
-  const { oauth_settings } = await accounts.get(everything, tenant.id);
-  if (oauth_settings.default_audience === api.identifier)
-    throw new Fault('protected', "This is the account's default audience. Make another Api that, or none, first.");
-  await removeApiFromRoles(tenant, id);
-  await removeApiFromClients(tenant, id);
-  await removeApiFromConsents(tenant, api.identifier);
-  return apis.remove(tenant, id);
-}
-
 export async function apiByIdentifier(tenant: Tenant, identifier: string): Promise<Api | undefined> {
   const [own, ...aliases] = managementAudiences(tenant.id);
   const wanted = aliases.includes(identifier) ? own : identifier;
   const api = await apis.findOne(tenant, { identifier: { $eq: wanted } });
   // The row keeps the catalogue of the day it was made; the system's is of today.
-  return api?.system ? { ...api, permissions: [...MANAGEMENT_PERMISSIONS] } : api;
+  return api?.system ? { ...api, permissions: [...managementPermissions()] } : api;
 }
 
 const held = watched<Api | undefined>(20_000, accountOfKey);
@@ -196,6 +188,6 @@ export function mount(app: FastifyInstance): void {
       ),
       run: updateApi,
     },
-    remove: removeApi,
+    remove: true,
   });
 }

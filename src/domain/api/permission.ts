@@ -1,40 +1,29 @@
 /** The catalogue of management permissions: what a tenant's management Api lists, and what the operator has besides. */
+import type { Permissions } from '../../resource/define.ts';
+import { collections } from '../../resource/registry.ts';
 
-const describe = (noun: string, words: string, verbs = ['read', 'create', 'update', 'delete']) =>
-  verbs.map((verb) => ({
-    value: `${verb}:${noun}`,
-    description: `${verb[0]!.toUpperCase()}${verb.slice(1)} ${words}`,
-  }));
+type Permission = { value: string; description: string };
 
-export const MANAGEMENT_PERMISSIONS: readonly { value: string; description: string }[] = [
-  ...describe('accounts', 'account settings', ['read', 'update']),
-  { value: 'read:account_keys', description: "See the account's shared token secret" },
-  ...describe('keys', 'signing keys', ['read', 'update']),
-  ...describe('connections', 'connections'),
-  { value: 'read:connection_keys', description: "See connections' client secrets" },
-  ...describe('clients', 'clients'),
-  { value: 'read:client_keys', description: "See clients' secrets" },
-  ...describe('users', 'users'),
-  { value: 'read:password_hashes', description: "Export users' password hashes" },
-  ...describe('credentials', 'login identifiers and passwords'),
-  ...describe('grants', 'what users allowed apps to do', ['read', 'delete']),
-  ...describe('roles', 'roles'),
-  ...describe('rolemembers', 'role members', ['read', 'create', 'delete']),
-  ...describe('teams', 'teams'),
-  ...describe('teammembers', 'team members and invitations', ['read', 'create', 'delete']),
-  ...describe('identities', 'identities at providers', ['read', 'create', 'delete']),
-  { value: 'read:identity_tokens', description: "See providers' tokens" },
-  ...describe('apis', 'APIs'),
-  ...describe('actions', 'actions', ['read', 'create', 'delete']),
-  ...describe('notificationsubscriptions', 'notification subscriptions'),
-  { value: 'read:notificationsubscription_keys', description: "See webhooks' signing secrets" },
-  ...describe('customdomains', 'custom domains'),
-  ...describe('logs', 'the audit log', ['read']),
+const VERBS = ['read', 'create', 'update', 'delete'] as const;
+const capitalized = (word: string) => word[0]!.toUpperCase() + word.slice(1);
+
+const permissionsOf = (noun: string, { of, verbs = VERBS, more = {} }: Permissions): Permission[] => [
+  ...verbs.map((verb) => ({ value: `${verb}:${noun}`, description: `${capitalized(verb)} ${of}` })),
+  ...Object.entries(more).map(([value, description]) => ({ value, description })),
 ];
 
+let catalogue: readonly Permission[] | undefined;
+
+/** Of every resource that administrators reach, by its noun. */
+export const managementPermissions = (): readonly Permission[] =>
+  (catalogue ??= collections()
+    .filter(({ spec }) => spec.permissions)
+    .sort((a, b) => (a.spec.permission < b.spec.permission ? -1 : 1))
+    .flatMap(({ spec }) => permissionsOf(spec.permission, spec.permissions!)));
+
 /** What only the operator of the installation may do. */
-export const PLATFORM_PERMISSIONS: readonly { value: string; description: string }[] = [
-  ...MANAGEMENT_PERMISSIONS,
+export const platformPermissions = (): readonly Permission[] => [
+  ...managementPermissions(),
   { value: 'create:accounts', description: 'Create accounts' },
   { value: 'delete:accounts', description: 'Delete accounts with everything in them' },
 ];

@@ -6,13 +6,13 @@ import { Fault } from '../../kernel/fault.ts';
 import { mintToken } from '../../kernel/secrets.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
+import { checkMetadata } from '../../resource/metadata.ts';
 import { wherePresent } from '../../resource/partial-index.ts';
-import { mountResource, present } from '../../resource/routes.ts';
-import { noteChange } from '../../store/changes.ts';
-import { removeConsents } from '../access/consent.ts';
-import { apis } from '../api/api.ts';
-import { removeClientFromConnections } from '../connection/connection.ts';
-import { checkMetadata, missingReference, Name, nullable, Text, WebUrl } from '../fields.ts';
+import { present } from '../../resource/presentation.ts';
+import { checkReferences } from '../../resource/references.ts';
+import { removeRow } from '../../resource/removal.ts';
+import { mountResource } from '../../resource/routes.ts';
+import { Name, nullable, Text, WebUrl } from '../fields.ts';
 import { ensureSigningKeys } from '../key/account-keys.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
 import { revokeClient } from '../protocol/protocol-row.ts';
@@ -113,7 +113,9 @@ export const clients = defineCollection({
   name: 'client',
   watched: true,
   title: 'Client',
+  tag: { title: 'Clients', description: 'The applications that users log in to, and machines.' },
   permission: 'clients',
+  permissions: { of: 'clients', more: { 'read:client_keys': "See clients' secrets" } },
   collection: 'clients',
   row: Type.Object({
     client_id: Type.String(),
@@ -151,9 +153,12 @@ export const clients = defineCollection({
   }),
   filter: ['name', 'client_id', 'application_type', 'is_first_party', 'token_endpoint_auth_method'],
   search: ['name', 'description', 'client_id'],
+  // A list of grants that empties stays a list, which grants nothing.
+  references: { 'grants.api': { to: 'api', gone: 'forget' } },
+  indexes: [{ keys: { 'registration.expires_at': 1 }, ...wherePresent('registration.expires_at') }],
+  traced: true,
+  end: (tenant, { id }) => revokeClient(tenant, id),
 });
-
-clients.model.schema.index({ 'registration.expires_at': 1 }, wherePresent('registration.expires_at'));
 
 export type Client = Row<typeof clients.spec.row, NonNullable<typeof clients.spec.stored>>;
 export type ClientInput = Partial<Omit<Client, 'account'>>;
@@ -210,9 +215,7 @@ export async function checkClient(tenant: Tenant, input: ClientInput, current: P
         },
       );
   }
-  const wanted = (input.grants ?? []).map(({ api }) => api);
-  const known = await apis.many(tenant, wanted);
-  for (const api of wanted) if (!known.has(api)) missingReference('grants', api);
+  await checkReferences(clients, tenant, input);
 }
 
 /**
@@ -282,25 +285,14 @@ export async function updateClient(tenant: Tenant, id: string, patch: ClientInpu
 const rotateSecret = (tenant: Tenant, id: string): Promise<Client> =>
   clients.update(tenant, id, { client_secret: mintSecret() });
 
-export async function removeClient(tenant: Tenant, id: string): Promise<Client> {
-  await clients.get(tenant, id);
-  await removeConsents(tenant, { client: id });
-  await revokeClient(tenant, id);
-  await removeClientFromConnections(tenant, id);
-  return clients.remove(tenant, id);
-}
-
-/** Clients lose their grant of an Api that goes; a list of grants that empties stays a list, which grants nothing. */
-export async function removeApiFromClients(tenant: Tenant, api: string): Promise<void> {
-  await clients.model.updateMany({ account: { $eq: tenant.id }, 'grants.api': api }, { $pull: { grants: { api } } });
-  await noteChange(tenant.id);
-}
+/** With its consents, tokens and grants. @throws Fault `not_found` */
+export const removeClient = (tenant: Tenant, id: string): Promise<Client> => removeRow(clients, tenant, id);
 
 export function mount(app: FastifyInstance): void {
   mountResource(app, clients, {
     create: { body: ClientWrite('name'), run: createClient, reveals: 'client_secret' },
     update: { body: ClientWrite(null), run: updateClient },
-    remove: removeClient,
+    remove: true,
   });
   app.post(
     '/client/:client_id/rotate-secret',
@@ -320,7 +312,7 @@ export function mount(app: FastifyInstance): void {
       const { client_id } = request.params as { client_id: string };
       const rotated = await rotateSecret(request.tenant, client_id);
       await request.audit({ type: 'admin.client.secret_rotated', subject: client_id, refs: { client: client_id } });
-      const [wire] = await present(request, clients as never, [rotated]);
+      const [wire] = await present(request, clients, [rotated]);
       return { ...wire, client_secret: clients.reveal(rotated, 'client_secret') };
     },
   );

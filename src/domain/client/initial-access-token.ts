@@ -23,8 +23,8 @@ const tokens = defineCollection({
   defaults: () => ({}),
   filter: [],
   unique: [['token']],
+  expires: 'expires_at',
 });
-tokens.model.schema.index({ expires_at: 1 });
 
 const usable = (tenant: Tenant, token: string) => ({
   account: { $eq: tenant.id },

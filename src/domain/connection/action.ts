@@ -6,8 +6,9 @@ import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
+import { createRow } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
-import { checkMetadata, Name } from '../fields.ts';
+import { Name } from '../fields.ts';
 
 const MAX_CODE = 100_000;
 
@@ -19,10 +20,12 @@ const fields = {
   order: Type.Number({ minimum: -1e9, maximum: 1e9, description: 'Actions of a trigger run in ascending order' }),
 };
 
-const actions = defineCollection({
+export const actions = defineCollection({
   name: 'action',
   title: 'Action',
+  tag: { title: 'Actions', description: 'Scripts of the account that run while somebody logs in.' },
   permission: 'actions',
+  permissions: { of: 'actions', verbs: ['read', 'create', 'delete'] },
   collection: 'actions',
   row: Type.Object(fields),
   defaults: () => ({ code: '', enabled: true, order: 0 }),
@@ -45,9 +48,8 @@ function checkSyntax(code: string): void {
 }
 
 async function createAction(tenant: Tenant, input: ActionInput): Promise<Action> {
-  checkMetadata('/metadata', input.metadata);
   checkSyntax(input.code ?? '');
-  return actions.create(tenant, input);
+  return createRow(actions, tenant, input);
 }
 
 export function mount(app: FastifyInstance): void {
@@ -67,6 +69,6 @@ export function mount(app: FastifyInstance): void {
       ),
       run: createAction,
     },
-    remove: (tenant, id) => actions.remove(tenant, id),
+    remove: true,
   });
 }

@@ -3,14 +3,13 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { recent } from '../../kernel/recent.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { MapOf, Metadata, Nullable, OneOf, type Row } from '../../resource/define.ts';
+import { checkMetadata } from '../../resource/metadata.ts';
+import { checkReferences } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
-import { clients } from '../client/client.ts';
-import { checkMetadata, missingReference, Name, nullable, Text, WebUrl } from '../fields.ts';
-import { removeCredentials } from '../user/credential.ts';
-import { removeIdentities } from '../user/identity.ts';
+import { watched } from '../../store/changes.ts';
+import { Name, nullable, Text, WebUrl } from '../fields.ts';
 import { PasswordPolicy } from '../user/password-policy.ts';
 
 export const CONNECTION_TYPES = [
@@ -53,7 +52,9 @@ const settings = {
 export const connections = defineCollection({
   name: 'connection',
   title: 'Connection',
+  tag: { title: 'Connections', description: 'The ways to log in: passwords, one-time codes, providers.' },
   permission: 'connections',
+  permissions: { of: 'connections', more: { 'read:connection_keys': "See connections' client secrets" } },
   collection: 'connections',
   row: Type.Object({
     connection_name: Name(),
@@ -96,6 +97,13 @@ export const connections = defineCollection({
   filter: ['connection_name', 'connection_type', 'enabled', 'issuer'],
   search: ['connection_name', 'connection_type'],
   unique: [['connection_name']],
+  // A list that empties stays a list: what was for some clients is never for all of them.
+  references: { enabled_clients: { to: 'client', gone: 'forget' } },
+  watched: true,
+  traced: true,
+  async protect(tenant, { id, enabled }) {
+    if (enabled) await disable(tenant, id);
+  },
 });
 
 export type Connection = Row<typeof connections.spec.row>;
@@ -105,9 +113,7 @@ async function checkConnection(tenant: Tenant, input: ConnectionInput): Promise<
   checkMetadata('/metadata', input.metadata);
   checkMetadata('/authorize_params', input.authorize_params);
   checkMetadata('/claims_mapping', input.claims_mapping);
-  const enabled = input.enabled_clients ?? [];
-  const known = await clients.many(tenant, enabled);
-  for (const id of enabled) if (!known.has(id)) missingReference('enabled_clients', id);
+  await checkReferences(connections, tenant, input);
 }
 
 const usesDefaults = (type: string, clientId: string | null | undefined): boolean =>
@@ -115,12 +121,10 @@ const usesDefaults = (type: string, clientId: string | null | undefined): boolea
 
 export async function createConnection(tenant: Tenant, input: ConnectionInput): Promise<Connection> {
   await checkConnection(tenant, input);
-  const created = await connections.create(tenant, {
+  return connections.create(tenant, {
     ...input,
     is_using_default_credentials: usesDefaults(input.connection_type!, input.client_id),
   });
-  enabledOf.forget(tenant.id);
-  return created;
 }
 
 async function updateConnection(tenant: Tenant, id: string, patch: ConnectionInput): Promise<Connection> {
@@ -128,12 +132,10 @@ async function updateConnection(tenant: Tenant, id: string, patch: ConnectionInp
   const current = await connections.get(tenant, id);
   if (patch.enabled === false && current.enabled) await disable(tenant, id);
   const clientId = patch.client_id === undefined ? current.client_id : patch.client_id;
-  const updated = await connections.update(tenant, id, {
+  return connections.update(tenant, id, {
     ...patch,
     is_using_default_credentials: usesDefaults(current.connection_type, clientId),
   });
-  enabledOf.forget(tenant.id);
-  return updated;
 }
 
 /**
@@ -142,34 +144,12 @@ async function updateConnection(tenant: Tenant, id: string, patch: ConnectionInp
  */
 async function disable(tenant: Tenant, id: string): Promise<void> {
   await connections.update(tenant, id, { enabled: false });
-  enabledOf.forget(tenant.id);
   if (await connections.exists(tenant, { enabled: { $eq: true } })) return;
   await connections.update(tenant, id, { enabled: true });
-  enabledOf.forget(tenant.id);
   throw new Fault('protected', 'This is the last enabled connection. Enable another one first.');
 }
 
-/** @throws Fault `protected` for the account's default connection and the last enabled one: nobody could log in. */
-async function removeConnection(tenant: Tenant, id: string): Promise<Connection> {
-  const { enabled } = await connections.get(tenant, id);
-  if (tenant.account.default_connection === id)
-    throw new Fault('protected', "This is the account's default connection. Make another one the default first.");
-  if (enabled) await disable(tenant, id);
-  await removeCredentials(tenant, { connection: id });
-  await removeIdentities(tenant, { connection: id });
-  return { ...(await connections.remove(tenant, id)), enabled };
-}
-
-/** A list that empties stays a list: what was for some clients is never for all of them. */
-export async function removeClientFromConnections(tenant: Tenant, client: string): Promise<void> {
-  await connections.model.updateMany(
-    { account: { $eq: tenant.id }, enabled_clients: client },
-    { $pull: { enabled_clients: client } },
-  );
-  enabledOf.forget(tenant.id);
-}
-
-const enabledOf = recent<Connection[]>(5000);
+const enabledOf = watched<Connection[]>(5000, ({ key }) => key);
 
 /** Connections that a client may use, the account's default first, then by age. */
 export async function connectionsFor(tenant: Tenant, clientId: string): Promise<Connection[]> {
@@ -194,6 +174,6 @@ export function mount(app: FastifyInstance): void {
       ),
       run: updateConnection,
     },
-    remove: removeConnection,
+    remove: true,
   });
 }

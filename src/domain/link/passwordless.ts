@@ -38,9 +38,10 @@ const mailed = defineCollection({
   }),
   defaults: () => ({}),
   filter: ['email'],
+  references: { client: { to: 'client', gone: 'remove' }, connection: { to: 'connection', gone: 'remove' } },
+  indexes: [{ keys: { account: 1, secret: 1 } }],
+  expires: 'forget_at',
 });
-mailed.model.schema.index({ account: 1, secret: 1 });
-mailed.model.schema.index({ forget_at: 1 });
 
 export type Mailed = Row<typeof mailed.spec.row, NonNullable<typeof mailed.spec.stored>>;
 type Asked = Pick<Mailed, 'client' | 'connection' | 'email' | 'params' | 'browser'>;

@@ -6,10 +6,11 @@ import type { Actor, Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { normalizeEmail } from '../../kernel/text.ts';
 import { Metadata, OneOf, Timestamp } from '../../resource/define.ts';
-import { present } from '../../resource/routes.ts';
+import { present } from '../../resource/presentation.ts';
+import { requireRows } from '../../resource/references.ts';
 import { roles as allRoles } from '../access/role.ts';
 import { type Team, teams } from '../access/team.ts';
-import { addMembers, checkRoles, Roles, type TeamMember, teamMembers } from '../access/team-member.ts';
+import { addMembers, Roles, type TeamMember, teamMembers } from '../access/team-member.ts';
 import { Email } from '../fields.ts';
 import { append } from '../trail/log.ts';
 import { createUser, markEmailVerified, type User, users } from '../user/user.ts';
@@ -32,7 +33,7 @@ async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Acto
   const roles = [...new Set(input.roles)];
   const email = normalizeEmail(input.email);
   await checkTarget(tenant, actor, 'create:teammembers', redirect_uri);
-  await checkRoles(tenant, roles);
+  await requireRows(tenant, 'role', roles, 'roles');
   const known = mode === 'auto' ? await userByEmail(tenant, email) : undefined;
   if (known) {
     const [member] = await addMembers(tenant, team.id, [known.id], roles);
@@ -164,7 +165,7 @@ export function mount(app: FastifyInstance): void {
         refs: { team: team_id, ...(added && { user: invited.member.user }) },
       });
       if (!added) return { status: 'invited', ticket_id: invited.ticket.id };
-      return { status: 'added', member: (await present(request, teamMembers as never, [invited.member]))[0] };
+      return { status: 'added', member: (await present(request, teamMembers, [invited.member]))[0] };
     },
   );
 

@@ -50,10 +50,14 @@ export const tickets = defineCollection({
   defaults: () => ({}),
   filter: ['email'],
   unique: [['token_hash'], ['slot']],
+  // First: an invitation that is accepted meanwhile would make a member of what is going.
+  references: {
+    user: { to: 'user', gone: 'remove', first: true },
+    team: { to: 'team', gone: 'remove', first: true },
+  },
+  indexes: [{ keys: { account: 1, team: 1, _id: -1 } }],
+  expires: 'forget_at',
 });
-tickets.model.schema.index({ account: 1, team: 1, _id: -1 });
-tickets.model.schema.index({ account: 1, user: 1 });
-tickets.model.schema.index({ forget_at: 1 });
 
 export type Ticket = Row<typeof tickets.spec.row, NonNullable<typeof tickets.spec.stored>>;
 
@@ -156,6 +160,3 @@ async function giveBack(tenant: Tenant, { id, slot }: Ticket): Promise<void> {
     if (!isTaken(error, 'slot')) throw error;
   }
 }
-
-export const removeTickets = (tenant: Tenant, of: { user: string } | { team: string }): Promise<number> =>
-  tickets.removeWhere(tenant, Object.fromEntries(Object.entries(of).map(([field, id]) => [field, { $eq: id }])));

@@ -57,9 +57,10 @@ const devices = defineCollection({
   defaults: () => ({ state: 'pending' as const }),
   filter: ['client', 'user'],
   unique: [['device_code'], ['user_code']],
+  references: { client: { to: 'client', gone: 'remove' }, user: { to: 'user', gone: 'remove' } },
+  indexes: [{ keys: { account: 1, session: 1 }, ...whereText('session') }],
+  expires: 'expires_at',
 });
-devices.model.schema.index({ account: 1, session: 1 }, whereText('session'));
-devices.model.schema.index({ expires_at: 1 });
 
 export type DeviceCode = Row<typeof devices.spec.row, NonNullable<typeof devices.spec.stored>>;
 
@@ -204,6 +205,3 @@ export async function revokeDevicesOfSession(tenant: Tenant, session: string): P
   const approved = { session: { $eq: session }, account: { $eq: tenant.id }, state: 'approved' };
   await devices.model.updateMany({ ...approved, scope: { $not: OFFLINE } }, { $set: { state: 'revoked' } });
 }
-
-export const removeDevicesOf = (tenant: Tenant, client: string): Promise<number> =>
-  devices.removeWhere(tenant, { client: { $eq: client } });

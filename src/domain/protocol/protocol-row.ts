@@ -10,7 +10,7 @@ import { recent } from '../../kernel/recent.ts';
 import { hashToken } from '../../kernel/secrets.ts';
 import { whereText } from '../../resource/partial-index.ts';
 import { byKey } from '../../store/by-key.ts';
-import { removeDevicesOf, revokeDevicesOf } from './device-code.ts';
+import { revokeDevicesOf } from './device-code.ts';
 
 export type ProtocolRow = {
   _id: string;
@@ -286,7 +286,6 @@ export async function revokeClientOf(
 export async function revokeClient(tenant: Tenant, client: string): Promise<void> {
   await protocolModel.deleteMany({ client: { $eq: client }, ...scope(tenant) });
   held.forgetWhere((row) => row?.client === client);
-  await removeDevicesOf(tenant, client);
 }
 
 export async function removeProtocol(account: string): Promise<void> {

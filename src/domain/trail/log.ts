@@ -6,11 +6,6 @@ import type { Tenant } from '../../kernel/context.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { OneOf, Timestamp } from '../../resource/define.ts';
 import { mountResource } from '../../resource/routes.ts';
-import { teams } from '../access/team.ts';
-import { clients } from '../client/client.ts';
-import { connections } from '../connection/connection.ts';
-import { identities } from '../user/identity.ts';
-import { users } from '../user/user.ts';
 
 const RETENTION_SECONDS = 90 * DAY;
 
@@ -31,22 +26,23 @@ const LogRow = Type.Object({
 export const logs = defineCollection({
   name: 'log',
   title: 'Log',
+  tag: { title: 'Logs', description: 'What happened: logins, changes, refusals. Written by the system.' },
   permission: 'logs',
+  permissions: { of: 'the audit log', verbs: ['read'] },
   collection: 'logs',
   row: LogRow,
   defaults: () => ({ status: 'info' as const }),
   filter: ['type', 'status', 'user', 'client', 'connection', 'team'],
   search: ['type', 'message'],
-  expand: {
-    user: () => users as never,
-    client: () => clients as never,
-    connection: () => connections as never,
-    team: () => teams as never,
-    identity: () => identities as never,
+  references: {
+    user: { to: 'user', gone: 'keep', expand: true },
+    client: { to: 'client', gone: 'keep', expand: true },
+    connection: { to: 'connection', gone: 'keep', expand: true },
+    team: { to: 'team', gone: 'keep', expand: true },
+    identity: { to: 'identity', gone: 'keep', expand: true },
   },
+  expires: 'expires_at',
 });
-
-logs.model.schema.index({ expires_at: 1 });
 
 export type LogEntry = {
   /** Dotted and stable: `auth.login.failed`. */

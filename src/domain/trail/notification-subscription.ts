@@ -3,10 +3,12 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { defineCollection, MASK } from '../../resource/collection.ts';
+import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
+import { checkMetadata } from '../../resource/metadata.ts';
 import { mountResource } from '../../resource/routes.ts';
-import { checkMetadata, Email, nullable, WebUrl } from '../fields.ts';
+import { MASK } from '../../resource/sealing.ts';
+import { Email, nullable, WebUrl } from '../fields.ts';
 
 const CHANNELS = ['email', 'webhook'] as const;
 type Channel = (typeof CHANNELS)[number];
@@ -35,10 +37,12 @@ const Config = Type.Object(
   { additionalProperties: false, description: '`recipients` of an email, `url` and `secret` of a webhook' },
 );
 
-const notificationSubscriptions = defineCollection({
+export const notificationSubscriptions = defineCollection({
   name: 'notificationsubscription',
   title: 'NotificationSubscription',
+  tag: { title: 'Notifications', description: 'Mails and webhooks that follow what happens in the account.' },
   permission: 'notificationsubscriptions',
+  permissions: { of: 'notification subscriptions', more: { [SEE_SECRET]: "See webhooks' signing secrets" } },
   collection: 'notificationsubscriptions',
   row: Type.Object({
     events: Events,
@@ -133,6 +137,6 @@ export function mount(app: FastifyInstance): void {
       ),
       run: updateSubscription,
     },
-    remove: (tenant, id) => notificationSubscriptions.remove(tenant, id),
+    remove: true,
   });
 }

@@ -10,21 +10,36 @@ import { Fault } from '../../kernel/fault.ts';
 import { hashPassword, type PasswordAlgorithm } from '../../kernel/secrets.ts';
 import { normalizeEmail } from '../../kernel/text.ts';
 import { defineCollection } from '../../resource/collection.ts';
-import { Metadata, type Row, Timestamp } from '../../resource/define.ts';
-import { mountResource, present } from '../../resource/routes.ts';
+import { Metadata, type Referred, type Row, Timestamp } from '../../resource/define.ts';
+import { checkMetadata } from '../../resource/metadata.ts';
+import { present } from '../../resource/presentation.ts';
+import { checkReferences } from '../../resource/references.ts';
+import { mountResource } from '../../resource/routes.ts';
 import { type Connection, connections } from '../connection/connection.ts';
-import { checkMetadata, Email, missingReference, Reference } from '../fields.ts';
+import { Email, Reference } from '../fields.ts';
 import { revokeUser } from '../protocol/session-end.ts';
 import { append } from '../trail/log.ts';
 import { checkPassword, MAX_PASSWORD_LENGTH } from './password-policy.ts';
-import { users } from './user.ts';
 
 const Username = Type.String({ minLength: 1, maxLength: 150, pattern: '^[^\\s@]+$' });
+
+/** Where people log in by something that is kept here. */
+function checkDatabase({ connection_type }: Referred): void {
+  if (connection_type === 'database') return;
+  throw new Fault('invalid_reference', '"connection" is not a database connection.', {
+    details: [{ path: '/connection', message: 'must be a database connection' }],
+  });
+}
 
 export const credentials = defineCollection({
   name: 'credentials',
   title: 'Credential',
+  tag: {
+    title: 'Credentials',
+    description: 'What a user logs in with at a database connection: email or username, and the password.',
+  },
   permission: 'credentials',
+  permissions: { of: 'login identifiers and passwords' },
   collection: 'credentials',
   row: Type.Object({
     connection: Type.String({ description: 'Database connection; inlined with `?expand=connection`' }),
@@ -41,7 +56,11 @@ export const credentials = defineCollection({
     ['connection', 'username'],
   ],
   normalize: { email: normalizeEmail, username: (value) => value.normalize('NFKC').toLowerCase() },
-  expand: { connection: () => connections as never, user: () => users as never },
+  references: {
+    connection: { to: 'connection', gone: 'remove', expand: true, accept: checkDatabase },
+    // First: nobody may log in to an account that is going.
+    user: { to: 'user', gone: 'remove', first: true, expand: true },
+  },
 });
 
 export type Credential = Row<typeof credentials.spec.row, NonNullable<typeof credentials.spec.stored>>;
@@ -63,13 +82,8 @@ type CredentialInput = Identifiers & {
 export async function createCredential(tenant: Tenant, input: CredentialInput): Promise<Credential> {
   const { user, connection: connectionId, password, metadata } = input;
   checkMetadata('/metadata', metadata);
-  if (!(await users.find(tenant, user))) missingReference('user', user);
-  const connection = await connections.find(tenant, connectionId);
-  if (!connection) missingReference('connection', connectionId);
-  if (connection.connection_type !== 'database')
-    throw new Fault('invalid_reference', '"connection" is not a database connection.', {
-      details: [{ path: '/connection', message: 'must be a database connection' }],
-    });
+  await checkReferences(credentials, tenant, input);
+  const connection = await connections.get(tenant, connectionId);
   const identifiers = normalized(input);
   if (!identifiers.email && !identifiers.username)
     throw new Fault('validation', 'One of "email" and "username" is required.', {
@@ -132,9 +146,6 @@ export async function rehash(tenant: Tenant, credential: Credential, password: s
   );
 }
 
-export const removeCredentials = (tenant: Tenant, of: { user: string } | { connection: string }): Promise<number> =>
-  credentials.removeWhere(tenant, Object.fromEntries(Object.entries(of).map(([field, id]) => [field, { $eq: id }])));
-
 async function updateCredential(tenant: Tenant, id: string, patch: Identifiers): Promise<Credential> {
   return credentials.update(tenant, id, normalized(patch));
 }
@@ -162,7 +173,7 @@ export function mount(app: FastifyInstance): void {
       ),
       run: updateCredential,
     },
-    remove: (tenant, id) => credentials.remove(tenant, id),
+    remove: true,
   });
 
   app.post(
@@ -193,7 +204,7 @@ export function mount(app: FastifyInstance): void {
       const { credentials_id } = request.params as { credentials_id: string };
       const { password } = request.body as { password: string };
       const updated = await setPassword(request.tenant, credentials_id, password, 'admin');
-      return (await present(request, credentials as never, [updated]))[0];
+      return (await present(request, credentials, [updated]))[0];
     },
   );
 }

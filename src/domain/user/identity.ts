@@ -6,10 +6,10 @@ import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, Nullable, type Row, Timestamp } from '../../resource/define.ts';
+import { checkMetadata } from '../../resource/metadata.ts';
+import { createRow, missingReference } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
-import { connections } from '../connection/connection.ts';
-import { checkMetadata, missingReference, Reference } from '../fields.ts';
-import { users } from './user.ts';
+import { Reference } from '../fields.ts';
 
 const SEE_TOKENS = 'read:identity_tokens';
 /** A token that expires sooner than this is of no use to whoever asks for it. */
@@ -30,14 +30,23 @@ const fields = {
 export const identities = defineCollection({
   name: 'identity',
   title: 'Identity',
+  tag: { title: 'Identities', description: 'Links between a user and an account at a provider.' },
   permission: 'identities',
+  permissions: {
+    of: 'identities at providers',
+    verbs: ['read', 'create', 'delete'],
+    more: { [SEE_TOKENS]: "See providers' tokens" },
+  },
   collection: 'identities',
   row: Type.Object(fields),
   sealed: { access_token: SEE_TOKENS, access_token_secret: SEE_TOKENS, refresh_token: SEE_TOKENS },
   defaults: () => ({}),
   filter: ['user', 'connection', 'identity_id'],
   unique: [['connection', 'identity_id']],
-  expand: { user: () => users as never, connection: () => connections as never },
+  references: {
+    user: { to: 'user', gone: 'remove', expand: true },
+    connection: { to: 'connection', gone: 'remove', expand: true },
+  },
 });
 
 export type Identity = Row<typeof identities.spec.row>;
@@ -45,17 +54,11 @@ type IdentityInput = Omit<Identity, 'id' | 'createdAt' | 'updatedAt'>;
 
 /** @throws Fault `conflict` when the account at the provider is linked already. */
 async function createIdentity(tenant: Tenant, { account, ...input }: IdentityInput): Promise<Identity> {
-  checkMetadata('/metadata', input.metadata);
   // Providers name claims by URL, hence with dots.
   checkMetadata('/profile_data', input.profile_data as Record<string, unknown>, { dots: true, kilobytes: 64 });
   if (account !== tenant.id) missingReference('account', account);
-  if (!(await users.find(tenant, input.user))) missingReference('user', input.user);
-  if (!(await connections.find(tenant, input.connection))) missingReference('connection', input.connection);
-  return identities.create(tenant, input);
+  return createRow(identities, tenant, input);
 }
-
-export const removeIdentities = (tenant: Tenant, of: { user: string } | { connection: string }): Promise<number> =>
-  identities.removeWhere(tenant, Object.fromEntries(Object.entries(of).map(([field, id]) => [field, { $eq: id }])));
 
 type ProviderToken = { access_token: string; access_token_expires_at?: Date; refreshed: boolean };
 
@@ -88,7 +91,7 @@ export function mount(app: FastifyInstance): void {
       ),
       run: createIdentity,
     },
-    remove: (tenant, id) => identities.remove(tenant, id),
+    remove: true,
   });
 
   app.get(

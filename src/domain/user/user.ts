@@ -1,23 +1,18 @@
 /**
- * Users: profile, verification, suspension and login counters. Passwords are credential.ts's, upstream links
- * identity's; what a deletion takes along is listed here.
+ * Users: profile, verification, suspension and login counters. Passwords are credential.ts's, upstream links identity.ts's.
  */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { now } from '../../kernel/clock.ts';
 import type { Origin, Tenant } from '../../kernel/context.ts';
 import { normalizeEmail } from '../../kernel/text.ts';
-import { defineCollection, toWire } from '../../resource/collection.ts';
+import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
+import { checkMetadata } from '../../resource/metadata.ts';
 import { mountResource } from '../../resource/routes.ts';
-import { removeConsents } from '../access/consent.ts';
-import { removeRoleMembers } from '../access/role-member.ts';
-import { removeTeamMembers } from '../access/team-member.ts';
-import { checkMetadata, Email, nullable, Text, WebUrl } from '../fields.ts';
-import { removeTickets } from '../link/ticket.ts';
+import { toWire } from '../../resource/wire.ts';
+import { Email, nullable, Text, WebUrl } from '../fields.ts';
 import { revokeUser } from '../protocol/session-end.ts';
-import { removeCredentials } from './credential.ts';
-import { removeIdentities } from './identity.ts';
 
 const METHODS = [
   'manual',
@@ -90,7 +85,9 @@ const UserRow = Type.Object({
 export const users = defineCollection({
   name: 'user',
   title: 'User',
+  tag: { title: 'Users', description: 'People: profile, verification, suspension.' },
   permission: 'users',
+  permissions: { of: 'users', more: { 'read:password_hashes': "Export users' password hashes" } },
   collection: 'users',
   row: UserRow,
   defaults: () => ({
@@ -104,6 +101,8 @@ export const users = defineCollection({
   filter: ['email', 'username', 'phone', 'name', 'email_verified', 'phone_verified', 'suspended', 'locale'],
   search: ['name', 'given_name', 'family_name', 'email', 'username', 'phone'],
   normalize: { email: normalizeEmail },
+  traced: true,
+  end: (tenant, { id }) => revokeUser(tenant, id),
 });
 
 export type User = Row<typeof UserRow>;
@@ -189,19 +188,6 @@ export async function updateUser(tenant: Tenant, id: string, input: UserInput): 
   return updated;
 }
 
-/** Takes along everything that would let the user in, and then the user: a crash in between can be repeated. */
-export async function removeUser(tenant: Tenant, id: string): Promise<User> {
-  await users.get(tenant, id);
-  await removeCredentials(tenant, { user: id });
-  await removeConsents(tenant, { user: id });
-  await revokeUser(tenant, id);
-  await removeRoleMembers(tenant, { user: id });
-  await removeTeamMembers(tenant, { user: id });
-  await removeIdentities(tenant, { user: id });
-  await removeTickets(tenant, { user: id });
-  return users.remove(tenant, id);
-}
-
 /** Counts a completed login: one atomic write. */
 export async function recordLogin(tenant: Tenant, id: string, from: Origin): Promise<void> {
   await users.model.updateOne(
@@ -218,6 +204,6 @@ export function mount(app: FastifyInstance): void {
   mountResource(app, users, {
     create: { body: UserWrite, run: (tenant, input) => createUser(tenant, input) },
     update: { body: UserWrite, run: updateUser },
-    remove: removeUser,
+    remove: true,
   });
 }

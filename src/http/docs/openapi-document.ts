@@ -3,6 +3,7 @@
  * 3.0's own spelling, and an order that does not depend on who registered first.
  */
 import { STATUS_CODES } from 'node:http';
+import { resourceTags } from '../../domain/index.ts';
 import { FAULTS } from '../../kernel/fault.ts';
 import type { Answer, OpenApi, Operation, Parameter, Schema } from './openapi-types.ts';
 
@@ -15,50 +16,7 @@ export const TAGS = [
   { name: 'passwordless', title: 'Passwordless', description: 'Logging in by a mailed code or link.' },
   { name: 'usernamepassword', title: 'Username and password', description: 'Logging in from a page of your own.' },
   { name: 'dbconnection', title: 'Sign-up and password reset', description: 'What users of a database connection do.' },
-  {
-    name: 'account',
-    title: 'Accounts',
-    description: 'The tenant itself: its name, its looks, its policies, its keys.',
-  },
-  {
-    name: 'connection',
-    title: 'Connections',
-    description: 'The ways to log in: passwords, one-time codes, providers.',
-  },
-  { name: 'client', title: 'Clients', description: 'The applications that users log in to, and machines.' },
-  { name: 'user', title: 'Users', description: 'People: profile, verification, suspension.' },
-  {
-    name: 'grant',
-    title: 'Grants',
-    description: 'What users allowed apps to do: remembered until it is revoked.',
-  },
-  { name: 'identity', title: 'Identities', description: 'Links between a user and an account at a provider.' },
-  {
-    name: 'credentials',
-    title: 'Credentials',
-    description: 'What a user logs in with at a database connection: email or username, and the password.',
-  },
-  {
-    name: 'role',
-    title: 'Roles',
-    description: 'Named sets of permissions that users hold in the whole account.',
-  },
-  { name: 'rolemember', title: 'Role members', description: 'Who holds which role: one row for a role and a user.' },
-  { name: 'team', title: 'Teams', description: 'Groups of users with their own members, roles and invitations.' },
-  { name: 'teammember', title: 'Team members', description: 'Who is in which team, and with which roles.' },
-  {
-    name: 'api',
-    title: 'APIs',
-    description: 'Resource servers: their identifier (the audience), their permissions, and how their tokens look.',
-  },
-  { name: 'action', title: 'Actions', description: 'Scripts of the account that run while somebody logs in.' },
-  {
-    name: 'notificationsubscription',
-    title: 'Notifications',
-    description: 'Mails and webhooks that follow what happens in the account.',
-  },
-  { name: 'customdomain', title: 'Custom domains', description: 'Hosts of your own that the account is served at.' },
-  { name: 'log', title: 'Logs', description: 'What happened: logins, changes, refusals. Written by the system.' },
+  ...resourceTags,
   { name: 'system', title: 'System', description: 'The state of the running process. Needs neither host nor token.' },
 ];
 

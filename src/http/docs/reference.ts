@@ -9,7 +9,7 @@ import { brotliCompress, constants, gunzip, gzip } from 'node:zlib';
 import { Eta } from 'eta';
 import type { FastifyInstance } from 'fastify';
 import { LRUCache } from 'lru-cache';
-import { managementAudience, PLATFORM_PERMISSIONS } from '../../domain/api/permission.ts';
+import { managementAudience, platformPermissions } from '../../domain/api/permission.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { REFUSALS } from './openapi-document.ts';
 import type { OpenApi } from './openapi-types.ts';
@@ -76,7 +76,7 @@ async function render(document: OpenApi, tenant: Tenant, options: ReferenceOptio
     version: document.info.version,
     groups: readable(document, site),
     refusals: [...REFUSALS],
-    permissions: PLATFORM_PERMISSIONS,
+    permissions: platformPermissions(),
     rich,
     pathOf,
   });

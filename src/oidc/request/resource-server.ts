@@ -4,7 +4,7 @@ import { type Role, roles } from '../../domain/access/role.ts';
 import { rolesOf } from '../../domain/access/role-member.ts';
 import { type Api, apis, recentApi } from '../../domain/api/api.ts';
 import { audienceOf, resourceOf, userinfoAudience } from '../../domain/api/audience.ts';
-import { managementAudience, PLATFORM_AUDIENCE, PLATFORM_PERMISSIONS } from '../../domain/api/permission.ts';
+import { managementAudience, PLATFORM_AUDIENCE, platformPermissions } from '../../domain/api/permission.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { scopeWords } from '../../kernel/text.ts';
 import { type ClientExtras, PAGES } from '../client/client-metadata.ts';
@@ -15,12 +15,13 @@ import { signedAudience } from './authorization-request.ts';
 export const MISMATCH = 'urn:cardea:audience-and-resource-differ';
 
 /** What the operator's client may ask tokens for; a row of no database, served on the root account's hosts only. */
-const platformApi = {
-  ...apis.spec.defaults(),
-  name: 'Platform',
-  identifier: PLATFORM_AUDIENCE,
-  permissions: [...PLATFORM_PERMISSIONS],
-} as unknown as Api;
+const platformApi = () =>
+  ({
+    ...apis.spec.defaults(),
+    name: 'Platform',
+    identifier: PLATFORM_AUDIENCE,
+    permissions: [...platformPermissions()],
+  }) as unknown as Api;
 
 /** Userinfo as an audience to ask for by name: what a token is for where nothing is asked for and nothing is the default. */
 const userinfoApi = (identifier: string) =>
@@ -114,7 +115,7 @@ export async function resourceServer(
     throw new errors.InvalidTarget('audience and resource differ');
   const operator =
     tenant.account.root && identifier === PLATFORM_AUDIENCE && ctx.oidc.client?.clientId === operatorClientId;
-  const api = operator ? platformApi : await apiOf(tenant, identifier);
+  const api = operator ? platformApi() : await apiOf(tenant, identifier);
   if (!api || (ctx.oidc.client?.clientId === operatorClientId && !operator))
     throw new errors.InvalidTarget('unknown audience');
   const allowed = await allowedScopes(tenant, ctx, api);
