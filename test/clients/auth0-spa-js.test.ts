@@ -26,7 +26,8 @@ const client = await t.client({
 
 app.serve(
   singlePage(
-    '@auth0/auth0-spa-js/dist/auth0-spa-js.production.js',
+    '@auth0/auth0-spa-js',
+    'dist/auth0-spa-js.production.js',
     `
 const settings = {
   domain: '${issuer}',

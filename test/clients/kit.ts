@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { findPackageJSON } from 'node:module';
 import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { browsers } from '../kit/browser.ts';
 import type { User } from '../kit/world.ts';
@@ -54,10 +55,10 @@ export async function listen(tls?: { key: string; cert: string }) {
 /**
  * A single-page app: a library's own browser build, as its package ships it, and the app's script. Every path answers the
  * same page.
- * @param build the build's path below node_modules
+ * @param build the build's path in the library's package
  */
-export function singlePage(build: string, script: string): RequestListener {
-  const library = readFileSync(fileURLToPath(new URL(`../../node_modules/${build}`, import.meta.url)));
+export function singlePage(library: Library, build: string, script: string): RequestListener {
+  const code = readFileSync(join(dirname(findPackageJSON(library, import.meta.url)!), build));
   const page = `<!doctype html><meta charset="utf-8"><title>App</title><link rel="icon" href="data:,"><h1>Signed out</h1>
 <script src="/library.js"></script>
 <script>
@@ -66,7 +67,7 @@ ${script}
 </script>`;
   return (request, response) =>
     request.url === '/library.js'
-      ? response.writeHead(200, { 'content-type': 'text/javascript' }).end(library)
+      ? response.writeHead(200, { 'content-type': 'text/javascript' }).end(code)
       : response.writeHead(200, { 'content-type': 'text/html' }).end(page);
 }
 

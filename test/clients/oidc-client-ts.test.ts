@@ -20,7 +20,8 @@ const client = await t.client({
 
 app.serve(
   singlePage(
-    'oidc-client-ts/dist/browser/oidc-client-ts.min.js',
+    'oidc-client-ts',
+    'dist/browser/oidc-client-ts.min.js',
     `
 const settings = {
   authority: '${t.origin}',
