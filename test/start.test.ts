@@ -7,10 +7,9 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Demo } from '../src/seed.ts';
-import { agent, signIn } from './kit/world.ts';
+import { agent, signIn, until } from './kit/index.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 /** A machine that is busy with other tests; an idle one takes a tenth of it. */
@@ -65,11 +64,7 @@ const childrenOf = (pid: number) => processes().flatMap((row) => (row.parent ===
 
 async function untilGone(pids: number[]): Promise<void> {
   assert.ok(pids.length > 0, 'the engine was found while it ran');
-  const giveUpAt = Date.now() + PATIENCE_MS;
-  while (processes().some(({ pid }) => pids.includes(pid))) {
-    assert.ok(Date.now() < giveUpAt, `an engine is left behind: ${pids}`);
-    await setTimeout(50);
-  }
+  await until(`no engine of ${pids} is left`, () => !processes().some(({ pid }) => pids.includes(pid)));
 }
 
 const demoJson = async () => JSON.parse(await readFile(join(dataDir, 'demo.json'), 'utf8')) as Demo;

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { Auth, type AuthConfig } from '@auth/core';
-import { world } from '../kit/world.ts';
-import { listen, logIn, requestLog, shown, suite } from './kit.ts';
+import { listen, world } from '../kit/index.ts';
+import { logIn, requestLog, shown, suite } from './kit.ts';
 
 const log = requestLog();
 const w = await world({ log: log.lines });

@@ -1,8 +1,8 @@
 /** auth0-spa-js, in an app of the browser alone. It wants its issuer to be https, so a proxy ends TLS as in production. */
 import assert from 'node:assert/strict';
 import type { GetTokenSilentlyVerboseResponse } from '@auth0/auth0-spa-js';
-import { world } from '../kit/world.ts';
-import { asked, heading, listen, logIn, singlePage, suite } from './kit.ts';
+import { listen, ORDERS, ordersApi, world } from '../kit/index.ts';
+import { asked, heading, logIn, singlePage, suite } from './kit.ts';
 import { certificate, proxyTo } from './tls.ts';
 
 const tls = certificate();
@@ -14,8 +14,7 @@ const user = await t.user();
 const issuer = `https://${t.slug}.localhost:${front.port}`;
 // Another site than the tenant's: the hard case for a frame that is to know the user.
 const { origin } = app;
-const ORDERS = 'https://orders.example.com';
-await t.api('POST', '/api', { name: 'Orders', identifier: ORDERS, permissions: [{ value: 'read:orders' }] });
+await ordersApi(t);
 const client = await t.client({
   token_endpoint_auth_method: 'none',
   grant_types: ['authorization_code', 'refresh_token'],

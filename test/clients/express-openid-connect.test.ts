@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import express, { type ErrorRequestHandler } from 'express';
 import connect from 'express-openid-connect';
-import { world } from '../kit/world.ts';
-import { asked, heading, listen, logIn, shown, suite } from './kit.ts';
+import { listen, world } from '../kit/index.ts';
+import { asked, heading, logIn, shown, suite } from './kit.ts';
 
 const w = await world();
 const t = await w.tenant();

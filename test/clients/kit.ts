@@ -1,15 +1,13 @@
-/** What the suite of client libraries shares: a plan that is kept, web servers for the apps, and the login page's form. */
+/** What the suite of client libraries shares: a plan that is kept, pages for the apps, and the login page's form. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createServer, type RequestListener } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import type { RequestListener } from 'node:http';
 import { findPackageJSON } from 'node:module';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { browsers } from '../kit/browser.ts';
-import type { User } from '../kit/world.ts';
+import type { User } from '../kit/index.ts';
 import { LIBRARIES, type Library } from './libraries.ts';
 
 type Proofs<L extends Library> = Record<(typeof LIBRARIES)[L][number], (page: Page) => Promise<void>>;
@@ -27,29 +25,6 @@ export function suite<L extends Library>(library: L, proofs: Proofs<L>, options:
         await t.test(capability, () => prove(page));
     });
   });
-}
-
-/**
- * A web server of a test, on a port of its own. Its address is known before it has anything to say.
- * @param tls a key and its certificate, to speak https
- */
-export async function listen(tls?: { key: string; cert: string }) {
-  let listener: RequestListener = (_request, response) => void response.writeHead(503).end();
-  const handle: RequestListener = (request, response) => listener(request, response);
-  const server = tls ? createTlsServer(tls, handle) : createServer(handle);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  after(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const { port } = server.address() as AddressInfo;
-  return {
-    port,
-    origin: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
-    serve: (handler: RequestListener) => {
-      listener = handler;
-    },
-  };
 }
 
 /**

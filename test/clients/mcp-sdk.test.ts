@@ -14,8 +14,8 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
-import { REDIRECT, world } from '../kit/world.ts';
-import { listen, logIn, suite } from './kit.ts';
+import { listen, REDIRECT, world } from '../kit/index.ts';
+import { logIn, suite } from './kit.ts';
 
 const w = await world();
 const t = await w.tenant();

@@ -1,7 +1,7 @@
 /** oauth4webapi, as a public client that pushes its request (RFC 9126) and binds its tokens to a key (RFC 9449). */
 import assert from 'node:assert/strict';
 import * as oauth from 'oauth4webapi';
-import { REDIRECT, world } from '../kit/world.ts';
+import { REDIRECT, world } from '../kit/index.ts';
 import { logIn, suite } from './kit.ts';
 
 const w = await world();

@@ -1,8 +1,8 @@
 /** oidc-client-ts, in an app of the browser alone. */
 import assert from 'node:assert/strict';
 import type { User as Session } from 'oidc-client-ts';
-import { world } from '../kit/world.ts';
-import { asked, heading, listen, logIn, singlePage, suite } from './kit.ts';
+import { listen, world } from '../kit/index.ts';
+import { asked, heading, logIn, singlePage, suite } from './kit.ts';
 
 const w = await world();
 const t = await w.tenant();

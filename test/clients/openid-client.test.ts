@@ -1,14 +1,14 @@
 /** openid-client, in a web app with a server. */
 import assert from 'node:assert/strict';
 import * as oidc from 'openid-client';
+import { world } from '../kit/index.ts';
 import { relyingParty } from '../kit/relying-party.ts';
-import { world } from '../kit/world.ts';
 import { asked, heading, logIn, suite } from './kit.ts';
 
 const w = await world();
 const t = await w.tenant();
 const user = await t.user();
-const app = await relyingParty(w, t);
+const app = await relyingParty(t);
 
 suite('openid-client', {
   async login(page) {

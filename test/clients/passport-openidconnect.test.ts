@@ -4,8 +4,8 @@ import express, { type ErrorRequestHandler } from 'express';
 import session from 'express-session';
 import passport, { type Profile } from 'passport';
 import Strategy, { type VerifyCallback } from 'passport-openidconnect';
-import { world } from '../kit/world.ts';
-import { heading, listen, logIn, requestLog, suite } from './kit.ts';
+import { listen, world } from '../kit/index.ts';
+import { heading, logIn, requestLog, suite } from './kit.ts';
 
 const log = requestLog();
 const w = await world({ log: log.lines });

@@ -9,8 +9,8 @@ import { buildApp } from '../../src/app.ts';
 import { BACKCHANNEL_LOGOUT } from '../../src/domain/protocol/session-end.ts';
 import { asTenant } from '../../src/kernel/context.ts';
 import { add, onRelease, outbox } from '../../src/outbox/outbox.ts';
+import { type TenantHandle, tokensOf, world } from '../kit/index.ts';
 import { logoutReceiver, type Receiver } from '../kit/logout-receiver.ts';
-import { type TenantHandle, tokensOf, world } from '../kit/world.ts';
 
 const w = await world();
 
@@ -34,7 +34,7 @@ async function logInAndOut(t: TenantHandle, client: Awaited<ReturnType<TenantHan
 }
 
 async function party(t: TenantHandle, fields: Record<string, unknown> = {}) {
-  const receiver = await logoutReceiver(w);
+  const receiver = await logoutReceiver();
   const client = await t.client({ backchannel_logout_uri: receiver.url, ...fields });
   return { receiver, client };
 }

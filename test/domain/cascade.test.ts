@@ -13,8 +13,8 @@ import { credentials } from '../../src/domain/user/credential.ts';
 import { identities } from '../../src/domain/user/identity.ts';
 import { users } from '../../src/domain/user/user.ts';
 import { asTenant } from '../../src/kernel/context.ts';
+import { assertRefused, credentialsOf, post, type TenantHandle, world } from '../kit/index.ts';
 import { lastLink } from '../kit/mailbox.ts';
-import { assertRefused, type TenantHandle, world } from '../kit/world.ts';
 
 const w = await world();
 const acme = await w.tenant();
@@ -152,9 +152,9 @@ test('a deleted API leaves roles and grants, which do not grow by that', async (
   assert.deepEqual((await acme.api('GET', `/role/${role.id}`)).permissions, [permission(stays)]);
   assert.deepEqual((await acme.api('GET', `/client/${client.client_id}`)).grants, []);
   assert.deepEqual((await acme.api('GET', `/client/${wide.client_id}`)).grants, [grant(stays)]);
-  const form = { grant_type: 'client_credentials', client_id: client.client_id, client_secret: client.client_secret };
+  const form = { grant_type: 'client_credentials', ...credentialsOf(client) };
   for (const audience of [gone.identifier, stays.identifier]) {
-    const refused = await w.send(`${acme.origin}/oauth/token`, { method: 'POST', form: { ...form, audience } });
+    const refused = await post(acme, '/oauth/token', { ...form, audience });
     assert.equal(refused.body.error, 'invalid_target', audience);
   }
 });

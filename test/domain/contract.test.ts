@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { agreed, contract } from '../kit/contract.ts';
-import { world } from '../kit/world.ts';
+import { world } from '../kit/index.ts';
 
 const w = await world();
 const t = await w.tenant('Contract');

@@ -5,7 +5,16 @@ import { test } from 'node:test';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import mongoose from 'mongoose';
 import { type Signer, signingKeysOf } from '../../src/domain/key/signing-key.ts';
-import { type Answer, assertRefused, type TenantHandle, tokensOf, world } from '../kit/world.ts';
+import {
+  type Answer,
+  assertRefused,
+  credentialsOf,
+  post,
+  type TenantHandle,
+  tokenRequest,
+  tokensOf,
+  world,
+} from '../kit/index.ts';
 
 const w = await world();
 const acme = await w.tenant();
@@ -72,9 +81,10 @@ test('a token for another audience is 403', async () => {
 test('the audience has an older name', async () => {
   const token = await acme.machineToken(acme.admin, `faable:management:${acme.id}`, 'read:roles');
   assert.equal((await as(token)).status, 200);
-  const foreign = await w.send(`${acme.origin}/oauth/token`, {
-    method: 'POST',
-    form: { grant_type: 'client_credentials', ...acme.admin, audience: `faable:management:${other.id}` },
+  const foreign = await post(acme, '/oauth/token', {
+    grant_type: 'client_credentials',
+    ...acme.admin,
+    audience: `faable:management:${other.id}`,
   });
   assert.deepEqual([foreign.status, foreign.body.error], [400, 'invalid_target']);
 });
@@ -310,15 +320,7 @@ test('a client’s grants narrow what it may ask of each Api', async () => {
   assert.equal((await as(token)).status, 200);
   assertRefused(await as(token, 'GET', '/user'), 403, 'insufficient_scope', /read:users/);
   const none = await acme.client({ grants: [] });
-  const refused = await w.send(`${acme.origin}/oauth/token`, {
-    method: 'POST',
-    form: {
-      grant_type: 'client_credentials',
-      client_id: none.client_id,
-      client_secret: none.client_secret,
-      audience: acme.audience,
-    },
-  });
+  const refused = await tokenRequest(acme, none, { grant_type: 'client_credentials', audience: acme.audience });
   assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_target']);
 });
 
@@ -467,8 +469,7 @@ test('the platform audience is the operator’s alone', async () => {
       method: 'POST',
       form: {
         grant_type: 'client_credentials',
-        client_id: client.client_id,
-        client_secret: client.client_secret,
+        ...credentialsOf(client),
         audience,
       },
     });

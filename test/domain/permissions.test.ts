@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { platformPermissions } from '../../src/domain/api/permission.ts';
+import { agent, REDIRECT, signIn, tokenRequest, world } from '../kit/index.ts';
 import { fill, operations } from '../kit/operations.ts';
-import { agent, REDIRECT, signIn, world } from '../kit/world.ts';
 
 const w = await world();
 const all = await operations(w);
@@ -87,16 +87,7 @@ test('a user’s token gets what roles grant, and nothing once the user is suspe
     scope: 'openid read:roles read:users',
   });
   const code = (await signIn(agent(), `${t.origin}/authorize?${query}`, user)).searchParams.get('code')!;
-  const { body } = await w.send(`${t.origin}/oauth/token`, {
-    method: 'POST',
-    form: {
-      grant_type: 'authorization_code',
-      client_id: client.client_id,
-      client_secret: client.client_secret,
-      code,
-      redirect_uri: REDIRECT,
-    },
-  });
+  const { body } = await tokenRequest(t, client, { grant_type: 'authorization_code', code, redirect_uri: REDIRECT });
   const token = body.access_token as string;
   for (const operation of all) {
     const answer = await call(token, operation);

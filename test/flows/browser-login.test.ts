@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
 import { browsers } from '../kit/browser.ts';
+import { world } from '../kit/index.ts';
 import { relyingParty } from '../kit/relying-party.ts';
-import { world } from '../kit/world.ts';
 
 const w = await world();
 const visit = browsers();
@@ -21,7 +21,7 @@ const settled = (page: Page, text: RegExp) => page.getByRole('heading', { level:
 test('a browser logs in, a relying party gets tokens, userinfo and a refresh, and the user logs out', async () => {
   const t = await w.tenant('Acme');
   const user = await t.user();
-  const rp = await relyingParty(w, t);
+  const rp = await relyingParty(t);
   await visit({}, async (page) => {
     await page.goto(rp.loginUrl);
     assert.equal(await page.title(), 'Log in · Orders');
@@ -58,7 +58,7 @@ test('a browser logs in, a relying party gets tokens, userinfo and a refresh, an
 test('the same works without JavaScript', async () => {
   const t = await w.tenant();
   const user = await t.user();
-  const rp = await relyingParty(w, t);
+  const rp = await relyingParty(t);
   await visit({ javaScriptEnabled: false }, async (page) => {
     await page.goto(rp.loginUrl);
     await type(page, user.email, user.password);
@@ -90,7 +90,7 @@ test('a third-party app asks for consent; "Cancel" tells the app, "Allow" is rem
     identifier: 'https://orders.example.com',
     permissions: [{ value: 'read:orders', description: 'See your orders' }],
   });
-  const rp = await relyingParty(w, t, {
+  const rp = await relyingParty(t, {
     name: 'Partner App',
     is_first_party: false,
     client_uri: 'https://partner.example.com',
@@ -122,7 +122,7 @@ test('a third-party app asks for consent; "Cancel" tells the app, "Allow" is rem
 test('a user takes back what an app was allowed, without JavaScript', async () => {
   const t = await w.tenant('Acme');
   const user = await t.user();
-  const rp = await relyingParty(w, t, { name: 'Partner App', is_first_party: false });
+  const rp = await relyingParty(t, { name: 'Partner App', is_first_party: false });
   await visit({ javaScriptEnabled: false }, async (page) => {
     await page.goto(rp.loginUrl);
     await type(page, user.email, user.password);
@@ -149,7 +149,7 @@ test('a user takes back what an app was allowed, without JavaScript', async () =
 test('prompt=select_account offers to go on or to use another account', async () => {
   const t = await w.tenant();
   const [ada, grace] = [await t.user(), await t.user({ name: 'Grace Hopper' })];
-  const rp = await relyingParty(w, t);
+  const rp = await relyingParty(t);
   await visit({}, async (page) => {
     await page.goto(rp.loginUrl);
     await type(page, ada.email, ada.password);
@@ -169,7 +169,7 @@ test('prompt=select_account offers to go on or to use another account', async ()
 test('too many wrong passwords lock the identifier out, in the same words for somebody who does not exist', async () => {
   const t = await w.tenant();
   const user = await t.user();
-  const rp = await relyingParty(w, t);
+  const rp = await relyingParty(t);
   for (const email of [user.email, 'nobody@example.com']) {
     await visit({}, async (page) => {
       await page.goto(rp.loginUrl);
@@ -190,7 +190,7 @@ test('a suspended user is told so only with the right password', async () => {
   const t = await w.tenant('Acme');
   const user = await t.user();
   await t.api('POST', `/user/${user.id}`, { suspended: true });
-  const rp = await relyingParty(w, t);
+  const rp = await relyingParty(t);
   await visit({}, async (page) => {
     await page.goto(rp.loginUrl);
     await type(page, user.email, 'wrong');
@@ -203,7 +203,7 @@ test('a suspended user is told so only with the right password', async () => {
 test('a flow that is over ends on a page that says so, whichever way one returns to it', async () => {
   const t = await w.tenant();
   const user = await t.user();
-  const rp = await relyingParty(w, t);
+  const rp = await relyingParty(t);
   await visit({}, async (page) => {
     await page.goto(rp.loginUrl);
     const flow = page.url();
@@ -225,7 +225,7 @@ test('a flow that is over ends on a page that says so, whichever way one returns
 
 test('the hosted pages speak Spanish to who asks for it', async () => {
   const t = await w.tenant();
-  const rp = await relyingParty(w, t);
+  const rp = await relyingParty(t);
   await visit({ locale: 'es-ES' }, async (page) => {
     await page.goto(rp.loginUrl);
     assert.equal(await page.locator('html').getAttribute('lang'), 'es');

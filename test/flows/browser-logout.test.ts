@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
 import { browsers } from '../kit/browser.ts';
+import { world } from '../kit/index.ts';
 import { relyingParty } from '../kit/relying-party.ts';
-import { world } from '../kit/world.ts';
 
 const w = await world();
 const visit = browsers();
@@ -14,7 +14,7 @@ const visit = browsers();
 async function apps(page: Page, frames: { one: string; two: string }, names = ['Orders', 'Invoices']) {
   const t = await w.tenant('Acme');
   const user = await t.user();
-  const [one, two] = [await relyingParty(w, t, { name: names[0] }), await relyingParty(w, t, { name: names[1] })];
+  const [one, two] = [await relyingParty(t, { name: names[0] }), await relyingParty(t, { name: names[1] })];
   for (const [rp, path] of [
     [one, frames.one],
     [two, frames.two],
@@ -96,7 +96,7 @@ for (const javaScriptEnabled of [true, false])
     await visit({ javaScriptEnabled }, async (page) => {
       const t = await w.tenant('Acme');
       const user = await t.user();
-      const [app, elsewhere] = [await relyingParty(w, t), await relyingParty(w, t)];
+      const [app, elsewhere] = [await relyingParty(t), await relyingParty(t)];
       const onward = `${app.origin}/onward?${new URLSearchParams({ to: elsewhere.byeUrl })}`;
       await t.api('POST', `/client/${app.client.id}`, { logout_urls: [onward] });
       await page.goto(app.loginUrl);

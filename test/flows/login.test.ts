@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as oidc from 'openid-client';
-import { agent, REDIRECT, signIn, world } from '../kit/world.ts';
+import { agent, REDIRECT, signIn, world } from '../kit/index.ts';
 
 const w = await world();
 

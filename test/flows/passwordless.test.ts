@@ -4,16 +4,24 @@ import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import mongoose from 'mongoose';
+import {
+  agent,
+  type Client,
+  fieldOf,
+  follow,
+  REDIRECT,
+  refresh,
+  refused,
+  submit,
+  type TenantHandle,
+  tokenRequest,
+  userinfo,
+  world,
+} from '../kit/index.ts';
 import { lastLink, mailbox } from '../kit/mailbox.ts';
-import { agent, type Client, follow, formOf, REDIRECT, type TenantHandle, world } from '../kit/world.ts';
 
 const w = await world();
 const OTP = 'http://auth0.com/oauth/grant-type/passwordless/otp';
-
-const idOf = (client: Client) => ({
-  client_id: client.client_id,
-  ...(client.token_endpoint_auth_method !== 'none' && { client_secret: client.client_secret }),
-});
 
 const start = (
   t: { origin: string },
@@ -34,11 +42,7 @@ const redeem = (
   username: string,
   otp: string,
   more: Record<string, string> = {},
-) =>
-  w.send(`${t.origin}/oauth/token`, {
-    method: 'POST',
-    form: { grant_type: OTP, ...idOf(client), username, otp, realm: 'email', scope: 'openid email', ...more },
-  });
+) => tokenRequest(t, client, { grant_type: OTP, username, otp, realm: 'email', scope: 'openid email', ...more });
 
 /** The code that was mailed last. */
 async function code(t: TenantHandle, email: string): Promise<string> {
@@ -67,10 +71,6 @@ const mailedCode = async (t: TenantHandle, client: Client, email: string) => {
   return code(t, email);
 };
 
-const refused = (answer: { status: number; body: { error: string } }) => {
-  assert.deepEqual(Object.keys(answer.body).sort(), ['error', 'error_description']);
-  return [answer.status, answer.body.error];
-};
 const WRONG = [401, 'invalid_grant'];
 
 /* ——— codes ——— */
@@ -93,12 +93,9 @@ test('a code makes a new address a user: verified, logged in, with tokens that w
     [email, true, 'passwordless_otp', 1],
   );
   assert.equal(decodeJwt(body.id_token).sub, user.id);
-  const info = await w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${body.access_token}` } });
+  const info = await userinfo(t, body.access_token);
   assert.deepEqual(info.body, { sub: user.id, email, email_verified: true });
-  const again = await w.send(`${t.origin}/oauth/token`, {
-    method: 'POST',
-    form: { grant_type: 'refresh_token', ...idOf(client), refresh_token: body.refresh_token },
-  });
+  const again = await refresh(t, client, body.refresh_token);
   assert.equal(again.status, 200);
   const [entry] = (await t.api('GET', '/log?query=type:auth.login')).results;
   assert.deepEqual([entry.user, entry.client, entry.data.method], [user.id, client.client_id, 'passwordless_code']);
@@ -124,8 +121,7 @@ test('whoever made an account on somebody else’s address is logged out of it b
     password: user.password,
     scope: 'openid offline_access',
   };
-  const send = (form: Record<string, string>) =>
-    w.send(`${t.origin}/oauth/token`, { method: 'POST', form: { ...idOf(thief), ...form } });
+  const send = (form: Record<string, string>) => tokenRequest(t, thief, { ...form });
   const { refresh_token } = (await send(password)).body;
   await redeem(t, client, user.email, await mailedCode(t, client, user.email));
   assert.equal((await send({ grant_type: 'refresh_token', refresh_token })).body.error, 'invalid_grant');
@@ -350,25 +346,15 @@ async function askFromBrowser(
   return { visit, link: await lastLink(t, email) };
 }
 
-const press = async (visit: ReturnType<typeof agent>, page: { text: string; url: string }, headers = {}) => {
-  const { action, csrf } = formOf(page);
-  const token = /name="token" value="([^"]*)"/.exec(page.text)![1]!;
-  return visit(action, { form: { csrf, token }, headers: { origin: new URL(action).origin, ...headers } });
-};
-
 async function tokensFor(t: TenantHandle, client: Client, landed: string | null) {
   assert.ok(landed?.startsWith(REDIRECT), String(landed));
   const { searchParams } = new URL(landed!);
   assert.equal(searchParams.get('state'), 's 1');
-  const answer = await w.send(`${t.origin}/oauth/token`, {
-    method: 'POST',
-    form: {
-      grant_type: 'authorization_code',
-      ...idOf(client),
-      code: searchParams.get('code')!,
-      redirect_uri: REDIRECT,
-      code_verifier: verifier,
-    },
+  const answer = await tokenRequest(t, client, {
+    grant_type: 'authorization_code',
+    code: searchParams.get('code')!,
+    redirect_uri: REDIRECT,
+    code_verifier: verifier,
   });
   assert.equal(answer.status, 200, answer.text);
   return answer.body;
@@ -406,7 +392,7 @@ test('a mail scanner that opens the link uses nothing up; a person in another br
   const visit = agent();
   const page = await visit(link);
   for (const shown of ['Log in to Orders', email]) assert.ok(page.text.includes(shown), shown);
-  const at = await follow(visit, await press(visit, page), REDIRECT);
+  const at = await follow(visit, await submit(visit, page, { token: fieldOf(page, 'token') }), REDIRECT);
   await tokensFor(t, client, at.location);
 });
 
@@ -423,7 +409,7 @@ test('another site cannot press the button, and log a browser in as somebody els
   const { link } = await askFromBrowser(t, client, stranger());
   const victim = agent();
   const page = await victim(link);
-  const forged = await press(victim, page, { origin: 'https://evil.example' });
+  const forged = await submit(victim, page, { token: fieldOf(page, 'token') }, { origin: 'https://evil.example' });
   assert.deepEqual([forged.status, forged.location], [403, null]);
   assert.deepEqual(forged.headers.getSetCookie(), []);
 });
@@ -434,7 +420,9 @@ test('a link is good once: of many presses at once one logs in, and the rest say
   const { link } = await askFromBrowser(t, client, email);
   const visit = agent();
   const page = await visit(link);
-  const answers = await Promise.all(Array.from({ length: 10 }, () => press(agent(), page)));
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, () => submit(agent(), page, { token: fieldOf(page, 'token') })),
+  );
   assert.equal(answers.filter(({ status }) => status === 303).length, 1);
   for (const answer of answers.filter(({ status }) => status !== 303)) {
     assert.equal(answer.status, 410);
@@ -478,7 +466,7 @@ test('a link ends the session of whoever used the browser before', async () => {
   await follow(one.visit, await one.visit(one.link), REDIRECT);
   await start(t, client, second, { send: 'link', auth_params: params });
   const page = await one.visit(await lastLink(t, second));
-  const at = await follow(one.visit, await press(one.visit, page), REDIRECT);
+  const at = await follow(one.visit, await submit(one.visit, page, { token: fieldOf(page, 'token') }), REDIRECT);
   const tokens = await tokensFor(t, client, at.location);
   assert.equal(decodeJwt(tokens.id_token).sub, (await usersOf(t, second))[0].id);
 });

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { collections } from '../../src/resource/registry.ts';
+import { type TenantHandle, tokensOf, world } from '../kit/index.ts';
 import { fill, missingId, operations } from '../kit/operations.ts';
-import { type TenantHandle, tokensOf, world } from '../kit/world.ts';
 
 const w = await world();
 const all = await operations(w);

@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import mongoose from 'mongoose';
-import { type Answer, agent, assertRefused, follow, formOf, REDIRECT, signIn, world } from '../kit/world.ts';
+import {
+  type Answer,
+  agent,
+  assertRefused,
+  credentialsOf,
+  follow,
+  formOf,
+  REDIRECT,
+  signIn,
+  world,
+} from '../kit/index.ts';
 
 const log: string[] = [];
 const w = await world({ log });
@@ -427,8 +437,7 @@ function assertOAuth(answer: Answer<unknown>, status: number | number[], what: s
 test('the token endpoint answers broken requests in OAuth’s format', async () => {
   const good = {
     grant_type: 'client_credentials',
-    client_id: client.client_id,
-    client_secret: client.client_secret,
+    ...credentialsOf(client),
     audience: t.audience,
   };
   const token = (body: string | Uint8Array, type: string) =>

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import * as oidc from 'openid-client';
 import { DPOP_ALGS } from '../../src/kernel/dpop.ts';
-import { agent, REDIRECT, signIn, world } from '../kit/world.ts';
+import { agent, credentialsOf, post, REDIRECT, signIn, world } from '../kit/index.ts';
 
 const w = await world();
 const t = await w.tenant();
@@ -86,14 +86,14 @@ test('the address of another tenant, or anything below one’s own, is no resour
   for (const audience of [other.origin, `${t.origin}/role`, `${t.origin}//`, t.origin.replace('http', 'https')]) {
     const { client_id, client_secret } = t.admin;
     const form = { grant_type: 'client_credentials', client_id, client_secret, audience };
-    const answer = await w.send(`${t.origin}/oauth/token`, { method: 'POST', form });
+    const answer = await post(t, '/oauth/token', form);
     assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_target'], audience);
   }
   assert.equal(decodeJwt(await t.machineToken(t.admin, t.origin)).aud, t.audience);
   // A client that may have only one Api cannot reach another one by its second name.
   const narrow = await t.client({ grants: [] });
-  const form = { grant_type: 'client_credentials', client_id: narrow.client_id, client_secret: narrow.client_secret };
-  const answer = await w.send(`${t.origin}/oauth/token`, { method: 'POST', form: { ...form, resource: t.origin } });
+  const form = { grant_type: 'client_credentials', ...credentialsOf(narrow) };
+  const answer = await post(t, '/oauth/token', { ...form, resource: t.origin });
   assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_target']);
   // An Api that a tenant made under its own address is that Api.
   await other.api('POST', '/api', { name: 'Own', identifier: other.origin });

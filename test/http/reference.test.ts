@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { brotliDecompressSync } from 'node:zlib';
 import { browsers } from '../kit/browser.ts';
-import { world } from '../kit/world.ts';
+import { world } from '../kit/index.ts';
 
 const w = await world();
 const tenant = await w.tenant('Harbour & Sons');

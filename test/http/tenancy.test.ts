@@ -6,7 +6,7 @@ import mongoose from 'mongoose';
 import { pino } from 'pino';
 import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import { assertRefused, type TenantHandle, world } from '../kit/world.ts';
+import { assertRefused, type TenantHandle, userinfo, world } from '../kit/index.ts';
 
 const w = await world();
 const acme = await w.tenant();
@@ -422,7 +422,7 @@ test('a foreign row cannot be referred to, and is refused like a missing one', a
 });
 
 test('a token of one tenant is no use at the userinfo or introspection of another', async () => {
-  const code = await w.send(`${other.origin}/userinfo`, { headers: { authorization: `Bearer ${acme.adminToken}` } });
+  const code = await userinfo(other, acme.adminToken);
   assert.equal(code.status, 401);
   assert.equal(code.body.error, 'invalid_token');
 });

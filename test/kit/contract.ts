@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
 import type { OpenApi } from '../../src/http/docs/openapi-types.ts';
-import type { Answer } from './world.ts';
+import type { Answer } from './http.ts';
 
 export const contract = JSON.parse(
   readFileSync(new URL('../contract/faable.openapi.json', import.meta.url), 'utf8'),

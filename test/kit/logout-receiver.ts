@@ -1,38 +1,29 @@
 /** The back-channel logout endpoint of a relying party of the tests: a web server that keeps what it is sent. */
 import assert from 'node:assert/strict';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose';
-import type { World } from './world.ts';
+import { listen } from './server.ts';
 
 export type Receiver = Awaited<ReturnType<typeof logoutReceiver>>;
 
 /** Answers 200 unless `state.answer` says otherwise. */
-export async function logoutReceiver(w: World) {
+export async function logoutReceiver() {
   const state = {
     bodies: [] as string[],
     headers: [] as IncomingMessage['headers'][],
     answer: (response: ServerResponse): void => void response.end(),
   };
-  const server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk) => {
-      body += chunk;
-    });
-    request.on('end', () => {
-      assert.equal(request.method, 'POST');
-      state.bodies.push(body);
-      state.headers.push(request.headers);
-      state.answer(response);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  w.closers.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+  const { origin, serve } = await listen();
+  serve(async (request, response) => {
+    const body = await text(request);
+    assert.equal(request.method, 'POST');
+    state.bodies.push(body);
+    state.headers.push(request.headers);
+    state.answer(response);
   });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/backchannel?app=1`,
+    url: `${origin}/backchannel?app=1`,
     state,
     /** Everything received so far, checked as §2.6 of Back-Channel Logout has it. */
     async tokens(issuer: string, audience: string): Promise<JWTPayload[]> {

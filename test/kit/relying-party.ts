@@ -1,8 +1,7 @@
 /** A small relying party of the tests: a web server that logs in with openid-client and answers what it got as JSON. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import * as oidc from 'openid-client';
-import type { TenantHandle, World } from './world.ts';
+import { listen } from './server.ts';
+import type { TenantHandle } from './tenant.ts';
 
 export type Login = { tokens: Record<string, string>; claims: Record<string, unknown> };
 
@@ -11,10 +10,11 @@ export type Login = { tokens: Record<string, string>; claims: Record<string, unk
  * the last login as `last`, and what else was asked for as `opened`; `/hang` is never answered, and `/onward` goes on to
  * `to`.
  */
-export async function relyingParty(w: World, t: TenantHandle, fields: Record<string, unknown> = {}) {
+export async function relyingParty(t: TenantHandle, fields: Record<string, unknown> = {}) {
   const pending = new Map<string, string>();
   const state: { last?: Login; opened: string[] } = { opened: [] };
-  const server = createServer(async (request, response) => {
+  const { origin, serve } = await listen();
+  serve(async (request, response) => {
     const url = new URL(request.url ?? '/', origin);
     try {
       if (url.pathname === '/login') {
@@ -51,12 +51,6 @@ export async function relyingParty(w: World, t: TenantHandle, fields: Record<str
       response.writeHead(400).end(`<h1>failed: ${(error as Error).message}</h1>`);
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  w.closers.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const client = await t.client({ callbacks: [`${origin}/callback`], logout_urls: [`${origin}/bye`], ...fields });
   const config = await t.discover(client);
   return { origin, client, config, state, loginUrl: `${origin}/login`, byeUrl: `${origin}/bye` };

@@ -4,9 +4,7 @@
  * boolean by trying it; an address by using it. A member that the table does not know fails the test.
  */
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import {
   type CryptoKey,
@@ -19,8 +17,21 @@ import {
   jwtVerify,
   SignJWT,
 } from 'jose';
+import {
+  type Agent,
+  agent,
+  type Client,
+  challengeOf,
+  credentialsOf,
+  epochSeconds,
+  follow,
+  listen,
+  REDIRECT,
+  signIn,
+  type TenantHandle,
+  world,
+} from '../kit/index.ts';
 import { logoutReceiver } from '../kit/logout-receiver.ts';
-import { type Agent, agent, type Client, follow, REDIRECT, signIn, type TenantHandle, world } from '../kit/world.ts';
 
 const w = await world();
 const GRANT = 'urn:ietf:params:oauth:grant-type:';
@@ -58,8 +69,6 @@ function keyPair(alg: string): Promise<Pair> {
 const each = (names: readonly string[], make: (name: string) => Promise<boolean>): { each: Record<string, Try> } => ({
   each: Object.fromEntries(names.map((name) => [name, () => make(name)])),
 });
-const s256 = (verifier: string) => createHash('sha256').update(verifier).digest('base64url');
-const seconds = () => Math.floor(Date.now() / 1000);
 
 /** Every way to try something at one tenant. */
 async function bench(t: TenantHandle) {
@@ -84,8 +93,7 @@ async function bench(t: TenantHandle) {
   const document = await discovered();
 
   const secretsOf = (of: Client): Form => ({
-    client_id: of.client_id,
-    ...(of.token_endpoint_auth_method !== 'none' && { client_secret: of.client_secret }),
+    ...credentialsOf(of),
   });
   const post = (url: string, form: Form, headers: Form = {}) => w.send<Json>(url, { method: 'POST', form, headers });
   const verifier = randomBytes(32).toString('base64url');
@@ -96,7 +104,7 @@ async function bench(t: TenantHandle) {
     scope: 'openid',
     state: 's',
     nonce: 'n',
-    code_challenge: s256(verifier),
+    code_challenge: challengeOf(verifier),
     code_challenge_method: 'S256',
     ...more,
   });
@@ -153,7 +161,7 @@ async function bench(t: TenantHandle) {
         {
           client_id,
           client_assertion_type: ASSERTION,
-          client_assertion: await sign(pair, { ...claims, iat: seconds(), exp: seconds() + 60 }),
+          client_assertion: await sign(pair, { ...claims, iat: epochSeconds(), exp: epochSeconds() + 60 }),
         },
       ],
     };
@@ -175,7 +183,7 @@ async function bench(t: TenantHandle) {
       htm: 'POST',
       htu: document.token_endpoint,
       jti: randomBytes(9).toString('hex'),
-      iat: seconds(),
+      iat: epochSeconds(),
     })
       .setProtectedHeader({ alg, typ: 'dpop+jwt', jwk })
       .sign(pair.privateKey);
@@ -192,7 +200,14 @@ async function bench(t: TenantHandle) {
     if (!of) return false;
     const signed = await sign(
       pair,
-      { ...request({}, of), iss: of.client_id, aud: t.origin, iat: seconds(), nbf: seconds(), exp: seconds() + 60 },
+      {
+        ...request({}, of),
+        iss: of.client_id,
+        aud: t.origin,
+        iat: epochSeconds(),
+        nbf: epochSeconds(),
+        exp: epochSeconds() + 60,
+      },
       { typ: 'oauth-authz-req+jwt' },
     );
     const { params } = await authorize({ client_id: of.client_id, request: signed });
@@ -502,14 +517,13 @@ async function bench(t: TenantHandle) {
     require_signed_request_object: { flag: async () => (await authorize(request())).params.has('error') },
     client_id_metadata_document_supported: {
       flag: async () => {
-        const server = createServer((_request, response) =>
+        const { origin, serve } = await listen();
+        const client_id = `${origin}/oauth/client.json`;
+        serve((_request, response) =>
           response
             .setHeader('content-type', 'application/json')
             .end(JSON.stringify({ client_id, client_name: 'Agent', redirect_uris: [REDIRECT] })),
         );
-        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-        w.closers.push(async () => server.close());
-        const client_id = `http://127.0.0.1:${(server.address() as AddressInfo).port}/oauth/client.json`;
         return (await authorize(request({ client_id }))).at.url.includes('/flow/');
       },
     },
@@ -536,7 +550,7 @@ async function bench(t: TenantHandle) {
     return ended;
   };
   async function logOut() {
-    const receiver = await logoutReceiver(w);
+    const receiver = await logoutReceiver();
     const of = await t.client({
       logout_urls: [BYE],
       backchannel_logout_uri: receiver.url,

@@ -3,9 +3,7 @@
  * pages in frames, answers that tell too much. What a room's own tests hold is not repeated.
  */
 import assert from 'node:assert/strict';
-import { createHash, createHmac, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { signingKeysOf } from '../../src/domain/key/signing-key.ts';
@@ -14,17 +12,22 @@ import {
   type Agent,
   type Answer,
   agent,
+  bearer,
   type Client,
+  challengeOf,
+  credentialsOf,
   follow,
   formOf,
+  listen,
+  ORDERS,
+  ordersApi,
   REDIRECT,
   signIn,
   tokensOf,
   world,
-} from '../kit/world.ts';
+} from '../kit/index.ts';
 
 const w = await world();
-const ORDERS = 'https://orders.example.com';
 const [t, other] = [await w.tenant(), await w.tenant('Other')];
 const user = await t.user();
 const client = await t.client();
@@ -35,17 +38,12 @@ const DEVICE = '/oauth/device/code';
 type Json = any;
 type Form = Record<string, string>;
 
-const secretsOf = (of: Client): Form => ({
-  client_id: of.client_id,
-  ...(of.token_endpoint_auth_method !== 'none' && { client_secret: of.client_secret }),
-});
 const post = (path: string, form: Form, headers: Form = {}, at: { origin: string } = t) =>
   w.send<Json>(`${at.origin}${path}`, { method: 'POST', form, headers });
-const s256 = (verifier: string) => createHash('sha256').update(verifier).digest('base64url');
 const mint = (bytes = 32) => randomBytes(bytes).toString('base64url');
 const told = ({ status, body }: Answer<Json>) => [status, body?.error];
 
-const CHALLENGE = { code_challenge: s256(mint()), code_challenge_method: 'S256' };
+const CHALLENGE = { code_challenge: challengeOf(mint()), code_challenge_method: 'S256' };
 const request = (more: Form = {}, of: Client = client): Form => ({
   response_type: 'code',
   client_id: of.client_id,
@@ -68,14 +66,19 @@ const known = await loggedIn();
 /** A code, and what redeeming it takes, without a page being shown. */
 async function codeFor(of: Client, more: Form = {}, visit = known) {
   const verifier = mint();
-  const form = request({ code_challenge: s256(verifier), ...more }, of);
+  const form = request({ code_challenge: challengeOf(verifier), ...more }, of);
   const at = await follow(visit, await visit(authorizeUrl(form)), REDIRECT);
   const code = new URL(at.location ?? at.url).searchParams.get('code');
   assert.ok(code, `${at.status} ${at.location} ${at.text.slice(0, 200)}`);
   return { code, code_verifier: verifier };
 }
 const redeem = (of: Client, form: Form, at: { origin: string } = t) =>
-  post(OAUTH.token, { grant_type: 'authorization_code', redirect_uri: REDIRECT, ...secretsOf(of), ...form }, {}, at);
+  post(
+    OAUTH.token,
+    { grant_type: 'authorization_code', redirect_uri: REDIRECT, ...credentialsOf(of), ...form },
+    {},
+    at,
+  );
 
 /* ——— where the browser is sent ——— */
 
@@ -180,7 +183,7 @@ test('no spelling of a redirect is taken for a registered one, and no fault of a
   );
   assert.deepEqual([twice.status, twice.location], [400, null]);
   for (const redirect_uri of [...tricks, 'https://evil.example/cb']) {
-    const pushed = await post(OAUTH.par, { ...request({ redirect_uri }, app), ...secretsOf(app) });
+    const pushed = await post(OAUTH.par, { ...request({ redirect_uri }, app), ...credentialsOf(app) });
     assert.equal(pushed.status, 400, redirect_uri);
     assert.ok(['invalid_redirect_uri', 'invalid_request'].includes(pushed.body.error), redirect_uri);
   }
@@ -232,8 +235,8 @@ test('what belongs to one public client is worth nothing to another, nor to nobo
   assert.deepEqual(told(await post(OAUTH.token, anonymous)), [400, 'invalid_request'], 'without a client');
   const { body } = await redeem(spa, got);
   const refresh = { grant_type: 'refresh_token', refresh_token: body.refresh_token };
-  assert.deepEqual(told(await post(OAUTH.token, { ...refresh, ...secretsOf(rival) })), [400, 'invalid_grant']);
-  assert.deepEqual(told(await post(OAUTH.token, { ...refresh, ...secretsOf(client) })), [400, 'invalid_grant']);
+  assert.deepEqual(told(await post(OAUTH.token, { ...refresh, ...credentialsOf(rival) })), [400, 'invalid_grant']);
+  assert.deepEqual(told(await post(OAUTH.token, { ...refresh, ...credentialsOf(client) })), [400, 'invalid_grant']);
   assert.deepEqual(told(await post(OAUTH.token, refresh)), [400, 'invalid_request']);
   // A refresh token is no code, no access token and no device code, and the other way around.
   for (const form of [
@@ -243,11 +246,15 @@ test('what belongs to one public client is worth nothing to another, nor to nobo
     { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: body.refresh_token },
   ] as Form[])
     assert.equal(
-      (await post(OAUTH.token, { ...form, ...secretsOf(spa) })).body.error,
+      (await post(OAUTH.token, { ...form, ...credentialsOf(spa) })).body.error,
       'invalid_grant',
       form.grant_type,
     );
-  assert.equal((await post(OAUTH.token, { ...refresh, ...secretsOf(spa) })).status, 200, 'none of that cost anything');
+  assert.equal(
+    (await post(OAUTH.token, { ...refresh, ...credentialsOf(spa) })).status,
+    200,
+    'none of that cost anything',
+  );
 });
 
 test('a code verifier is checked to the letter, and one that nothing asked for is not overlooked', async () => {
@@ -257,7 +264,7 @@ test('a code verifier is checked to the letter, and one that nothing asked for i
     () => ({ code_verifier: '' }),
     (right) => ({ code_verifier: `${right}=` }),
     (right) => ({ code_verifier: right.slice(0, -1) }),
-    (right) => ({ code_verifier: s256(right) }),
+    (right) => ({ code_verifier: challengeOf(right) }),
     (right) => ({ code_verifier: right.toUpperCase() }),
     () => ({ code_verifier: 'ü'.repeat(43) }),
   ];
@@ -286,7 +293,7 @@ test('a code verifier is checked to the letter, and one that nothing asked for i
 });
 
 test('redeeming a code can ask for nothing that was not granted, and for nothing after a minute', async () => {
-  await t.api('POST', '/api', { name: 'Orders', identifier: ORDERS, permissions: [{ value: 'read:orders' }] });
+  await ordersApi(t);
   const wide = await redeem(client, { ...(await codeFor(client)), scope: 'openid email offline_access read:orders' });
   assert.deepEqual([wide.body.scope, wide.body.refresh_token], ['openid', undefined]);
   assert.equal(decodeJwt(wide.body.id_token).email, undefined);
@@ -387,13 +394,12 @@ test('a token that we did not make opens nothing: userinfo, introspection, revoc
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       subject_token,
       subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-      ...secretsOf(client),
+      ...credentialsOf(client),
       ...more,
     });
   const actor = (actor_token: string) =>
     exchange(good, { actor_token, actor_token_type: 'urn:ietf:params:oauth:token-type:access_token' });
-  const info = (method: string, token: string) =>
-    w.send(`${t.origin}/userinfo`, { method, headers: { authorization: `Bearer ${token}` } });
+  const info = (method: string, token: string) => w.send(`${t.origin}/userinfo`, { method, headers: bearer(token) });
   assert.equal((await info('GET', good)).status, 200);
   assert.equal((await exchange(good)).status, 200);
   for (const [what, token] of Object.entries(await forgeries(good))) {
@@ -402,11 +408,11 @@ test('a token that we did not make opens nothing: userinfo, introspection, revoc
       assert.ok(answer.status === 401 || answer.status === 400, `${what}, ${method} userinfo: ${answer.status}`);
       assert.match(answer.headers.get('www-authenticate') ?? '', /^Bearer .*error="invalid_(token|request)"/, what);
     }
-    const asked = await post(OAUTH.introspect, { token, ...secretsOf(client) });
+    const asked = await post(OAUTH.introspect, { token, ...credentialsOf(client) });
     assert.deepEqual([asked.status, asked.body], [200, { active: false }], what);
     for (const answer of [await exchange(token), await actor(token)])
       assert.ok(answer.status >= 400 && answer.status < 500, `${what}, exchange: ${answer.status} ${answer.text}`);
-    assert.equal((await post(OAUTH.revoke, { token, ...secretsOf(client) })).status, 200, what);
+    assert.equal((await post(OAUTH.revoke, { token, ...credentialsOf(client) })).status, 200, what);
   }
   assert.equal((await info('GET', good)).status, 200, 'what bears the same id lives on');
 });
@@ -436,15 +442,20 @@ test('an id token hint that we did not make is refused at /authorize, and one ab
 test('a parameter that comes twice is refused (RFC 6749 §3.1), whichever of the two is right', async () => {
   const device = await t.client({ token_endpoint_auth_method: 'none' });
   const endpoints: [string, Form][] = [
-    [OAUTH.token, { grant_type: 'client_credentials', scope: 'x', ...secretsOf(client) }],
+    [OAUTH.token, { grant_type: 'client_credentials', scope: 'x', ...credentialsOf(client) }],
     [
       OAUTH.token,
-      { grant_type: 'authorization_code', redirect_uri: REDIRECT, ...(await codeFor(client)), ...secretsOf(client) },
+      {
+        grant_type: 'authorization_code',
+        redirect_uri: REDIRECT,
+        ...(await codeFor(client)),
+        ...credentialsOf(client),
+      },
     ],
-    [OAUTH.revoke, { token: 'x', token_type_hint: 'access_token', ...secretsOf(client) }],
-    [OAUTH.introspect, { token: 'x', token_type_hint: 'access_token', ...secretsOf(client) }],
-    [OAUTH.par, { ...request(), ...secretsOf(client) }],
-    [DEVICE, { scope: 'openid', ...secretsOf(device) }],
+    [OAUTH.revoke, { token: 'x', token_type_hint: 'access_token', ...credentialsOf(client) }],
+    [OAUTH.introspect, { token: 'x', token_type_hint: 'access_token', ...credentialsOf(client) }],
+    [OAUTH.par, { ...request(), ...credentialsOf(client) }],
+    [DEVICE, { scope: 'openid', ...credentialsOf(device) }],
   ];
   for (const [path, form] of endpoints) {
     for (const name of Object.keys(form)) {
@@ -474,15 +485,19 @@ test('a client proves itself in one way, and says the same about itself everywhe
   const grant: Form = { grant_type: 'client_credentials' };
   const right = basic(client.client_id, client.client_secret);
   const attempts: [string, Form, Form][] = [
-    ['both at once', { ...grant, ...secretsOf(client) }, right],
-    ['a wrong secret in the body besides', { ...grant, ...secretsOf(client), client_secret: 'x' }, right],
-    ['a right one in the body besides a wrong one', { ...grant, ...secretsOf(client) }, basic(client.client_id, 'x')],
+    ['both at once', { ...grant, ...credentialsOf(client) }, right],
+    ['a wrong secret in the body besides', { ...grant, ...credentialsOf(client), client_secret: 'x' }, right],
+    [
+      'a right one in the body besides a wrong one',
+      { ...grant, ...credentialsOf(client) },
+      basic(client.client_id, 'x'),
+    ],
     ['the id of another', { ...grant, client_id: neighbour.client_id }, right],
     ['no id', grant, basic('', client.client_secret)],
     ['no colon', grant, { authorization: `Basic ${Buffer.from('x').toString('base64')}` }],
     ['no Base64', grant, { authorization: 'Basic ####' }],
     ['no credentials', grant, { authorization: 'Basic' }],
-    ['another scheme', grant, { authorization: `Bearer ${client.client_secret}` }],
+    ['another scheme', grant, bearer(client.client_secret)],
     ['bad escapes', grant, basic('%zz', '%')],
     ['a public client with a secret of its own making', { ...grant, client_id: client.client_id }, {}],
     ['an assertion of nothing', { ...grant, client_id: client.client_id, client_assertion: 'x' }, {}],
@@ -532,14 +547,13 @@ test('a client proves itself in one way, and says the same about itself everywhe
 
 test('a request object is not taken from where an attacker keeps it, and one that cannot be read is refused', async () => {
   let fetched = 0;
-  const server = createServer((_request, response) => {
+  const { origin, serve } = await listen();
+  serve((_request, response) => {
     fetched += 1;
     response.end('x');
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  w.closers.push(async () => server.close());
-  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/request.jwt`;
-  const stolen = (await post(OAUTH.par, { ...request(), ...secretsOf(client) })).body.request_uri;
+  const address = `${origin}/request.jwt`;
+  const stolen = (await post(OAUTH.par, { ...request(), ...credentialsOf(client) })).body.request_uri;
   const neighbour = await t.client();
   const smuggled = forge({ alg: 'none' }, { ...request(), redirect_uri: 'https://evil.example' }, () => '');
   const attempts: Form[] = [
@@ -555,7 +569,7 @@ test('a request object is not taken from where an attacker keeps it, and one tha
     const error = location ? new URL(location).searchParams.get('error') : /evil/.exec(text);
     assert.ok(location ? location.startsWith(REDIRECT) && error : status === 400 && !error, `${location} ${status}`);
   }
-  const pushed = await post(OAUTH.par, { ...request({ request_uri: stolen }), ...secretsOf(client) });
+  const pushed = await post(OAUTH.par, { ...request({ request_uri: stolen }), ...credentialsOf(client) });
   assert.equal(pushed.status, 400, 'RFC 9126 §2.1: a pushed request refers to no other');
   assert.equal(fetched, 0);
 });
@@ -703,7 +717,7 @@ test('every page that a browser can reach is framed by nobody, stored nowhere, a
 
 test('no answer of an OAuth endpoint is stored, and a refusal says no more than error and description', async () => {
   const { tokens } = await tokensOf(t, client, user, { scope: 'openid offline_access' });
-  const secrets = secretsOf(client);
+  const secrets = credentialsOf(client);
   const good: [string, Form][] = [
     [OAUTH.token, { grant_type: 'refresh_token', refresh_token: tokens.refresh_token!, ...secrets }],
     [OAUTH.introspect, { token: tokens.access_token, ...secrets }],

@@ -1,6 +1,5 @@
 /** The protocol surface over HTTP: discovery, tokens, codes, keys, userinfo and logout, and what each refuses. */
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { closeMachineLogins } from '../../src/auth/machine-login.ts';
@@ -9,76 +8,32 @@ import {
   type Agent,
   agent,
   type Client,
+  codeOf,
+  credentialsOf,
+  type Form,
   follow,
+  introspect,
+  ORDERS,
+  ordersApi,
+  pkce,
+  post,
+  push,
   REDIRECT,
+  redeem,
+  refresh,
+  revoke,
   signIn,
   type TenantHandle,
   type User,
+  userinfo,
   world,
-} from '../kit/world.ts';
+} from '../kit/index.ts';
 
 const w = await world();
-const ORDERS = 'https://orders.example.com';
 
-const ordersApi = (t: TenantHandle, fields: Record<string, unknown> = {}) =>
-  t.api('POST', '/api', {
-    name: 'Orders API',
-    identifier: ORDERS,
-    permissions: [{ value: 'read:orders' }, { value: 'create:orders' }],
-    ...fields,
-  });
-
-const pkce = () => {
-  const verifier = randomBytes(32).toString('base64url');
-  return { verifier, challenge: createHash('sha256').update(verifier).digest('base64url') };
-};
-
-/** Logs in and answers the code with what redeeming it takes. */
-async function authorize(
-  t: TenantHandle,
-  client: Client,
-  user: User,
-  parameters: Record<string, string> = {},
-  visit: Agent = agent(),
-) {
-  const { verifier, challenge } = pkce();
-  const query = new URLSearchParams({
-    response_type: 'code',
-    client_id: client.client_id,
-    redirect_uri: REDIRECT,
-    scope: 'openid profile email offline_access',
-    state: 'the state',
-    code_challenge: challenge,
-    code_challenge_method: 'S256',
-    ...parameters,
-  });
-  const landed = await signIn(visit, `${t.origin}/authorize?${query}`, user);
-  return { landed, verifier, visit, code: landed.searchParams.get('code') ?? '' };
-}
-
-const token = (t: { origin: string }, form: Record<string, string>, headers: Record<string, string> = {}) =>
-  w.send(`${t.origin}/oauth/token`, { method: 'POST', form, headers });
-
-const redeem = (t: { origin: string }, client: Client, { code, verifier }: { code: string; verifier: string }) =>
-  token(t, {
-    grant_type: 'authorization_code',
-    client_id: client.client_id,
-    ...(client.token_endpoint_auth_method !== 'none' && { client_secret: client.client_secret }),
-    code,
-    redirect_uri: REDIRECT,
-    code_verifier: verifier,
-  });
-
-const refresh = (t: TenantHandle, client: Client, refresh_token: string) =>
-  token(t, {
-    grant_type: 'refresh_token',
-    client_id: client.client_id,
-    client_secret: client.client_secret,
-    refresh_token,
-  });
-
-const userinfo = (t: TenantHandle, accessToken: string, method = 'GET') =>
-  w.send(`${t.origin}/userinfo`, { method, headers: { authorization: `Bearer ${accessToken}` } });
+const authorize = (t: TenantHandle, client: Client, user: User, parameters: Form = {}, visit?: Agent) =>
+  codeOf(t, client, user, { scope: 'openid profile email offline_access', state: 'the state', ...parameters }, visit);
+const token = (t: { origin: string }, form: Form, headers?: Form) => post(t, '/oauth/token', form, headers);
 
 async function signedIn(t: TenantHandle, parameters: Record<string, string> = {}, fields: object = {}) {
   const user = await t.user();
@@ -176,8 +131,7 @@ test('asked scopes narrow a machine token, unknown ones are dropped; `grants` of
   assert.equal(await scopeOf(narrow, 'read:orders create:orders'), 'read:orders');
   const refused = await token(t, {
     grant_type: 'client_credentials',
-    client_id: narrow.client_id,
-    client_secret: narrow.client_secret,
+    ...credentialsOf(narrow),
     audience: other.identifier,
   });
   assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_target']);
@@ -194,7 +148,7 @@ test('the token endpoint takes form, JSON and GET, and `audience` as well as `re
   const t = await w.tenant();
   await ordersApi(t);
   const client = await t.client();
-  const secrets = { client_id: client.client_id, client_secret: client.client_secret };
+  const secrets = { ...credentialsOf(client) };
   const basic = {
     authorization: `Basic ${Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64')}`,
   };
@@ -269,8 +223,7 @@ test('an audience that the tenant does not serve is invalid_target, another tena
   for (const audience of [ORDERS, 'https://nowhere.example.com', `cardea:management:${other.id}`, 'cardea:platform']) {
     const answer = await token(t, {
       grant_type: 'client_credentials',
-      client_id: client.client_id,
-      client_secret: client.client_secret,
+      ...credentialsOf(client),
       audience,
     });
     assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_target'], audience);
@@ -316,16 +269,14 @@ test('a code is worth nothing to anyone else: wrong verifier, redirect, client, 
     'no verifier (PKCE downgrade)': (code) =>
       token(t, {
         grant_type: 'authorization_code',
-        client_id: client.client_id,
-        client_secret: client.client_secret,
+        ...credentialsOf(client),
         code,
         redirect_uri: REDIRECT,
       }),
     'wrong redirect': (code, verifier) =>
       token(t, {
         grant_type: 'authorization_code',
-        client_id: client.client_id,
-        client_secret: client.client_secret,
+        ...credentialsOf(client),
         code,
         code_verifier: verifier,
         redirect_uri: `${REDIRECT}/`,
@@ -522,17 +473,12 @@ test('a pushed request gives what was pushed, and nothing that is written beside
   const client = await t.client();
   const finish = async (pushed: string, beside: Record<string, string> = {}) => {
     const { verifier, challenge } = pkce();
-    const par = await w.send(`${t.origin}/oauth/par`, {
-      method: 'POST',
-      form: {
-        client_id: client.client_id,
-        client_secret: client.client_secret,
-        response_type: 'code',
-        redirect_uri: REDIRECT,
-        scope: pushed,
-        code_challenge: challenge,
-        code_challenge_method: 'S256',
-      },
+    const par = await push(t, client, {
+      response_type: 'code',
+      redirect_uri: REDIRECT,
+      scope: pushed,
+      code_challenge: challenge,
+      code_challenge_method: 'S256',
     });
     assert.equal(par.status, 201, par.text);
     const query = new URLSearchParams({
@@ -692,8 +638,7 @@ test('the short way to a machine’s token answers what the engine answers', asy
       ? { authorization: `Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64')}` }
       : {};
     const form = { grant_type, ...more, ...(!inHeader && secretOf(who)) };
-    const send = (extra: Record<string, string>) =>
-      w.send(`${t.origin}/oauth/token`, { method: 'POST', headers, form: { ...form, ...extra } });
+    const send = (extra: Record<string, string>) => post(t, '/oauth/token', { ...form, ...extra }, headers);
     // A parameter that means nothing is enough to be sent the long way.
     const [short, whole] = [await send({}), await send({ nothing: 'x' })];
     const what = JSON.stringify(form);
@@ -722,10 +667,7 @@ test('the short way to introspection answers what the engine answers', async () 
       { token_type_hint: 'refresh_token' },
     ]) {
       const send = (extra: Record<string, string>) =>
-        w.send(`${t.origin}/oauth/introspect`, {
-          method: 'POST',
-          form: { client_id, client_secret, token, ...hint, ...extra },
-        });
+        post(t, '/oauth/introspect', { client_id, client_secret, token, ...hint, ...extra });
       const [short, whole] = [await send({}), await send({ nothing: 'x' })];
       assert.deepEqual(telling(short), telling(whole));
       assert.deepEqual(short.body, whole.body);
@@ -740,8 +682,7 @@ test('what changes is seen at userinfo at once: claims, revocation, logout of th
   await t.api('POST', `/user/${user.id}`, { name: 'Countess Lovelace' });
   assert.equal((await userinfo(t, tokens.access_token)).body.name, 'Countess Lovelace');
   const { client_id, client_secret } = client;
-  const revoke = (token: string) =>
-    w.send(`${t.origin}/oauth/revoke`, { method: 'POST', form: { client_id, client_secret, token } });
+  const revoke = (token: string) => post(t, '/oauth/revoke', { client_id, client_secret, token });
   await revoke(tokens.access_token);
   assert.equal((await userinfo(t, tokens.access_token)).status, 401, 'the token itself');
   const { body: next } = await refresh(t, client, tokens.refresh_token);
@@ -974,14 +915,7 @@ test('a retry within half a minute gets the same successor, also when that was u
 test('scopes may be narrowed at refresh and widened again up to what was granted, never beyond', async () => {
   const t = await w.tenant();
   const { client, tokens } = await signedIn(t);
-  const ask = (refresh_token: string, scope: string) =>
-    token(t, {
-      grant_type: 'refresh_token',
-      client_id: client.client_id,
-      client_secret: client.client_secret,
-      refresh_token,
-      scope,
-    });
+  const ask = (refresh_token: string, scope: string) => refresh(t, client, refresh_token, { scope });
   const narrow = await ask(tokens.refresh_token, 'openid');
   assert.equal(narrow.body.scope, 'openid');
   const wide = await ask(narrow.body.refresh_token, 'openid profile email');
@@ -992,48 +926,42 @@ test('scopes may be narrowed at refresh and widened again up to what was granted
 
 /* ——— revocation and introspection ——— */
 
-const about = (t: TenantHandle, path: string, client: Client, value: string) =>
-  w.send(`${t.origin}/oauth/${path}`, {
-    method: 'POST',
-    form: { client_id: client.client_id, client_secret: client.client_secret, token: value },
-  });
-
 test('introspection tells a resource server what our tokens are, and nothing about tokens of another tenant', async () => {
   const [t, other] = [await w.tenant(), await w.tenant()];
   await ordersApi(t);
   const { user, client, tokens } = await signedIn(t, { audience: ORDERS, scope: 'openid offline_access read:orders' });
   const resourceServer = await t.client();
-  const access = (await about(t, 'introspect', resourceServer, tokens.access_token)).body;
+  const access = (await introspect(t, resourceServer, tokens.access_token)).body;
   assert.deepEqual(
     [access.active, access.sub, access.client_id, access.aud, access.scope, access.iss, access.token_type],
     [true, user.id, client.client_id, ORDERS, 'openid read:orders', t.origin, 'Bearer'],
   );
-  assert.equal((await about(t, 'introspect', resourceServer, tokens.refresh_token)).body.active, true);
+  assert.equal((await introspect(t, resourceServer, tokens.refresh_token)).body.active, true);
   const machine = await t.machineToken(client, ORDERS);
-  assert.equal((await about(t, 'introspect', resourceServer, machine)).body.client_id, client.client_id);
+  assert.equal((await introspect(t, resourceServer, machine)).body.client_id, client.client_id);
   const foreign = await other.client();
   for (const value of [tokens.access_token, tokens.refresh_token, machine, 'nonsense', `${machine.slice(0, -4)}AAAA`])
-    assert.deepEqual((await about(other, 'introspect', foreign, value)).body, { active: false });
-  assert.equal((await about(t, 'introspect', { ...resourceServer, client_secret: 'wrong' }, machine)).status, 401);
+    assert.deepEqual((await introspect(other, foreign, value)).body, { active: false });
+  assert.equal((await introspect(t, { ...resourceServer, client_secret: 'wrong' }, machine)).status, 401);
   await t.api('POST', `/user/${user.id}`, { suspended: true });
-  assert.deepEqual((await about(t, 'introspect', resourceServer, tokens.access_token)).body, { active: false });
+  assert.deepEqual((await introspect(t, resourceServer, tokens.access_token)).body, { active: false });
 });
 
 test('revoking an access token ends that one; revoking a refresh token ends the grant; only the client itself may', async () => {
   const t = await w.tenant();
   const { client, tokens } = await signedIn(t);
   const stranger = await t.client();
-  assert.equal((await about(t, 'revoke', stranger, tokens.access_token)).status, 200);
+  assert.equal((await revoke(t, stranger, tokens.access_token)).status, 200);
   assert.equal((await userinfo(t, tokens.access_token)).status, 200, 'a stranger changes nothing');
-  const answer = await about(t, 'revoke', client, tokens.access_token);
+  const answer = await revoke(t, client, tokens.access_token);
   assert.deepEqual([answer.status, answer.text, answer.headers.get('content-type')], [200, '', null]);
   assert.equal((await userinfo(t, tokens.access_token)).status, 401);
   const next = await refresh(t, client, tokens.refresh_token);
   assert.equal(next.status, 200, 'the grant lives on');
-  assert.equal((await about(t, 'revoke', client, next.body.refresh_token)).status, 200);
+  assert.equal((await revoke(t, client, next.body.refresh_token)).status, 200);
   assert.equal((await refresh(t, client, next.body.refresh_token)).body.error, 'invalid_grant');
   assert.equal((await userinfo(t, next.body.access_token)).status, 401);
-  assert.equal((await about(t, 'revoke', client, 'nonsense')).status, 200, 'RFC 7009 §2.2');
+  assert.equal((await revoke(t, client, 'nonsense')).status, 200, 'RFC 7009 §2.2');
 });
 
 test('a public id alone opens nothing: client_credentials needs a secret (RFC 6749 §4.4)', async () => {

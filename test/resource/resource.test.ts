@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import mongoose from 'mongoose';
-import { assertRefused, type TenantHandle, world } from '../kit/world.ts';
+import { assertRefused, type TenantHandle, world } from '../kit/index.ts';
 
 const w = await world();
 const acme = await w.tenant();

@@ -1,42 +1,21 @@
 /** What one instance changes another one, which holds what it read, soon sees. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type Client, credentialsOf, ORDERS, ordersApi, post, type TenantHandle, until, world } from '../kit/index.ts';
 import { instance } from '../kit/instance.ts';
-import { type Client, type TenantHandle, world } from '../kit/world.ts';
 
 const w = await world();
 const elsewhere = await instance(w);
-const ORDERS = 'https://orders.example.com';
 
-const ask = async (t: TenantHandle, { client_id, client_secret }: Client, scope?: string) => {
-  const form = {
-    grant_type: 'client_credentials',
-    client_id,
-    client_secret,
-    audience: ORDERS,
-    ...(scope && { scope }),
-  };
+const ask = async (t: TenantHandle, client: Client) => {
+  const form = { grant_type: 'client_credentials', ...credentialsOf(client), audience: ORDERS };
   const { status, text } = await elsewhere.post(t.origin, '/oauth/token', form);
   return { status, scope: status === 200 ? (JSON.parse(text).scope as string | undefined) : undefined, text };
 };
 
-/** Asks again and again until the answer is as it should be; the test's own limit ends one that never is. */
-async function until<T>(look: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T> {
-  for (;;) {
-    const answer = await look();
-    if (wanted(answer)) return answer;
-    await sleep(50);
-  }
-}
-
 async function set() {
   const t = await w.tenant();
-  const api = await t.api('POST', '/api', {
-    name: 'Orders',
-    identifier: ORDERS,
-    permissions: [{ value: 'read:orders' }, { value: 'create:orders' }],
-  });
+  const api = await ordersApi(t);
   const client = await t.client();
   assert.equal((await ask(t, client)).scope, 'read:orders create:orders');
   return { t, api, client };
@@ -45,44 +24,29 @@ async function set() {
 test('a secret that was rotated stops working there, and the new one works', async () => {
   const { t, client } = await set();
   const rotated = await t.api('POST', `/client/${client.client_id}/rotate-secret`);
-  await until(
-    () => ask(t, client),
-    ({ status }) => status === 401,
-  );
+  await until('the secret is refused', async () => (await ask(t, client)).status === 401);
   assert.equal((await ask(t, rotated)).status, 200);
 });
 
 test('an Api has its new permissions there, and is gone when it is gone', async () => {
   const { t, api, client } = await set();
   await t.api('POST', `/api/${api.id}`, { permissions: [{ value: 'read:orders' }] });
-  await until(
-    () => ask(t, client),
-    ({ scope }) => scope === 'read:orders',
-  );
+  await until('it has what is left', async () => (await ask(t, client)).scope === 'read:orders');
   await t.api('DELETE', `/api/${api.id}`);
-  const { text } = await until(
-    () => ask(t, client),
-    ({ status }) => status !== 200,
-  );
-  assert.match(text, /invalid_target/);
+  await until('the Api is gone', async () => (await ask(t, client)).status !== 200);
+  assert.match((await ask(t, client)).text, /invalid_target/);
 });
 
 test('a client and an account that are gone are gone there, and what was not there yet comes', async () => {
   const { t, client } = await set();
   const { t: stays, client: other } = await set();
   await t.api('DELETE', `/client/${client.client_id}`);
-  await until(
-    () => ask(t, client),
-    ({ status }) => status === 401,
-  );
+  await until('the secret is refused', async () => (await ask(t, client)).status === 401);
   const fresh = await t.client();
   assert.equal((await ask(t, fresh)).status, 200);
   const operator = await w.operatorToken();
   assert.ok((await w.call(w.originOf(), operator, 'DELETE', `/account/${t.id}`)).status < 300);
-  await until(
-    () => ask(t, fresh),
-    ({ status }) => status === 404,
-  );
+  await until('the account is gone', async () => (await ask(t, fresh)).status === 404);
   assert.equal((await ask(stays, other)).status, 200, 'another tenant notices nothing');
 });
 
@@ -91,12 +55,9 @@ test('a device that asks two instances in turn is told to slow down by both', as
   const grant_type = 'urn:ietf:params:oauth:grant-type:device_code';
   const { client_id, client_secret } = await t.client({ grant_types: [grant_type] });
   const secret = { client_id, client_secret };
-  const started = await w.send(`${t.origin}/oauth/device/code`, {
-    method: 'POST',
-    form: { ...secret, scope: 'openid' },
-  });
+  const started = await post(t, '/oauth/device/code', { ...secret, scope: 'openid' });
   const form = { grant_type, ...secret, device_code: started.body.device_code };
-  const here = async () => (await w.send(`${t.origin}/oauth/token`, { method: 'POST', form })).body.error;
+  const here = async () => (await post(t, '/oauth/token', form)).body.error;
   const there = async () => JSON.parse((await elsewhere.post(t.origin, '/oauth/token', form)).text).error;
   assert.deepEqual(
     [await here(), await there(), await here(), await there()],

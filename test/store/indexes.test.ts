@@ -6,7 +6,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import mongoose from 'mongoose';
 import { migrate } from '../../src/store/migrate.ts';
-import { type Client, follow, formOf, REDIRECT, type TenantHandle, tokensOf, world } from '../kit/world.ts';
+import {
+  type Client,
+  credentialsOf,
+  follow,
+  formOf,
+  post,
+  REDIRECT,
+  refresh,
+  type TenantHandle,
+  tokensOf,
+  world,
+} from '../kit/index.ts';
 
 const w = await world();
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -73,15 +84,6 @@ function isNarrow(plan: Stage[], { options }: Query): boolean {
 /** Read whole, since an account has few of them: its own set-up. */
 const FEW = new Set(['accounts', 'signing_keys', 'apis', 'clients', 'connections', 'roles', 'actions']);
 
-const post = (t: TenantHandle, path: string, form: Record<string, string>) =>
-  w.send(`${t.origin}${path}`, { method: 'POST', form });
-
-async function refresh(t: TenantHandle, client: Client, refresh_token: string): Promise<string> {
-  const { client_id, client_secret } = client;
-  const form = { grant_type: 'refresh_token', client_id, client_secret, refresh_token };
-  return (await post(t, '/oauth/token', form)).body.refresh_token;
-}
-
 async function approveDevice(t: TenantHandle, client: Client, visit: Awaited<ReturnType<typeof tokensOf>>['visit']) {
   const { client_id, client_secret } = client;
   const { body } = await post(t, '/oauth/device/code', { client_id, client_secret, scope: 'openid' });
@@ -105,9 +107,9 @@ async function tour(t: TenantHandle): Promise<void> {
   const scope = { scope: 'openid email offline_access' };
   const { tokens, visit } = await tokensOf(t, client, ada!, scope);
   assert.equal((await approveDevice(t, client, visit)).status, 200);
-  const second = await refresh(t, client, tokens.refresh_token!);
-  assert.ok(await refresh(t, client, second));
-  const secret = { client_id: client.client_id, client_secret: client.client_secret };
+  const { body: second } = await refresh(t, client, tokens.refresh_token!);
+  assert.equal((await refresh(t, client, second.refresh_token)).status, 200);
+  const secret = { ...credentialsOf(client) };
   assert.equal((await post(t, '/oauth/introspect', { ...secret, token: tokens.access_token! })).body.active, true);
   await post(t, '/oauth/revoke', { ...secret, token: tokens.access_token! });
   await visit(`${t.origin}/logout?id_token_hint=${tokens.id_token}`);

@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import mongoose, { mongo } from 'mongoose';
 import { Fault } from '../../src/kernel/fault.ts';
 import { isUnavailable, openStore, type Store } from '../../src/store/connect.ts';
 import { startEngine } from '../../src/store/embedded/engine.ts';
+import { until } from '../kit/until.ts';
 
 const CONNECT = new URL('../../src/store/connect.ts', import.meta.url).href;
 const log = { info() {}, warn() {}, error() {} };
@@ -57,12 +57,6 @@ function isAlive(pid: number): boolean {
     return process.kill(pid, 0) && !(existsSync('/proc') && / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
   } catch {
     return false;
-  }
-}
-
-async function until(what: string, condition: () => unknown, withinMs = 5_000): Promise<void> {
-  for (const giveUpAt = Date.now() + withinMs; !(await condition()); await sleep(10)) {
-    if (Date.now() > giveUpAt) assert.fail(`waited ${withinMs} ms in vain until ${what}`);
   }
 }
 
@@ -149,7 +143,7 @@ test('an engine that goes silent is known to be down, fails fast, and is seen to
   const pid = await enginePid(dataDir);
   process.kill(pid, 'SIGSTOP');
   undo.push(() => isAlive(pid) && process.kill(pid, 'SIGCONT'));
-  await until('it is known to be down', () => !store.healthy(), 8_000);
+  await until('it is known to be down', () => !store.healthy());
   const asked = performance.now();
   await assert.rejects(store.ping(), (error) => error instanceof Fault && error.code === 'unavailable');
   assert.ok(performance.now() - asked < 100);

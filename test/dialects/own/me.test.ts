@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { agreed } from '../../kit/contract.ts';
-import { agent, type Client, type TenantHandle, tokensOf, type User, world } from '../../kit/world.ts';
+import { agent, type Client, ORDERS, revoke, type TenantHandle, tokensOf, type User, world } from '../../kit/index.ts';
 
 const w = await world();
-const ORDERS = 'https://orders.example.com';
 
 const byToken = (t: TenantHandle, token: string, headers: Record<string, string> = {}) =>
   w.send(`${t.origin}/me`, { headers: { authorization: `Bearer ${token}`, ...headers } });
@@ -64,10 +63,7 @@ test('a suspended user is refused by token and by session, and one whose token w
   const [user, client] = [await t.user(), await t.client()];
   const { tokens, visit } = await tokensOf(t, client, user);
   const revoked = await tokenFor(t, client, user);
-  await w.send(`${t.origin}/oauth/revoke`, {
-    method: 'POST',
-    form: { token: revoked, client_id: client.client_id, client_secret: client.client_secret },
-  });
+  await revoke(t, client, revoked);
   assert.equal((await byToken(t, revoked)).status, 401);
   assert.equal((await byToken(t, tokens.access_token)).status, 200);
   await t.api('POST', `/user/${user.id}`, { suspended: true });

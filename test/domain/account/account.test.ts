@@ -6,7 +6,17 @@ import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import mongoose from 'mongoose';
 import * as oidc from 'openid-client';
-import { type Answer, agent, assertRefused, REDIRECT, type TenantHandle, tokensOf, world } from '../../kit/world.ts';
+import {
+  type Answer,
+  agent,
+  assertRefused,
+  REDIRECT,
+  type TenantHandle,
+  tokenRequest,
+  tokensOf,
+  userinfo,
+  world,
+} from '../../kit/index.ts';
 
 const w = await world();
 const acme = await w.tenant();
@@ -401,7 +411,7 @@ test('suspending stamps, ends sessions and refresh tokens and stops logins; rein
   const again = await acme.api('POST', `/user/${user.id}`, { suspended: true });
   assert.equal(again.suspended_at, suspended.suspended_at, 'the first time counts');
   await assert.rejects(oidc.refreshTokenGrant(config, tokens.refresh_token!), { error: 'invalid_grant' });
-  const info = await w.send(`${acme.origin}/userinfo`, { headers: { authorization: `Bearer ${tokens.access_token}` } });
+  const info = await userinfo(acme, tokens.access_token);
   assert.equal(info.status, 401);
   await assert.rejects(tokensOf(acme, client, user));
   assert.deepEqual(
@@ -788,15 +798,7 @@ test('callbacks and logout URLs are addresses to go back to, and nothing else', 
 });
 
 const tryClient = (client: { client_id: string; client_secret: string }) =>
-  w.send(`${acme.origin}/oauth/token`, {
-    method: 'POST',
-    form: {
-      grant_type: 'client_credentials',
-      client_id: client.client_id,
-      client_secret: client.client_secret,
-      audience: acme.audience,
-    },
-  });
+  tokenRequest(acme, client, { grant_type: 'client_credentials', audience: acme.audience });
 
 test('rotating a secret ends the old one at once', async () => {
   const client = await acme.client();

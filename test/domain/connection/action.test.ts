@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { agreed } from '../../kit/contract.ts';
-import { assertRefused, world } from '../../kit/world.ts';
+import { assertRefused, world } from '../../kit/index.ts';
 
 const w = await world();
 const acme = await w.tenant();

@@ -7,7 +7,18 @@ import mongoose from 'mongoose';
 import * as oidc from 'openid-client';
 import { tendKeys } from '../../../src/domain/key/key-schedule.ts';
 import { SIGNING_ALGS, type Signer, signingKeysOf } from '../../../src/domain/key/signing-key.ts';
-import { assertRefused, type Client, type TenantHandle, tokensOf, world } from '../../kit/world.ts';
+import {
+  assertRefused,
+  type Client,
+  introspect,
+  logged,
+  revoke,
+  type TenantHandle,
+  tokenRequest,
+  tokensOf,
+  userinfo,
+  world,
+} from '../../kit/index.ts';
 
 const w = await world();
 const DAY = 86_400;
@@ -23,15 +34,8 @@ const kidsOf = async (t: { origin: string }) => (await jwksOf(t)).map(({ kid }) 
 const remote = (t: { origin: string }) => createRemoteJWKSet(new URL(`${t.origin}/.well-known/jwks.json`));
 const kidOf = (token: string) => decodeProtectedHeader(token).kid as string;
 
-const about = (t: TenantHandle, path: string, client: Client, token: string) =>
-  w.send(`${t.origin}/oauth/${path}`, {
-    method: 'POST',
-    form: { client_id: client.client_id, client_secret: client.client_secret, token },
-  });
 const isActive = async (t: TenantHandle, client: Client, token: string) =>
-  (await about(t, 'introspect', client, token)).body.active;
-const userinfo = async (t: TenantHandle, token: string) =>
-  (await w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${token}` } })).status;
+  (await introspect(t, client, token)).body.active;
 /** The contract's answer, and who signs and waits per algorithm. */
 const keys = async (t: TenantHandle) => {
   const token = await t.token();
@@ -46,8 +50,6 @@ const rotate = async (t: TenantHandle) =>
 const revokeKey = async (t: TenantHandle, kid: string, token?: string) =>
   w.call(t.origin, token ?? (await t.token()), 'POST', `/account/keys/${kid}/revoke`);
 const stored = (kid: string) => mongoose.connection.db!.collection('signing_keys').findOne({ _id: kid as never });
-const logged = async (t: TenantHandle, type: string) =>
-  (await w.call(t.origin, await t.token(), 'GET', `/log?query=type:${type}`)).body.results;
 
 /* ——— algorithms ——— */
 
@@ -83,7 +85,7 @@ test('access tokens carry the Api’s algorithm, verify with a strict verifier, 
       assert.equal(await isActive(t, client, token), true, alg);
       assert.equal(await isActive(other, foreign, token), false, `${alg} at another tenant`);
       await assert.rejects(jwtVerify(token, remote(other)), /no applicable key/);
-      assert.equal((await about(t, 'revoke', client, token)).status, 200);
+      assert.equal((await revoke(t, client, token)).status, 200);
       assert.equal(await isActive(t, client, token), false, `${alg}, revoked`);
     }
   }
@@ -170,10 +172,7 @@ test('a row that asks for an algorithm whose keys were never made gets them, lat
     .updateOne({ _id: client.client_id as never }, { $set: { id_token_signed_response_alg: 'EdDSA' } });
   const machine = await t.machineToken(await t.client(), api.identifier);
   assert.equal(decodeProtectedHeader(machine).alg, 'ES256');
-  const first = await w.send(`${t.origin}/oauth/token`, {
-    method: 'POST',
-    form: { grant_type: 'client_credentials', client_id: client.client_id, client_secret: client.client_secret },
-  });
+  const first = await tokenRequest(t, client, { grant_type: 'client_credentials' });
   assert.deepEqual(
     [first.status, first.body.error, first.headers.get('retry-after')],
     [503, 'temporarily_unavailable', '2'],
@@ -418,7 +417,7 @@ test('a revoked key is out at once: nothing that it signed works here, the queue
   const machine = await t.machineToken(client, t.audience);
   const before = await keys(t);
   assert.equal(kidOf(admin), before.production_kid);
-  assert.equal(await userinfo(t, tokens.access_token), 200);
+  assert.equal((await userinfo(t, tokens.access_token)).status, 200);
   assert.equal((await w.call(t.origin, admin, 'GET', '/account/current')).status, 200);
 
   const { status, body } = await revokeKey(t, before.production_kid, admin);
@@ -428,7 +427,7 @@ test('a revoked key is out at once: nothing that it signed works here, the queue
   assert.deepEqual((await kidsOf(t)).sort(), [...body.kids_active].sort());
   assert.equal(await stored(before.production_kid), null, 'the private part is gone');
 
-  assert.equal(await userinfo(t, tokens.access_token), 401);
+  assert.equal((await userinfo(t, tokens.access_token)).status, 401);
   assert.equal(await isActive(t, client, machine), false);
   assertRefused(await w.call(t.origin, admin, 'GET', '/account/current'), 401, 'invalid_token');
   assert.equal((await w.send(`${t.origin}/logout?id_token_hint=${tokens.id_token}`)).status, 400);
@@ -436,7 +435,7 @@ test('a revoked key is out at once: nothing that it signed works here, the queue
 
   const fresh = await oidc.refreshTokenGrant(config, tokens.refresh_token!);
   assert.equal(kidOf(fresh.access_token), before.next_in_queue_kid);
-  assert.equal(await userinfo(t, fresh.access_token), 200);
+  assert.equal((await userinfo(t, fresh.access_token)).status, 200);
   const [row] = await logged(t, 'admin.account.key_revoked');
   assert.deepEqual([row.data.subject, row.data.actor_kind], [before.production_kid, 'client']);
 });

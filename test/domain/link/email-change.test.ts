@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { agreed } from '../../kit/contract.ts';
+import { assertRefused, type Client, revoke, tokensOf, type User, world } from '../../kit/index.ts';
 import { lastLink, mailbox } from '../../kit/mailbox.ts';
-import { assertRefused, type Client, tokensOf, type User, world } from '../../kit/world.ts';
 
 const w = await world();
 const acme = await w.tenant();
@@ -240,10 +240,7 @@ test("neither another API's token, nor a third party's, nor a dead one will do",
   assertRefused(await verify(await tokenOf(ada, third), ada.id), 403, 'insufficient_scope');
 
   const revoked = await tokenOf(ada);
-  await w.send(`${acme.origin}/oauth/revoke`, {
-    method: 'POST',
-    form: { token: revoked, client_id: client.client_id, client_secret: client.client_secret },
-  });
+  await revoke(acme, client, revoked);
   assertRefused(await verify(revoked, ada.id), 401, 'invalid_token');
   const stale = await tokenOf(ada);
   await acme.api('POST', `/credentials/${ada.credential}/set-password`, { password: 'Another-horse-2' });

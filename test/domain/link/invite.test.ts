@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import mongoose from 'mongoose';
 import { sweep } from '../../../src/store/sweep.ts';
 import { agreed } from '../../kit/contract.ts';
+import { assertRefused, world } from '../../kit/index.ts';
 import { lastLink, mailbox } from '../../kit/mailbox.ts';
-import { assertRefused, world } from '../../kit/world.ts';
 
 const w = await world();
 const acme = await w.tenant();

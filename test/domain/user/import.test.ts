@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { hash as argon2 } from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
 import { credentials } from '../../../src/domain/user/credential.ts';
-import { agent, REDIRECT, signIn, type TenantHandle, world } from '../../kit/world.ts';
+import { agent, REDIRECT, signIn, type TenantHandle, world } from '../../kit/index.ts';
 
 const w = await world();
 const PASSWORD = 'Correct-horse-1';

@@ -3,19 +3,21 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { base64url, decodeJwt } from 'jose';
 import * as oidc from 'openid-client';
-import { logoutReceiver } from '../../kit/logout-receiver.ts';
 import {
   type Agent,
   assertRefused,
   type Client,
   follow,
   formOf,
+  post,
   REDIRECT,
   type TenantHandle,
   tokensOf,
   type User,
+  userinfo,
   world,
-} from '../../kit/world.ts';
+} from '../../kit/index.ts';
+import { logoutReceiver } from '../../kit/logout-receiver.ts';
 
 const w = await world();
 const BYE = 'https://app.example.com/bye';
@@ -38,13 +40,9 @@ const isLoggedIn = async (visit: Agent, t: TenantHandle, client: Client): Promis
   new URL((await silent(visit, t, client)).location!).searchParams.has('code');
 
 async function party(t: TenantHandle, fields: Record<string, unknown> = {}) {
-  const receiver = await logoutReceiver(w);
+  const receiver = await logoutReceiver();
   const client = await t.client({ backchannel_logout_uri: receiver.url, ...fields });
   return { receiver, client, tokens: () => receiver.tokens(t.origin, client.client_id) };
-}
-
-async function userinfo(t: TenantHandle, token: string) {
-  return (await w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${token}` } })).status;
 }
 
 async function signedIn(fields: Record<string, unknown> = {}) {
@@ -120,7 +118,7 @@ test('a relying party that is down hears it when it is back, by a token that is 
 
 test('400 is a refusal that is logged and tried again; a redirect is not followed', async () => {
   const t = await w.tenant();
-  const [refusing, redirecting, elsewhere] = [await party(t), await party(t), await logoutReceiver(w)];
+  const [refusing, redirecting, elsewhere] = [await party(t), await party(t), await logoutReceiver()];
   refusing.receiver.state.answer = (response) => response.writeHead(400).end('{"error":"invalid_request"}');
   redirecting.receiver.state.answer = (response) => response.writeHead(307, { location: elsewhere.url }).end();
   const user = await t.user();
@@ -202,7 +200,7 @@ test('somebody else’s login in the same browser ends the session that was ther
     (await tokens()).map(({ sub }) => sub),
     [ada.id],
   );
-  assert.equal(await userinfo(t, first.tokens.access_token), 401);
+  assert.equal((await userinfo(t, first.tokens.access_token)).status, 401);
 });
 
 test('where a client may be told is checked when it is written', async () => {
@@ -465,12 +463,12 @@ test('what was granted in a session ends with it, offline access excepted; other
   const lasting = await t.client();
   const offline = await tokensOf(t, lasting, user, { scope: 'openid offline_access' }, visit);
   const elsewhere = await tokensOf(t, client, user);
-  assert.equal(await userinfo(t, tokens.access_token), 200);
+  assert.equal((await userinfo(t, tokens.access_token)).status, 200);
   await out(visit, t, { id_token_hint: hint });
-  assert.equal(await userinfo(t, tokens.access_token), 401);
+  assert.equal((await userinfo(t, tokens.access_token)).status, 401);
   const refreshed = await oidc.refreshTokenGrant(offline.config, offline.tokens.refresh_token!);
-  assert.equal(await userinfo(t, refreshed.access_token), 200);
-  assert.equal(await userinfo(t, elsewhere.tokens.access_token), 200);
+  assert.equal((await userinfo(t, refreshed.access_token)).status, 200);
+  assert.equal((await userinfo(t, elsewhere.tokens.access_token)).status, 200);
   assert.equal(await isLoggedIn(elsewhere.visit, t, client), true);
 });
 
@@ -487,10 +485,7 @@ test('a device let in from a session goes with it, unless it was let in for good
   const user = await t.user();
   const { visit, tokens } = await tokensOf(t, web, user);
   const allow = async (scope: string) => {
-    const { body } = await w.send(`${t.origin}/oauth/device/code`, {
-      method: 'POST',
-      form: { client_id: tv.client_id, scope },
-    });
+    const { body } = await post(t, '/oauth/device/code', { client_id: tv.client_id, scope });
     const page = await follow(
       visit,
       await visit(`${t.origin}/confirm?user_code=${body.user_code}`),
@@ -500,18 +495,15 @@ test('a device let in from a session goes with it, unless it was let in for good
     const device_code = /name="device_code" value="([^"]*)"/.exec(page.text)![1]!;
     await visit(action, { form: { csrf, device_code, decision: 'allow' }, headers: { origin: t.origin } });
     return () =>
-      w.send(`${t.origin}/oauth/token`, {
-        method: 'POST',
-        form: { grant_type: DEVICE, client_id: tv.client_id, device_code: body.device_code },
-      });
+      post(t, '/oauth/token', { grant_type: DEVICE, client_id: tv.client_id, device_code: body.device_code });
   };
   const passing = (await (await allow('openid'))()).body;
   const lasting = (await (await allow('openid offline_access'))()).body;
   const [waiting, waitingForGood] = [await allow('openid'), await allow('openid offline_access')];
-  assert.equal(await userinfo(t, passing.access_token), 200);
+  assert.equal((await userinfo(t, passing.access_token)).status, 200);
   await out(visit, t, { id_token_hint: tokens.id_token! });
-  assert.equal(await userinfo(t, passing.access_token), 401);
-  assert.equal(await userinfo(t, lasting.access_token), 200);
+  assert.equal((await userinfo(t, passing.access_token)).status, 401);
+  assert.equal((await userinfo(t, lasting.access_token)).status, 200);
   const refused = await waiting();
   assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_grant']);
   assert.equal((await waitingForGood()).status, 200);

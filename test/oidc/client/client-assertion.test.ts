@@ -1,15 +1,25 @@
 /** Clients that sign (private_key_jwt): whose word is taken at which endpoint, how often, and with which keys. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
 import { publishedFetch } from '../../../src/connections/published-fetch.ts';
-import { agent, assertRefused, type Client, REDIRECT, signIn, type TenantHandle, world } from '../../kit/world.ts';
+import {
+  agent,
+  assertRefused,
+  type Client,
+  listen,
+  ORDERS,
+  ordersApi,
+  post,
+  REDIRECT,
+  signIn,
+  type TenantHandle,
+  world,
+} from '../../kit/index.ts';
 
 const w = await world();
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-const ORDERS = 'https://orders.example.com';
 
 type Pair = { privateKey: CryptoKey; jwk: Record<string, unknown>; alg: string };
 
@@ -43,7 +53,7 @@ const machine = (t: TenantHandle, client_assertion: string, form: Record<string,
 
 async function shop() {
   const t = await w.tenant();
-  await t.api('POST', '/api', { name: 'Orders', identifier: ORDERS, permissions: [{ value: 'read:orders' }] });
+  await ordersApi(t);
   return t;
 }
 const t = await shop();
@@ -202,7 +212,7 @@ test('a client that signs cannot come with its secret, or with nothing', async (
     [{ ...form, client_id }, {}],
   ];
   for (const [body, headers] of ways) {
-    const answer = await w.send(`${t.origin}/oauth/token`, { method: 'POST', form: body, headers });
+    const answer = await post(t, '/oauth/token', body, headers);
     assert.deepEqual([answer.status, answer.body.error], [401, 'invalid_client'], answer.text);
   }
   // And a client with a secret cannot sign instead, whatever keys are in its row.
@@ -238,15 +248,13 @@ async function keyServer() {
     headers: {} as Record<string, string>,
     visits: 0,
   };
-  const server = createServer((_request, response) => {
+  const { origin, serve } = await listen();
+  serve((_request, response) => {
     state.visits += 1;
     response.writeHead(state.status, { 'content-type': 'application/json', ...state.headers });
     response.end(JSON.stringify({ keys: state.keys }));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  w.closers.push(async () => server.close());
-  const { port } = server.address() as { port: number };
-  return Object.assign(state, { url: `http://127.0.0.1:${port}/jwks.json` });
+  return Object.assign(state, { url: `${origin}/jwks.json` });
 }
 
 test('keys at an address are fetched once, kept for their time, and a key that is withdrawn stops working', async () => {

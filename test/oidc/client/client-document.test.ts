@@ -1,6 +1,5 @@
 /** Clients named by the address of a document about them: whose are taken, what they may say, what a user is told. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { beforeEach, test } from 'node:test';
 import { exportJWK, generateKeyPair } from 'jose';
 import mongoose from 'mongoose';
@@ -8,17 +7,28 @@ import * as oidc from 'openid-client';
 import { clientOfDocument } from '../../../src/auth/client-document.ts';
 import { asTenant } from '../../../src/kernel/context.ts';
 import { Fault } from '../../../src/kernel/fault.ts';
+import {
+  agent,
+  type Client,
+  follow,
+  listen,
+  ORDERS,
+  oauthSettings,
+  ordersApi,
+  post,
+  REDIRECT,
+  signIn,
+  type TenantHandle,
+  tokensOf,
+  world,
+} from '../../kit/index.ts';
 import { logoutReceiver } from '../../kit/logout-receiver.ts';
-import { agent, type Client, follow, REDIRECT, signIn, type TenantHandle, tokensOf, world } from '../../kit/world.ts';
 
 const w = await world();
-const ORDERS = 'https://orders.example.com';
 
-const settings = (of: TenantHandle, oauth_settings: Record<string, unknown>) =>
-  of.api('POST', `/account/${of.id}`, { oauth_settings });
 async function taking(mode = 'any', hosts: string[] = []) {
   const of = await w.tenant();
-  await settings(of, { client_id_metadata_documents: mode, client_id_metadata_hosts: hosts });
+  await oauthSettings(of, { client_id_metadata_documents: mode, client_id_metadata_hosts: hosts });
   return of;
 }
 const t = await taking();
@@ -34,15 +44,14 @@ async function site(fields: Record<string, unknown> = {}, path = '/oauth/client.
     cut: false,
     id: '',
   };
-  const server = createServer((request, response) => {
+  const { origin, serve } = await listen();
+  serve((request, response) => {
     state.visits += 1;
     if (state.cut) return void request.socket.destroy();
     response.writeHead(state.status, state.headers);
     response.end(typeof state.document === 'string' ? state.document : JSON.stringify(state.document));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  w.closers.push(async () => server.close());
-  state.id = `http://127.0.0.1:${(server.address() as { port: number }).port}${path}`;
+  state.id = `${origin}${path}`;
   state.document = { client_id: state.id, client_name: 'Agent', redirect_uris: [REDIRECT], ...fields };
   return state;
 }
@@ -65,7 +74,7 @@ const takes = async (of: TenantHandle, clientId: string) => (await start(of, cli
 
 test('a user logs in through a client that only published a document, and is told whose it is', async () => {
   const of = await taking();
-  await of.api('POST', '/api', { name: 'Orders', identifier: ORDERS, permissions: [{ value: 'read:orders' }] });
+  await ordersApi(of);
   const published = await site({
     client_uri: 'https://bank.example.com',
     grant_types: ['authorization_code', 'refresh_token', 'made:up'],
@@ -116,7 +125,7 @@ test('a user logs in through a client that only published a document, and is tol
 
 test('a client that published where it wants to hear of logouts hears of them', async () => {
   const of = await taking();
-  const receiver = await logoutReceiver(w);
+  const receiver = await logoutReceiver();
   const [telling, silent] = [
     await site({ backchannel_logout_uri: receiver.url, token_endpoint_auth_method: 'none' }),
     await site({ token_endpoint_auth_method: 'none' }),
@@ -151,10 +160,7 @@ test('a client that published keys signs with them', async () => {
   );
   const parameters = { redirect_uri: REDIRECT, scope: 'openid', response_type: 'code' };
   assert.ok((await oidc.buildAuthorizationUrlWithPAR(config, parameters)).searchParams.get('request_uri'));
-  const bare = await w.send(`${t.origin}/oauth/par`, {
-    method: 'POST',
-    form: { client_id: published.id, ...parameters },
-  });
+  const bare = await post(t, '/oauth/par', { client_id: published.id, ...parameters });
   assert.deepEqual([bare.status, bare.body.error], [401, 'invalid_client']);
 });
 
@@ -162,7 +168,7 @@ test('such a client opens nothing as a machine', async () => {
   const published = await site({ grant_types: ['authorization_code', 'client_credentials', 'password'] });
   for (const grant_type of ['client_credentials', 'password']) {
     const form = { grant_type, client_id: published.id, audience: t.audience, username: 'x', password: 'x' };
-    const answer = await w.send(`${t.origin}/oauth/token`, { method: 'POST', form });
+    const answer = await post(t, '/oauth/token', form);
     assert.deepEqual([answer.status, answer.body.error], [400, 'unauthorized_client'], answer.text);
   }
 });
@@ -182,7 +188,7 @@ test('only an account that takes them looks, and only where it says', async () =
   const discovery = async (of: TenantHandle) => (await w.send(`${of.origin}/.well-known/openid-configuration`)).body;
   assert.equal((await discovery(closed)).client_id_metadata_document_supported, undefined);
   assert.equal((await discovery(listed)).client_id_metadata_document_supported, true);
-  await settings(listed, { client_id_metadata_documents: 'off' });
+  await oauthSettings(listed, { client_id_metadata_documents: 'off' });
   assert.equal(await takes(listed, published.id), false);
 });
 

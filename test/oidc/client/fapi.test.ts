@@ -8,21 +8,28 @@ import { test } from 'node:test';
 import { decodeJwt, type JWTPayload, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
 import {
+  agent,
   arrive,
   authorizeUrl,
+  type Client,
   type ClientKey,
   clientKey,
+  epochSeconds,
+  follow,
+  oauthSettings,
   ordersApi,
   prover,
+  REDIRECT,
   requestObject,
   requestOf,
-  settings,
-} from '../../kit/authorization.ts';
-import { agent, type Client, follow, REDIRECT, signIn, type TenantHandle, tokensOf, world } from '../../kit/world.ts';
+  signIn,
+  type TenantHandle,
+  tokensOf,
+  world,
+} from '../../kit/index.ts';
 
 const w = await world();
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-const now = () => Math.floor(Date.now() / 1000);
 
 async function fapi(alg = 'ES256', fields: Record<string, unknown> = {}) {
   const t = await w.tenant();
@@ -44,8 +51,8 @@ const assertion = (t: TenantHandle, client: Client, key: ClientKey, claims: JWTP
     sub: client.client_id,
     aud: t.origin,
     jti: randomUUID(),
-    iat: now(),
-    exp: now() + 60,
+    iat: epochSeconds(),
+    exp: epochSeconds() + 60,
     ...claims,
   })
     .setProtectedHeader({ alg: key.alg, kid: key.kid })
@@ -192,7 +199,7 @@ test('a browser is sent on by 303, never with what it had posted', async () => {
 test('signed requests and signed answers go with it (Message Signing)', async () => {
   const set = await fapi();
   const { t, client, key, user } = set;
-  await settings(t, { request_objects: true, jwt_response_modes: true });
+  await oauthSettings(t, { request_objects: true, jwt_response_modes: true });
   const { verifier, parameters } = requestOf(client, { response_mode: 'jwt', state: 's' });
   const late = await requestObject(t, client, key, { ...parameters, nbf: undefined });
   assert.equal((await post(set, '/oauth/par', { request: late })).body.error, 'invalid_request_object');

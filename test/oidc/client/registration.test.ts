@@ -7,20 +7,25 @@ import { reapUnusedClients } from '../../../src/domain/client/client-registratio
 import {
   agent,
   assertRefused,
+  bearer,
   type Client,
+  credentialsOf,
   follow,
   formOf,
+  logged,
+  ORDERS,
+  oauthSettings,
+  ordersApi,
+  post,
   REDIRECT,
   signIn,
-  type TenantHandle,
   world,
-} from '../../kit/world.ts';
+} from '../../kit/index.ts';
 
 const w = await world();
-const ORDERS = 'https://orders.example.com';
 const DAY = 86_400;
 const t = await w.tenant();
-await t.api('POST', '/api', { name: 'Orders', identifier: ORDERS, permissions: [{ value: 'read:orders' }] });
+await ordersApi(t);
 
 const at = (of: { origin: string }, path = '') => `${of.origin}/oidc/register${path}`;
 const register = (of: { origin: string }, json: unknown, headers: Record<string, string> = {}) =>
@@ -30,7 +35,6 @@ async function registered(of: { origin: string }, fields: Record<string, unknown
   assert.equal(answer.status, 201, answer.text);
   return answer.body;
 }
-const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const manage = (of: { origin: string }, client: Client, method: string, json?: unknown, token?: string) =>
   w.send(at(of, `/${client.client_id}`), {
     method,
@@ -42,9 +46,6 @@ const assertOAuth = (
   status: number,
   error: string,
 ) => assert.deepEqual([answer.status, answer.body?.error], [status, error], answer.text);
-const settings = (of: TenantHandle, oauth_settings: Record<string, unknown>) =>
-  of.api('POST', `/account/${of.id}`, { oauth_settings });
-const logged = async (of: TenantHandle, type: string) => (await of.api('GET', `/log?query=type:${type}`)).results;
 
 // All requests come from one address.
 beforeEach(() => mongoose.connection.db!.collection('limits').deleteMany({}));
@@ -187,7 +188,7 @@ test('a device needs no redirect, and empty members say nothing', async () => {
   assert.deepEqual([answer.body.redirect_uris, answer.body.response_types], [[], []]);
   assert.ok(!('logo_uri' in answer.body));
   const form = { client_id: answer.body.client_id, client_secret: answer.body.client_secret, scope: 'openid' };
-  const code = await w.send(`${t.origin}/oauth/device/code`, { method: 'POST', form });
+  const code = await post(t, '/oauth/device/code', form);
   // client_secret_basic and client_secret_post are one to the server.
   assert.equal(code.status, 200, code.text);
 });
@@ -324,8 +325,7 @@ test('whatever it says, a stranger is a third party and opens nothing by itself'
   assert.ok(!('registration_token' in row));
 
   const { client_id, client_secret } = client;
-  const ask = (form: Record<string, string>) =>
-    w.send(`${t.origin}/oauth/token`, { method: 'POST', form: { client_id, client_secret, ...form } });
+  const ask = (form: Record<string, string>) => post(t, '/oauth/token', { client_id, client_secret, ...form });
   for (const audience of [t.audience, ORDERS])
     assertOAuth(await ask({ grant_type: 'client_credentials', audience }), 400, 'unauthorized_client');
   const user = await t.user();
@@ -409,7 +409,7 @@ test('the account can close registration', async () => {
   const client = await registered(of);
   const discovery = async () => (await w.send(`${of.origin}/.well-known/openid-configuration`)).body;
   assert.equal((await discovery()).registration_endpoint, at(of));
-  await settings(of, { dynamic_registration: 'off' });
+  await oauthSettings(of, { dynamic_registration: 'off' });
   assert.ok(!('registration_endpoint' in (await discovery())));
   assert.equal((await register(of, { redirect_uris: [REDIRECT] })).status, 404);
   assert.equal((await manage(of, client, 'GET')).status, 404);
@@ -418,7 +418,7 @@ test('the account can close registration', async () => {
 
 test('an initial access token lets in as many as it says, for as long as it says', async () => {
   const of = await w.tenant();
-  await settings(of, { dynamic_registration: 'token' });
+  await oauthSettings(of, { dynamic_registration: 'token' });
   const mint = (body: unknown = {}) => of.call('POST', '/client/initial-access-token', body);
   const good = { redirect_uris: [REDIRECT] };
   const anonymous = await register(of, good);
@@ -578,12 +578,11 @@ test('who registered and never came back is forgotten; one login is enough to st
   w.clock.advance({ seconds: 2 * DAY });
   assertOAuth(await manage(of, unused, 'GET'), 401, 'invalid_token');
   const form = {
-    client_id: unused.client_id,
-    client_secret: unused.client_secret,
+    ...credentialsOf(unused),
     grant_type: 'refresh_token',
     refresh_token: 'x',
   };
-  assertOAuth(await w.send(`${of.origin}/oauth/token`, { method: 'POST', form }), 401, 'invalid_client');
+  assertOAuth(await post(of, '/oauth/token', form), 401, 'invalid_client');
 
   assert.ok((await reapUnusedClients()) >= 1);
   const rows = mongoose.connection.db!.collection('clients');

@@ -8,32 +8,31 @@ import {
   type Agent,
   agent,
   type Client,
+  credentialsOf,
+  fieldOf,
   follow,
   formOf,
+  logIn,
+  ORDERS,
+  ordersApi,
+  type Page,
+  post,
+  refresh,
+  refused,
+  submit,
   type TenantHandle,
+  tokenRequest,
   type User,
+  userinfo,
   world,
-} from '../../kit/world.ts';
+} from '../../kit/index.ts';
 
 const w = await world();
-const ORDERS = 'https://orders.example.com';
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
-
-const post = (
-  t: { origin: string },
-  path: string,
-  form: Record<string, string>,
-  headers: Record<string, string> = {},
-) => w.send(`${t.origin}${path}`, { method: 'POST', form, headers });
-
-const idOf = (client: Client) => ({
-  client_id: client.client_id,
-  ...(client.token_endpoint_auth_method !== 'none' && { client_secret: client.client_secret }),
-});
 
 const start = async (t: { origin: string }, client: Client, more: Record<string, string> = {}) => {
   const answer = await post(t, '/oauth/device/code', {
-    ...idOf(client),
+    ...credentialsOf(client),
     scope: 'openid email offline_access',
     device_name: 'marcs-mbp (macOS)',
     ...more,
@@ -43,12 +42,7 @@ const start = async (t: { origin: string }, client: Client, more: Record<string,
 };
 
 const poll = (t: { origin: string }, client: Client, device_code: string, more: Record<string, string> = {}) =>
-  post(t, '/oauth/token', { grant_type: DEVICE, ...idOf(client), device_code, ...more });
-
-const refused = (answer: { status: number; body: { error: string; error_description: string } }) => {
-  assert.deepEqual(Object.keys(answer.body).sort(), ['error', 'error_description']);
-  return [answer.status, answer.body.error];
-};
+  tokenRequest(t, client, { grant_type: DEVICE, device_code, ...more });
 
 const television = (t: TenantHandle, fields: Record<string, unknown> = {}) =>
   t.client({
@@ -60,35 +54,14 @@ const television = (t: TenantHandle, fields: Record<string, unknown> = {}) =>
     ...fields,
   });
 
+const NOWHERE = 'http://nowhere.invalid';
+
 /** Goes to an address as a person does, and logs in where that is asked for. */
-async function open(t: TenantHandle, visit: Agent, address: string, user: User) {
-  const outside = 'http://nowhere.invalid';
-  const at = await follow(visit, await visit(address), outside);
-  if (!at.text.includes('name="password"')) return at;
-  const { action, csrf } = formOf(at);
-  return follow(
-    visit,
-    await visit(action, {
-      form: { csrf, email: user.email, password: user.password },
-      headers: { origin: t.origin },
-    }),
-    outside,
-  );
-}
+const open = async (visit: Agent, address: string, user: User) =>
+  logIn(visit, await follow(visit, await visit(address), NOWHERE), user, NOWHERE);
 
-const hidden = (text: string, name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(text)?.[1] ?? '';
-
-async function decide(t: TenantHandle, visit: Agent, page: { text: string; url: string }, decision: 'allow' | 'deny') {
-  const { action, csrf } = formOf(page);
-  return follow(
-    visit,
-    await visit(action, {
-      form: { csrf, device_code: hidden(page.text, 'device_code'), decision },
-      headers: { origin: t.origin },
-    }),
-    'http://nowhere.invalid',
-  );
-}
+const decide = async (visit: Agent, page: Page, decision: 'allow' | 'deny') =>
+  follow(visit, await submit(visit, page, { device_code: fieldOf(page, 'device_code'), decision }), NOWHERE);
 
 /** A JSON call of the tenant's own page, with the browser's cookies. */
 const callJson = async (
@@ -114,7 +87,7 @@ async function ready(fields: Record<string, unknown> = {}) {
 /** A browser that is logged in already. */
 async function loggedIn(t: TenantHandle, user: User): Promise<Agent> {
   const visit = agent();
-  await open(t, visit, `${t.origin}/confirm?user_code=BBBB-0000`, user);
+  await open(visit, `${t.origin}/confirm?user_code=BBBB-0000`, user);
   return visit;
 }
 
@@ -142,11 +115,11 @@ test('a person types the code, logs in, sees what asks, allows it, and the devic
   const typed = user_code.toLowerCase().replace('-', ' ');
   const { action } = { action: `${t.origin}/flow/device-code/confirm?user_code=${encodeURIComponent(typed)}` };
   assert.ok(activate.text.includes('action="/flow/device-code/confirm"'));
-  const confirm = await open(t, visit, action, user);
+  const confirm = await open(visit, action, user);
   assert.equal(confirm.status, 200, confirm.text);
   for (const shown of ['TV', 'marcs-mbp (macOS)', user.email, 'Only continue if you started this on your own device'])
     assert.ok(confirm.text.includes(shown), shown);
-  const done = await decide(t, visit, confirm, 'allow');
+  const done = await decide(visit, confirm, 'allow');
   assert.match(done.text, /Your device is connected/);
 
   const { status, body } = await poll(t, client, device_code);
@@ -155,13 +128,9 @@ test('a person types the code, logs in, sees what asks, allows it, and the devic
     [body.scope, decodeJwt(body.id_token).sub, decodeJwt(body.access_token).client_id],
     ['openid email offline_access', user.id, client.client_id],
   );
-  const info = await w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${body.access_token}` } });
+  const info = await userinfo(t, body.access_token);
   assert.equal(info.body.email, user.email);
-  const again = await post(t, '/oauth/token', {
-    grant_type: 'refresh_token',
-    ...idOf(client),
-    refresh_token: body.refresh_token,
-  });
+  const again = await refresh(t, client, body.refresh_token);
   assert.equal(again.status, 200, again.text);
   assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'invalid_grant'], 'single use');
   assert.equal((await t.api('GET', '/log?query=type:auth.device.approved')).results[0].user, user.id);
@@ -171,8 +140,8 @@ test('openid-client connects a device by discovery alone', async () => {
   const { t, client, user, visit } = await ready();
   const config = await t.discover({ client_id: client.client_id });
   const answer = await oidc.initiateDeviceAuthorization(config, { scope: 'openid email' });
-  const confirm = await open(t, visit, answer.verification_uri_complete!, user);
-  await decide(t, visit, confirm, 'allow');
+  const confirm = await open(visit, answer.verification_uri_complete!, user);
+  await decide(visit, confirm, 'allow');
   const tokens = await oidc.pollDeviceAuthorizationGrant(config, { ...answer, interval: 0.1 } as typeof answer);
   assert.equal(tokens.claims()?.sub, user.id);
   assert.equal((await oidc.fetchUserInfo(config, tokens.access_token, user.id)).email, user.email);
@@ -181,20 +150,21 @@ test('openid-client connects a device by discovery alone', async () => {
 test('the request may be JSON, the client confidential, the audience an Api; a name too long is refused', async () => {
   const { t, user, visit } = await ready();
   const client = await t.client();
-  await t.api('POST', '/api', { name: 'Orders', identifier: ORDERS, permissions: [{ value: 'read:orders' }] });
+  await ordersApi(t);
   const answer = await w.send(`${t.origin}/oauth/device/code`, {
     method: 'POST',
-    json: { ...idOf(client), scope: 'openid read:orders', audience: ORDERS },
+    json: { ...credentialsOf(client), scope: 'openid read:orders', audience: ORDERS },
   });
   assert.equal(answer.status, 200, answer.text);
   const { device_code, verification_uri_complete } = answer.body;
-  await decide(t, visit, await open(t, visit, verification_uri_complete, user), 'allow');
+  await decide(visit, await open(visit, verification_uri_complete, user), 'allow');
   const wrong = await poll(t, client, device_code, { resource: 'https://nowhere.example.com' });
   assert.deepEqual(refused(wrong), [400, 'invalid_target']);
   const { body } = await poll(t, client, device_code);
   assert.deepEqual([decodeJwt(body.access_token).aud, body.scope], [ORDERS, 'openid read:orders']);
 
-  const attempt = (form: Record<string, string>) => post(t, '/oauth/device/code', { ...idOf(client), ...form });
+  const attempt = (form: Record<string, string>) =>
+    post(t, '/oauth/device/code', { ...credentialsOf(client), ...form });
   assert.deepEqual(refused(await attempt({ device_name: 'x'.repeat(201) })), [400, 'invalid_request']);
   assert.deepEqual(refused(await attempt({ audience: 'https://nowhere.example.com' })), [400, 'invalid_target']);
   assert.deepEqual(refused(await attempt({ client_secret: 'wrong' })), [401, 'invalid_client']);
@@ -205,7 +175,7 @@ test('a client needs the grant type, at both endpoints', async () => {
   const { t, client } = await ready();
   const { device_code } = await start(t, client);
   const other = await television(t, { grant_types: ['refresh_token'] });
-  assert.deepEqual(refused(await post(t, '/oauth/device/code', idOf(other))), [400, 'unauthorized_client']);
+  assert.deepEqual(refused(await post(t, '/oauth/device/code', credentialsOf(other))), [400, 'unauthorized_client']);
   assert.deepEqual(refused(await poll(t, other, device_code)), [400, 'unauthorized_client']);
 });
 
@@ -230,7 +200,7 @@ test('a client without a secret gets so many codes from one address, and no more
   const { t, client } = await ready();
   const sibling = await television(t);
   const confidential = await television(t, { token_endpoint_auth_method: 'client_secret_post' });
-  const ask = (of: Client) => post(t, '/oauth/device/code', { ...idOf(of), scope: 'openid' });
+  const ask = (of: Client) => post(t, '/oauth/device/code', { ...credentialsOf(of), scope: 'openid' });
   const answers = await Promise.all(Array.from({ length: 110 }, () => ask(client)));
   assert.equal(answers.filter(({ status }) => status === 200).length, 100);
   const { status, body, headers } = await ask(client);
@@ -250,7 +220,7 @@ test('a code that nobody confirmed in time has expired, on the page and for the 
   const visit = await loggedIn(t, user);
   w.clock.advance({ seconds: 301 });
   assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'expired_token']);
-  const page = await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  const page = await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user);
   assert.equal(page.status, 400);
   assert.match(page.text, /This code is wrong or has expired/);
 });
@@ -258,7 +228,7 @@ test('a code that nobody confirmed in time has expired, on the page and for the 
 test('a code that was confirmed but not fetched in time has expired too', async () => {
   const { t, client, user, visit } = await ready();
   const { device_code, user_code } = await start(t, client);
-  await decide(t, visit, await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
+  await decide(visit, await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
   w.clock.advance({ seconds: 301 });
   assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'expired_token']);
 });
@@ -266,10 +236,10 @@ test('a code that was confirmed but not fetched in time has expired too', async 
 test('"Cancel" is the end of it: the device hears access_denied, and nobody can allow it afterwards', async () => {
   const { t, client, user, visit } = await ready();
   const { device_code, user_code } = await start(t, client);
-  const confirm = await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
-  assert.match((await decide(t, visit, confirm, 'deny')).text, /was not connected/);
+  const confirm = await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  assert.match((await decide(visit, confirm, 'deny')).text, /was not connected/);
   assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'access_denied']);
-  const again = await decide(t, visit, confirm, 'allow');
+  const again = await decide(visit, confirm, 'allow');
   assert.equal(again.status, 400);
   assert.match(again.text, /This code is wrong or has expired/);
   assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'access_denied']);
@@ -278,7 +248,7 @@ test('"Cancel" is the end of it: the device hears access_denied, and nobody can 
 test('of many who redeem one device code at once, one gets tokens', async () => {
   const { t, client, user, visit } = await ready();
   const { device_code, user_code } = await start(t, client);
-  await decide(t, visit, await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
+  await decide(visit, await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
   const answers = await Promise.all(Array.from({ length: 30 }, () => poll(t, client, device_code)));
   const won = answers.filter(({ status }) => status === 200);
   assert.equal(won.length, 1);
@@ -308,9 +278,9 @@ test('a device code is worth nothing to another client or another tenant, nor is
   const [neighbour, foreign] = [await television(t), await television(other)];
   const { device_code, user_code } = await start(t, client);
   const stranger = await other.user();
-  const page = await open(other, agent(), `${other.origin}/confirm?user_code=${user_code}`, stranger);
+  const page = await open(agent(), `${other.origin}/confirm?user_code=${user_code}`, stranger);
   assert.equal(page.status, 400);
-  await decide(t, visit, await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
+  await decide(visit, await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
   assert.deepEqual(refused(await poll(t, neighbour, device_code)), [400, 'invalid_grant']);
   assert.deepEqual(refused(await poll(other, foreign, device_code)), [400, 'invalid_grant']);
   assert.deepEqual(refused(await poll(t, client, 'nonsense')), [400, 'invalid_grant']);
@@ -324,7 +294,7 @@ test('a user who was suspended, or removed, or whose password changed, takes the
     const user = await t.user();
     const visit = agent();
     const { device_code, user_code } = await start(t, client);
-    await decide(t, visit, await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
+    await decide(visit, await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user), 'allow');
     return { user, device_code };
   };
   const suspended = await approved();
@@ -359,7 +329,7 @@ test('guessing codes ends in a pause, for that person; others go on', async () =
   const blocked = await callJson(t, visit, '/oauth/device/verify', { user_code });
   assert.equal(blocked.status, 429);
   assert.ok(Number(blocked.headers.get('retry-after')) > 0);
-  const page = await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  const page = await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user);
   assert.deepEqual([page.status, /Too many codes/.test(page.text)], [429, true]);
   const neighbour = await loggedIn(t, await t.user());
   assert.equal((await callJson(t, neighbour, '/oauth/device/verify', { user_code })).status, 200);
@@ -378,7 +348,7 @@ test('a third-party app’s scopes are named before they are allowed', async () 
   });
   const ask = async (who: Client) => {
     const { user_code } = await start(t, who, { audience: ORDERS, scope: 'openid email read:orders' });
-    return open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+    return open(visit, `${t.origin}/confirm?user_code=${user_code}`, user);
   };
   const page = await ask(client);
   for (const shown of ['See your email address', 'See your orders', 'Orders API']) assert.ok(page.text.includes(shown));
@@ -388,14 +358,14 @@ test('a third-party app’s scopes are named before they are allowed', async () 
 test('another person can be chosen, and the page is not for whoever is logged out', async () => {
   const { t, client, user, visit } = await ready();
   const { user_code, device_code } = await start(t, client);
-  const page = await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  const page = await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user);
   const href = /<a href="(\/authorize[^"]+)"/.exec(page.text)![1]!.replaceAll('&amp;', '&');
   const second = await t.user();
-  const swapped = await open(t, visit, `${t.origin}${href}`, second);
+  const swapped = await open(visit, `${t.origin}${href}`, second);
   assert.ok(swapped.text.includes(second.email) && !swapped.text.includes(user.email));
-  const stale = await decide(t, visit, page, 'allow');
+  const stale = await decide(visit, page, 'allow');
   assert.equal(stale.status, 403, 'the page of the first session');
-  await decide(t, visit, swapped, 'allow');
+  await decide(visit, swapped, 'allow');
   assert.equal(decodeJwt((await poll(t, client, device_code)).body.access_token).sub, second.id);
 });
 
@@ -415,9 +385,9 @@ test('a login comes back to this origin only', async () => {
 test('a form that did not come from the page decides nothing', async () => {
   const { t, client, user, visit } = await ready();
   const { user_code, device_code } = await start(t, client);
-  const page = await open(t, visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  const page = await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user);
   const { action, csrf } = formOf(page);
-  const form = { device_code: hidden(page.text, 'device_code'), decision: 'allow' };
+  const form = { device_code: fieldOf(page, 'device_code'), decision: 'allow' };
   const elsewhere = await visit(action, { form: { ...form, csrf }, headers: { origin: 'https://evil.example' } });
   const guessed = await visit(action, { form: { ...form, csrf: 'guess' }, headers: { origin: t.origin } });
   assert.deepEqual([elsewhere.status, guessed.status], [403, 403]);

@@ -2,39 +2,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
-import { type Client, type TenantHandle, type User, world } from '../../kit/world.ts';
+import {
+  type Client,
+  type Form,
+  ORDERS,
+  ordersApi,
+  passwordGrant,
+  refresh,
+  type TenantHandle,
+  type User,
+  userinfo,
+  world,
+} from '../../kit/index.ts';
 
 const w = await world();
-const ORDERS = 'https://orders.example.com';
 
-const token = (t: { origin: string }, form: Record<string, string>, headers: Record<string, string> = {}) =>
-  w.send(`${t.origin}/oauth/token`, { method: 'POST', form, headers });
-
-const secretsOf = (client: Client) => ({
-  client_id: client.client_id,
-  ...(client.token_endpoint_auth_method !== 'none' && { client_secret: client.client_secret }),
-});
-
-const login = (
-  t: { origin: string },
-  client: Client,
-  user: { email: string; password: string },
-  more: Record<string, string> = {},
-) =>
-  token(t, {
-    grant_type: 'password',
-    ...secretsOf(client),
-    username: user.email,
-    password: user.password,
-    scope: 'openid email offline_access',
-    ...more,
-  });
+const login = (t: TenantHandle, client: Client, user: { email: string; password: string }, more: Form = {}) =>
+  passwordGrant(t, client, user, { scope: 'openid email offline_access', ...more });
 
 const passwordClient = (t: TenantHandle, fields: Record<string, unknown> = {}) =>
   t.client({ grant_types: ['password', 'refresh_token'], callbacks: [], response_types: [], ...fields });
-
-const userinfo = (t: TenantHandle, accessToken: string) =>
-  w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${accessToken}` } });
 
 async function ready(fields: Record<string, unknown> = {}): Promise<{ t: TenantHandle; client: Client; user: User }> {
   const t = await w.tenant();
@@ -58,11 +45,7 @@ test('a password gets an access, an id and a refresh token, and each works', asy
     email: user.email,
     email_verified: false,
   });
-  const again = await token(t, {
-    grant_type: 'refresh_token',
-    ...secretsOf(client),
-    refresh_token: body.refresh_token,
-  });
+  const again = await refresh(t, client, body.refresh_token);
   assert.equal(again.status, 200, again.text);
   assert.equal((await userinfo(t, again.body.access_token)).status, 200);
   assert.equal(decodeJwt(again.body.id_token).sub, user.id);
@@ -83,17 +66,13 @@ test('without openid no id token, without offline_access (or the right to it) no
 
 test('an audience gives a token for that Api, with its scopes and no others of its kind, and the refresh keeps it', async () => {
   const { t, client, user } = await ready();
-  await t.api('POST', '/api', { name: 'Orders', identifier: ORDERS, permissions: [{ value: 'read:orders' }] });
+  await ordersApi(t);
   const { body } = await login(t, client, user, {
     audience: ORDERS,
     scope: 'openid offline_access read:orders drop:tables',
   });
   assert.deepEqual([decodeJwt(body.access_token).aud, body.scope], [ORDERS, 'openid read:orders']);
-  const again = await token(t, {
-    grant_type: 'refresh_token',
-    ...secretsOf(client),
-    refresh_token: body.refresh_token,
-  });
+  const again = await refresh(t, client, body.refresh_token);
   assert.equal(decodeJwt(again.body.access_token).aud, ORDERS);
   assert.equal(decodeJwt(again.body.access_token).scope, 'openid read:orders');
 
@@ -210,7 +189,7 @@ test('a suspended user is told so, only with the right password, and loses what 
   assert.deepEqual(answer.body, { error: 'invalid_grant', error_description: 'user is suspended' });
   assert.deepEqual((await login(t, client, { ...user, password: 'wrong' })).body, REFUSED);
   assert.equal((await userinfo(t, access_token)).status, 401);
-  const refreshed = await token(t, { grant_type: 'refresh_token', ...secretsOf(client), refresh_token });
+  const refreshed = await refresh(t, client, refresh_token);
   assert.equal(refreshed.body.error, 'invalid_grant');
 });
 

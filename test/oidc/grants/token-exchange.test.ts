@@ -1,7 +1,5 @@
 /** Token exchange (RFC 8693): whom we believe, what we make of it, and what nobody gets out of it. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import {
   type CryptoKey,
@@ -14,10 +12,22 @@ import {
   SignJWT,
 } from 'jose';
 import { isPublicAddress, safeFetch } from '../../../src/connections/safe-fetch.ts';
-import { type Client, type TenantHandle, tokensOf, world } from '../../kit/world.ts';
+import {
+  type Client,
+  introspect,
+  listen,
+  ORDERS,
+  ordersApi,
+  refused,
+  revoke,
+  type TenantHandle,
+  tokenRequest,
+  tokensOf,
+  userinfo,
+  world,
+} from '../../kit/index.ts';
 
 const w = await world();
-const ORDERS = 'https://orders.example.com';
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const TYPE = 'urn:ietf:params:oauth:token-type:';
 
@@ -31,7 +41,8 @@ async function issuer() {
     fetches: 0,
     answer: undefined as undefined | (() => [number, string, Form?]),
   };
-  const server = createServer(async (_request, response) => {
+  const { origin, serve } = await listen();
+  serve(async (_request, response) => {
     state.fetches += 1;
     const keys = await Promise.all(
       state.keys.map(async ({ kid, key }) => ({ ...(await exportJWK(key.publicKey)), kid, alg: 'ES256' })),
@@ -39,12 +50,6 @@ async function issuer() {
     const [status, body, headers = {}] = state.answer?.() ?? [200, JSON.stringify({ keys })];
     response.writeHead(status, headers).end(body);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  w.closers.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     iss: origin,
     jwks: `${origin}/keys`,
@@ -66,18 +71,8 @@ async function issuer() {
 }
 type Issuer = Awaited<ReturnType<typeof issuer>>;
 
-const idOf = (client: Client) => ({
-  client_id: client.client_id,
-  ...(client.token_endpoint_auth_method !== 'none' && { client_secret: client.client_secret }),
-});
-
 const exchange = (t: { origin: string }, client: Client, subject_token: string, more: Form = {}) =>
-  w.send(`${t.origin}/oauth/token`, {
-    method: 'POST',
-    form: { grant_type: EXCHANGE, ...idOf(client), subject_token, subject_token_type: `${TYPE}jwt`, ...more },
-  });
-
-const refused = (answer: { status: number; body: { error: string } }) => [answer.status, answer.body.error];
+  tokenRequest(t, client, { grant_type: EXCHANGE, subject_token, subject_token_type: `${TYPE}jwt`, ...more });
 
 const trust = (t: TenantHandle, other: Issuer, fields: Record<string, unknown> = {}) =>
   t.api('POST', '/connection', {
@@ -93,11 +88,7 @@ async function ready(fields: Record<string, unknown> = {}) {
   const t = await w.tenant();
   const other = await issuer();
   const connection = await trust(t, other, fields);
-  await t.api('POST', '/api', {
-    name: 'Orders',
-    identifier: ORDERS,
-    permissions: [{ value: 'read:orders' }, { value: 'create:orders' }],
-  });
+  await ordersApi(t);
   return { t, other, connection, client: await t.client() };
 }
 
@@ -131,12 +122,9 @@ describe('a token of an issuer that the tenant trusts', () => {
     const { body } = await exchange(t, client, await other.token());
     assert.equal(decodeJwt(body.access_token).aud, `${t.origin}/userinfo`);
     assert.equal(body.scope, undefined);
-    const info = await w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${body.access_token}` } });
+    const info = await userinfo(t, body.access_token);
     assert.ok([401, 403].includes(info.status));
-    const about = await w.send(`${t.origin}/oauth/introspect`, {
-      method: 'POST',
-      form: { ...idOf(client), token: body.access_token },
-    });
+    const about = await introspect(t, client, body.access_token);
     assert.deepEqual([about.body.active, about.body.sub], [true, 'ext|7']);
   });
 
@@ -358,14 +346,9 @@ describe('the issuer’s keys', () => {
   });
 
   test('that take too long are given up', async () => {
-    const server = createServer(() => {});
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    w.closers.push(async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    });
-    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    await assert.rejects(safeFetch(address, { production: false, timeoutSeconds: 0.2 }), /abort|timeout/i);
+    const { origin, serve } = await listen();
+    serve(() => {});
+    await assert.rejects(safeFetch(origin, { production: false, timeoutSeconds: 0.2 }), /abort|timeout/i);
   });
 });
 
@@ -415,10 +398,7 @@ describe('a token of our own', () => {
     assert.deepEqual([claims.sub, claims.client_id, claims.act], [user.id, first.client_id, { sub: first.client_id }]);
     const two = (await exchange(t, second, one, { ...access, ...(await actor(second)) })).body.access_token;
     assert.deepEqual(decodeJwt(two).act, { sub: second.client_id, act: { sub: first.client_id } });
-    const about = await w.send(`${t.origin}/oauth/introspect`, {
-      method: 'POST',
-      form: { ...idOf(second), token: two },
-    });
+    const about = await introspect(t, second, two);
     assert.equal(about.body.active, true);
     const stolen = await exchange(t, second, token, { ...access, ...(await actor(first)) });
     assert.deepEqual(refused(stolen), [401, 'invalid_request'], 'another client’s actor token');
@@ -437,7 +417,7 @@ describe('a token of our own', () => {
     const machine = await t.machineToken(client, ORDERS);
     assert.deepEqual(refused(await exchange(t, client, machine, access)), rejected, 'nobody’s token');
     const derived = (await exchange(t, client, token, access)).body.access_token;
-    await w.send(`${t.origin}/oauth/revoke`, { method: 'POST', form: { ...idOf(client), token } });
+    await revoke(t, client, token);
     assert.deepEqual(refused(await exchange(t, client, token, access)), rejected, 'revoked');
     w.clock.advance({ seconds: 1801 });
     assert.deepEqual(refused(await exchange(t, client, derived, access)), rejected, 'expired');
@@ -452,7 +432,7 @@ describe('a token of our own', () => {
     const user = await t.user();
     const { tokens } = await tokensOf(t, client, user, { scope: 'openid email profile' });
     const { body } = await exchange(t, client, tokens.access_token, { ...access, scope: 'openid email' });
-    const info = await w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${body.access_token}` } });
+    const info = await userinfo(t, body.access_token);
     assert.deepEqual(info.body, { sub: user.id, email: user.email, email_verified: false });
   });
 

@@ -3,18 +3,29 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import {
+  type Agent,
+  agent,
   arrive,
   authorizeUrl,
+  type Client,
   clientKey,
+  credentialsOf,
+  follow,
+  formOf,
+  introspect,
+  oauthSettings,
   ordersApi,
+  post,
   push,
+  REDIRECT,
   redeem,
   requestObject,
   requestOf,
-  settings,
+  signIn,
   tokenRequest,
-} from '../../kit/authorization.ts';
-import { type Agent, agent, type Client, follow, formOf, REDIRECT, signIn, type User, world } from '../../kit/world.ts';
+  type User,
+  world,
+} from '../../kit/index.ts';
 
 const w = await world();
 
@@ -30,7 +41,7 @@ const json = (...details: object[]) => JSON.stringify(details);
 
 async function rich(client: Record<string, unknown> = {}) {
   const t = await w.tenant();
-  await settings(t, {
+  await oauthSettings(t, {
     authorization_details_types: ['payment_initiation', 'account_information'],
     request_objects: true,
   });
@@ -63,26 +74,21 @@ async function granted(r: Rich, details: string, visit = agent()) {
   const landed = await signIn(visit, url, r.user);
   return { code: landed.searchParams.get('code')!, verifier };
 }
-const introspect = (r: Rich, token: string) =>
-  w.send(`${r.t.origin}/oauth/introspect`, {
-    method: 'POST',
-    form: { token, client_id: r.client.client_id, client_secret: r.client.client_secret },
-  });
 
 test('what the user allowed is in the answer, in the token, in introspection and in refreshed tokens', async () => {
   const r = await rich();
   const document = (await w.send(`${r.t.origin}/.well-known/openid-configuration`)).body;
   assert.deepEqual(document.authorization_details_types_supported, ['payment_initiation', 'account_information']);
-  const { body, status, text } = await redeem(w, r.t, r.client, await granted(r, json(payment, account)));
+  const { body, status, text } = await redeem(r.t, r.client, await granted(r, json(payment, account)));
   assert.equal(status, 200, text);
-  const refreshed = await tokenRequest(w, r.t, r.client, {
+  const refreshed = await tokenRequest(r.t, r.client, {
     grant_type: 'refresh_token',
     refresh_token: body.refresh_token,
   });
   for (const tokens of [body, refreshed.body]) {
     assert.deepEqual(tokens.authorization_details, [payment, account]);
     assert.deepEqual(decodeJwt(tokens.access_token).authorization_details, [payment, account]);
-    const state = (await introspect(r, tokens.access_token)).body;
+    const state = (await introspect(r.t, r.client, tokens.access_token)).body;
     assert.deepEqual([state.active, state.authorization_details], [true, [payment, account]]);
   }
 });
@@ -115,7 +121,7 @@ test('everybody is asked, each time, also for the tenant’s own apps; whoever s
   // Without details nobody is asked, and what was allowed once is not in that token.
   const { verifier, parameters } = requestOf(r.client, { audience: r.api });
   const { code } = await arrive(authorizeUrl(r.t, parameters), visit);
-  const { body } = await redeem(w, r.t, r.client, { code: code!, verifier });
+  const { body } = await redeem(r.t, r.client, { code: code!, verifier });
   assert.equal(body.authorization_details, undefined);
   assert.equal(decodeJwt(body.access_token).authorization_details, undefined);
 });
@@ -132,14 +138,13 @@ test('a token request may ask for less, never for more', async () => {
   const r = await rich();
   const visit = agent();
   const less = { ...payment, actions: ['status'] };
-  const { body } = await redeem(w, r.t, r.client, {
-    ...(await granted(r, json(payment, account), visit)),
+  const { body } = await redeem(r.t, r.client, await granted(r, json(payment, account), visit), {
     authorization_details: json(less),
     resource: r.api,
   });
   assert.deepEqual(body.authorization_details, [less]);
   const refresh = (refresh_token: string, details: string) =>
-    tokenRequest(w, r.t, r.client, {
+    tokenRequest(r.t, r.client, {
       grant_type: 'refresh_token',
       refresh_token,
       authorization_details: details,
@@ -166,14 +171,14 @@ test('a token request may ask for less, never for more', async () => {
   const again = await refresh(refresh_token, json(less));
   assert.equal(again.status, 200, 'what was refused has not used the token up');
   const code = await granted(r, json(account), visit);
-  const refused = await redeem(w, r.t, r.client, { ...code, authorization_details: json(payment), resource: r.api });
+  const refused = await redeem(r.t, r.client, code, { authorization_details: json(payment), resource: r.api });
   assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_authorization_details']);
 });
 
 test('only known types are taken, well-formed and of a size that tokens can carry', async () => {
   const r = await rich();
   const other = await w.tenant();
-  await settings(other, { authorization_details_types: ['theirs'] });
+  await oauthSettings(other, { authorization_details_types: ['theirs'] });
   for (const details of [
     json({ type: 'theirs' }),
     json({ type: 'toString' }),
@@ -188,7 +193,7 @@ test('only known types are taken, well-formed and of a size that tokens can carr
   ]) {
     const { url, parameters } = ask(r, details);
     assert.equal((await arrive(url)).error, 'invalid_authorization_details', details.slice(0, 80));
-    assert.equal((await push(w, r.t, r.client, parameters)).body.error, 'invalid_authorization_details');
+    assert.equal((await push(r.t, r.client, parameters)).body.error, 'invalid_authorization_details');
   }
   // The API that the token is for has to be named: the details are for it to read.
   const { parameters } = ask(r, json(payment));
@@ -204,7 +209,7 @@ test('they come pushed and signed as well', async () => {
   const signed = await requestObject(r.t, r.client, key, { ...parameters, authorization_details: [payment] });
   const pushed = async (form: Record<string, string>) => ({
     client_id: r.client.client_id,
-    request_uri: (await push(w, r.t, r.client, form)).body.request_uri as string,
+    request_uri: (await push(r.t, r.client, form)).body.request_uri as string,
   });
   for (const sent of [
     await pushed(parameters),
@@ -212,7 +217,7 @@ test('they come pushed and signed as well', async () => {
     { client_id: r.client.client_id, request: signed },
   ]) {
     const landed = await signIn(visit, authorizeUrl(r.t, sent), r.user);
-    const { body } = await redeem(w, r.t, r.client, { code: landed.searchParams.get('code')!, verifier });
+    const { body } = await redeem(r.t, r.client, { code: landed.searchParams.get('code')!, verifier });
     assert.deepEqual(body.authorization_details, [payment]);
   }
 });
@@ -226,31 +231,28 @@ test('nobody gets them without a user who was asked', async () => {
     { grant_type: 'client_credentials' },
     { grant_type: 'password', username: r.user.email, password: r.user.password },
   ]) {
-    const refused = await tokenRequest(w, r.t, password, { ...grant, ...form } as Record<string, string>);
+    const refused = await tokenRequest(r.t, password, { ...grant, ...form } as Record<string, string>);
     assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_authorization_details'], grant.grant_type);
   }
-  const started = await w.send(`${r.t.origin}/oauth/device/code`, {
-    method: 'POST',
-    form: { client_id: password.client_id, client_secret: password.client_secret, ...form },
-  });
+  const started = await post(r.t, '/oauth/device/code', { ...credentialsOf(password), ...form });
   assert.deepEqual([started.status, started.body.error], [400, 'invalid_authorization_details']);
 });
 
 test('an account without types refuses them, and drops what it granted when a type goes', async () => {
   const r = await rich();
   const code = await granted(r, json(payment, account));
-  const { body } = await redeem(w, r.t, r.client, code);
-  await settings(r.t, { authorization_details_types: ['account_information'] });
+  const { body } = await redeem(r.t, r.client, code);
+  await oauthSettings(r.t, { authorization_details_types: ['account_information'] });
   const refresh = (refresh_token: string) =>
-    tokenRequest(w, r.t, r.client, { grant_type: 'refresh_token', refresh_token });
+    tokenRequest(r.t, r.client, { grant_type: 'refresh_token', refresh_token });
   const narrowed = await refresh(body.refresh_token);
   assert.deepEqual(narrowed.body.authorization_details, [account]);
-  await settings(r.t, { authorization_details_types: [] });
+  await oauthSettings(r.t, { authorization_details_types: [] });
   const bare = await refresh(narrowed.body.refresh_token);
   assert.deepEqual([bare.status, bare.body.authorization_details], [200, undefined]);
   const document = (await w.send(`${r.t.origin}/.well-known/openid-configuration`)).body;
   assert.equal(document.authorization_details_types_supported, undefined);
   const { url, parameters } = ask(r, json(payment));
   assert.equal((await arrive(url)).error, 'invalid_authorization_details');
-  assert.equal((await push(w, r.t, r.client as Client, parameters)).body.error, 'invalid_authorization_details');
+  assert.equal((await push(r.t, r.client as Client, parameters)).body.error, 'invalid_authorization_details');
 });

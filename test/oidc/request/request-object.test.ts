@@ -6,18 +6,26 @@ import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, jwtVerify, SignJWT, U
 import mongoose from 'mongoose';
 import * as oidc from 'openid-client';
 import {
+  agent,
   arrive,
   authorizeUrl,
+  bearer,
+  type Client,
   type ClientKey,
   clientKey,
+  oauthSettings,
   ordersApi,
+  post,
   push,
+  REDIRECT,
   redeem,
   requestObject,
   requestOf,
-  settings,
-} from '../../kit/authorization.ts';
-import { agent, type Client, REDIRECT, signIn, type TenantHandle, tokensOf, world } from '../../kit/world.ts';
+  signIn,
+  type TenantHandle,
+  tokensOf,
+  world,
+} from '../../kit/index.ts';
 
 const w = await world();
 const discovery = async (t: { origin: string }) =>
@@ -38,7 +46,7 @@ const pushFrom = (localAddress: string, t: { origin: string }, client: Client, f
 /** A tenant that takes signed requests, a user, and a client with a key. */
 async function signing(alg = 'ES256', fields: Record<string, unknown> = {}) {
   const t = await w.tenant();
-  await settings(t, { request_objects: true });
+  await oauthSettings(t, { request_objects: true });
   const key = await clientKey(alg);
   return { t, key, client: await t.client({ jwks: key.jwks, ...fields }), user: await t.user() };
 }
@@ -77,7 +85,7 @@ describe('a signed request', () => {
       });
       const url = signedUrl(t, client, await requestObject(t, client, key, parameters));
       const code = (await signIn(agent(), url, user)).searchParams.get('code')!;
-      const { body } = await redeem(w, t, client, { code, verifier });
+      const { body } = await redeem(t, client, { code, verifier });
       assert.equal(decodeJwt(body.access_token).aud, api.identifier, name);
       assert.equal(decodeJwt(body.access_token).scope, 'openid read:orders');
       assert.ok(body.refresh_token, name);
@@ -106,7 +114,7 @@ describe('a signed request', () => {
       user,
     );
     assert.equal(landed.searchParams.get('state'), 'signed');
-    const { body } = await redeem(w, t, client, { code: landed.searchParams.get('code')!, verifier });
+    const { body } = await redeem(t, client, { code: landed.searchParams.get('code')!, verifier });
     assert.equal(body.scope, 'openid');
     assert.equal(decodeJwt(body.id_token).nonce, undefined);
     // What the object lacks is lacking, however much of it there is outside.
@@ -178,18 +186,18 @@ describe('a signed request', () => {
   test('may be pushed too, and must be where the client says so', async () => {
     const { t, key, client, user } = await signing('PS256', { require_signed_request_object: true });
     const { verifier, parameters } = requestOf(client, { scope: 'openid offline_access' });
-    const plain = await push(w, t, client, parameters);
+    const plain = await push(t, client, parameters);
     assert.deepEqual([plain.status, plain.body.error], [400, 'invalid_request']);
     assert.equal((await arrive(authorizeUrl(t, parameters))).error, 'invalid_request');
-    const forged = await push(w, t, client, { request: new UnsecuredJWT(parameters).encode() });
+    const forged = await push(t, client, { request: new UnsecuredJWT(parameters).encode() });
     assert.deepEqual([forged.status, forged.body.error], [400, 'invalid_request_object']);
 
     const request = await requestObject(t, client, key, parameters);
-    const { body, status } = await push(w, t, client, { request, scope: 'openid email' });
+    const { body, status } = await push(t, client, { request, scope: 'openid email' });
     assert.equal(status, 201);
     const url = authorizeUrl(t, { client_id: client.client_id, request_uri: body.request_uri });
     const code = (await signIn(agent(), url, user)).searchParams.get('code')!;
-    const tokens = await redeem(w, t, client, { code, verifier });
+    const tokens = await redeem(t, client, { code, verifier });
     assert.equal(tokens.body.scope, 'openid offline_access');
     assert.ok(tokens.body.refresh_token);
   });
@@ -207,8 +215,8 @@ describe('a signed request', () => {
     const request = await requestObject(t, client, key, parameters);
     assert.equal((await arrive(signedUrl(t, client, request, parameters))).error, 'request_not_supported');
     assert.equal((await arrive(authorizeUrl(t, requestOf(strict).parameters))).error, 'invalid_request');
-    assert.equal((await push(w, t, strict, requestOf(strict).parameters)).body.error, 'invalid_request');
-    await settings(t, { request_objects: true });
+    assert.equal((await push(t, strict, requestOf(strict).parameters)).body.error, 'invalid_request');
+    await oauthSettings(t, { request_objects: true });
     assert.equal((await discovery(t)).request_parameter_supported, true);
     assert.equal((await arrive(signedUrl(t, client, request))).status, 200);
   });
@@ -245,7 +253,7 @@ describe('a pushed request', () => {
     const t = await w.tenant();
     const [client, user] = [await t.client(), await t.user()];
     const { parameters } = requestOf(client);
-    const { body } = await push(w, t, client, parameters);
+    const { body } = await push(t, client, parameters);
     // Browsers that are logged in, each with a login of its own to come back from.
     const visits = await Promise.all(
       [1, 2, 3].map(async () => {
@@ -266,7 +274,7 @@ describe('a pushed request', () => {
   test('starts logins for a minute, and is used up by the first of them however late it ends', async () => {
     const t = await w.tenant();
     const [client, user] = [await t.client(), await t.user()];
-    const { body } = await push(w, t, client, requestOf(client).parameters);
+    const { body } = await push(t, client, requestOf(client).parameters);
     assert.equal(body.expires_in, 60);
     const [slow, slower] = [agent(), agent()];
     const open = await Promise.all([slow, slower].map((visit) => arrive(use(t, client, body.request_uri), visit)));
@@ -283,7 +291,7 @@ describe('a pushed request', () => {
   test('is its own client’s and its own tenant’s', async () => {
     const [t, other] = [await w.tenant(), await w.tenant()];
     const [client, stranger, foreign] = [await t.client(), await t.client(), await other.client()];
-    const { body } = await push(w, t, client, requestOf(client).parameters);
+    const { body } = await push(t, client, requestOf(client).parameters);
     for (const [where, who] of [
       [t, stranger],
       [other, foreign],
@@ -304,9 +312,8 @@ describe('a pushed request', () => {
     const [client, stranger] = [await t.client(), await t.client()];
     const { parameters } = requestOf(client);
     const form = { ...parameters, client_secret: client.client_secret };
-    const post = (body: Record<string, string>) =>
-      w.send(`${t.origin}/oauth/par`, { method: 'POST', form: body as never });
-    const { body } = await push(w, t, client, parameters);
+    const pushed = (body: Record<string, string>) => post(t, '/oauth/par', body);
+    const { body } = await push(t, client, parameters);
     const cases: [Record<string, string>, number, string][] = [
       [parameters, 401, 'invalid_client'],
       [{ ...form, client_secret: stranger.client_secret }, 401, 'invalid_client'],
@@ -315,7 +322,7 @@ describe('a pushed request', () => {
       [{ ...form, response_type: 'token' }, 400, 'unsupported_response_type'],
     ];
     for (const [sent, status, error] of cases) {
-      const answer = await post(sent);
+      const answer = await pushed(sent);
       assert.deepEqual([answer.status, answer.body.error], [status, error]);
     }
   });
@@ -326,37 +333,37 @@ describe('a pushed request', () => {
     const [client, sibling, confidential] = [await t.client(open), await t.client(open), await t.client()];
     const { parameters } = requestOf(client);
     const many = (count: number) =>
-      Promise.all(Array.from({ length: count }, () => push(w, t, client, parameters).then(({ status }) => status)));
+      Promise.all(Array.from({ length: count }, () => push(t, client, parameters).then(({ status }) => status)));
     // What is refused anyhow leaves nothing here, and costs nothing.
     for (let refused = 0; refused < 3; refused++)
-      assert.equal((await push(w, t, client, { ...parameters, response_type: 'token' })).status, 400);
+      assert.equal((await push(t, client, { ...parameters, response_type: 'token' })).status, 400);
     const statuses = [...(await many(155)), ...(await many(155))];
     assert.equal(statuses.filter((status) => status === 201).length, 300);
     assert.equal(statuses.filter((status) => status === 429).length, 10);
     const rows = mongoose.connection.db!.collection('protocol');
     assert.equal(await rows.countDocuments({ account: t.id, kind: 'PushedAuthorizationRequest' }), 300);
 
-    const { status, body, headers } = await push(w, t, client, parameters);
+    const { status, body, headers } = await push(t, client, parameters);
     assert.deepEqual([status, body.error], [429, 'invalid_request']);
     assert.deepEqual(Object.keys(body), ['error', 'error_description']);
     const wait = Number(headers.get('retry-after'));
     assert.ok(wait > 0 && wait <= 300, `${wait} s`);
     assert.equal(headers.get('cache-control'), 'no-store');
 
-    const disguised = await push(w, t, client, parameters, { 'x-forwarded-for': '198.51.100.7' });
+    const disguised = await push(t, client, parameters, { 'x-forwarded-for': '198.51.100.7' });
     assert.equal(disguised.status, 429, 'nobody says himself where he is');
     assert.equal(await pushFrom('127.0.0.2', t, client, parameters), 201, 'another address');
-    assert.equal((await push(w, t, sibling, requestOf(sibling).parameters)).status, 201, 'another client');
+    assert.equal((await push(t, sibling, requestOf(sibling).parameters)).status, 201, 'another client');
     const foreign = await other.client(open);
-    assert.equal((await push(w, other, foreign, requestOf(foreign).parameters)).status, 201, 'another tenant');
+    assert.equal((await push(other, foreign, requestOf(foreign).parameters)).status, 201, 'another tenant');
     const counters = mongoose.connection.db!.collection('limits');
     const before = await counters.find().sort({ _id: 1 }).toArray();
-    assert.equal((await push(w, t, confidential, requestOf(confidential).parameters)).status, 201);
+    assert.equal((await push(t, confidential, requestOf(confidential).parameters)).status, 201);
     assert.deepEqual(await counters.find().sort({ _id: 1 }).toArray(), before, 'who has a secret is not counted');
     assert.equal((await arrive(authorizeUrl(t, parameters))).status, 200, 'logins go on in the open');
 
     w.clock.advance({ seconds: wait + 1 });
-    assert.equal((await push(w, t, client, parameters)).status, 201);
+    assert.equal((await push(t, client, parameters)).status, 201);
   });
 
   test('is the only way in where the account or the client says so', async () => {
@@ -369,19 +376,19 @@ describe('a pushed request', () => {
     assert.equal((await discovery(t)).require_pushed_authorization_requests, undefined);
     assert.equal((await arrive(authorizeUrl(t, requestOf(free).parameters))).status, 200);
     assert.equal((await arrive(authorizeUrl(t, requestOf(strict).parameters))).error, 'invalid_request');
-    await settings(t, { require_pushed_authorization_requests: true });
+    await oauthSettings(t, { require_pushed_authorization_requests: true });
     assert.equal((await discovery(t)).require_pushed_authorization_requests, true);
     const visit = agent();
     for (const client of [free, strict]) {
       const { parameters } = requestOf(client);
       assert.equal((await arrive(authorizeUrl(t, parameters))).error, 'invalid_request');
-      const { body } = await push(w, t, client, parameters);
+      const { body } = await push(t, client, parameters);
       assert.ok((await signIn(visit, use(t, client, body.request_uri), user)).searchParams.get('code'));
     }
     // Our own pages go on logging people in: /activate asks who is there by way of /authorize.
     const activate = await arrive(`${t.origin}/activate`, agent());
     assert.equal(activate.status, 200);
-    await settings(t, { require_pushed_authorization_requests: false });
+    await oauthSettings(t, { require_pushed_authorization_requests: false });
     assert.equal((await arrive(authorizeUrl(t, requestOf(free).parameters))).status, 200);
   });
 });
@@ -389,7 +396,7 @@ describe('a pushed request', () => {
 describe('an answer as a JWT (JARM)', () => {
   async function answering() {
     const t = await w.tenant();
-    await settings(t, { jwt_response_modes: true });
+    await oauthSettings(t, { jwt_response_modes: true });
     return { t, client: await t.client(), user: await t.user() };
   }
 
@@ -478,7 +485,7 @@ test('userinfo is a JWT for a client that wants it so, and openid-client verifie
   for (const alg of algorithms) {
     const client = await t.client({ userinfo_signed_response_alg: alg });
     const { tokens, config } = await tokensOf(t, client, user, { scope: 'openid email' }, visit);
-    const headers = { authorization: `Bearer ${tokens.access_token}` };
+    const headers = bearer(tokens.access_token);
     const answer = await w.send(`${t.origin}/userinfo`, { headers });
     assert.match(answer.headers.get('content-type') ?? '', /^application\/jwt/);
     const keys = createLocalJWKSet((await w.send(`${t.origin}/.well-known/jwks.json`)).body);
@@ -492,7 +499,7 @@ test('userinfo is a JWT for a client that wants it so, and openid-client verifie
   }
   const others = await tokensOf(t, plain, user, { scope: 'openid email' }, visit);
   const json = await w.send(`${t.origin}/userinfo`, {
-    headers: { authorization: `Bearer ${others.tokens.access_token}` },
+    headers: bearer(others.tokens.access_token),
   });
   assert.match(json.headers.get('content-type') ?? '', /^application\/json/);
 });

@@ -1,28 +1,35 @@
 /** Authorization responses that are pages: silent renewal in an iframe, login in a popup, and forms that post themselves. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import type { Page } from 'playwright-core';
-import { settings } from '../../kit/authorization.ts';
 import { browsers } from '../../kit/browser.ts';
-import { agent, type Client, follow, REDIRECT, signIn, type TenantHandle, type User, world } from '../../kit/world.ts';
+import {
+  agent,
+  type Client,
+  follow,
+  listen,
+  oauthSettings,
+  REDIRECT,
+  signIn,
+  type TenantHandle,
+  type User,
+  world,
+} from '../../kit/index.ts';
 
 const w = await world();
 const visit = browsers();
 
-/** Listens as browser SDKs do. A refused frame loads too: the browser's own error page. */
+/** Listens as browser SDKs do. */
 const APP = `<!doctype html><title>App</title><h1>App</h1><script>
 const heard = (origin) => new Promise((resolve) => addEventListener('message', (event) => {
   if (event.origin === origin && event.data?.type === 'authorization_response') resolve(event.data);
 }));
 const inFrame = (url, origin) => {
   const frame = document.createElement('iframe');
-  const settled = new Promise((resolve) => frame.addEventListener('load', () => setTimeout(resolve, 300, null)));
   frame.src = url;
   document.body.append(frame);
-  return Promise.race([heard(origin), settled]);
+  return heard(origin);
 };
 const inPopup = (url, origin) => {
   open(url, 'login', 'width=400,height=600');
@@ -35,7 +42,8 @@ type Received = { posts: URLSearchParams[]; addresses: URL[] };
 /** A browser app's own server: an empty page to run things in, and an address that says what it was sent. */
 async function appServer() {
   const received: Received = { posts: [], addresses: [] };
-  const server = createServer(async (request, response) => {
+  const { port, serve } = await listen();
+  serve(async (request, response) => {
     const url = new URL(request.url ?? '/', 'http://app.invalid');
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -45,12 +53,7 @@ async function appServer() {
     received.addresses.push(url);
     response.writeHead(200, { 'content-type': 'text/html' }).end(APP);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  w.closers.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return { port: (server.address() as AddressInfo).port, received };
+  return { port, received };
 }
 
 const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
@@ -75,9 +78,12 @@ async function logIn(page: Page, url: string, user: User) {
 
 type Message = { type: string; response: Record<string, string> };
 
-/** `null` when nothing came before the frame had loaded and settled. */
-const inFrame = (page: Page, url: string, from: string) =>
-  page.evaluate<Message | null>(`inFrame(${JSON.stringify(url)}, ${JSON.stringify(from)})`);
+/** `null` when the browser refuses to show the frame, which it says in its console. */
+const inFrame = (page: Page, url: string, from: string): Promise<Message | null> =>
+  Promise.race([
+    page.evaluate<Message>(`inFrame(${JSON.stringify(url)}, ${JSON.stringify(from)})`),
+    page.waitForEvent('console', (line) => line.text().includes('frame-ancestors')).then(() => null),
+  ]);
 
 test('a browser app renews silently in an iframe, and learns when there is no session', async () => {
   const t = await w.tenant();
@@ -316,7 +322,7 @@ async function opened(t: TenantHandle, client: Client, jwt: string) {
 
 test('answers as JWTs are on our pages too: words, policy, frames, and errors', async () => {
   const t = await w.tenant();
-  await settings(t, { jwt_response_modes: true });
+  await oauthSettings(t, { jwt_response_modes: true });
   const client = await t.client({
     callbacks: [REDIRECT, 'com.example.app:/callback'],
     web_origins: ['https://portal.example.com'],
@@ -382,7 +388,7 @@ test('where an account does not answer as JWTs, no page does', async () => {
 
 test('a form and a message with a JWT reach the app, and no other origin frames the message', async () => {
   const t = await w.tenant();
-  await settings(t, { jwt_response_modes: true });
+  await oauthSettings(t, { jwt_response_modes: true });
   const user = await t.user();
   const { port, received } = await appServer();
   const { port: elsewhere } = await appServer();

@@ -1,7 +1,7 @@
 /** The session cookie of a server that people reach over TLS. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { follow, formOf, REDIRECT, world } from '../../kit/world.ts';
+import { follow, formOf, REDIRECT, world } from '../../kit/index.ts';
 
 const w = await world({ env: { PUBLIC_SCHEME: 'https', PUBLIC_PORT: '443' } });
 

@@ -11,12 +11,15 @@ import {
   type Client,
   follow,
   formOf,
+  post,
   REDIRECT,
+  redeem,
   signIn,
   type TenantHandle,
   type User,
+  userinfo,
   world,
-} from '../../kit/world.ts';
+} from '../../kit/index.ts';
 
 const w = await world();
 
@@ -42,17 +45,7 @@ async function silently(t: TenantHandle, client: Client, visit: Agent, parameter
 }
 
 async function idToken(t: TenantHandle, client: Client, landed: URL) {
-  const answer = await w.send(`${t.origin}/oauth/token`, {
-    method: 'POST',
-    form: {
-      grant_type: 'authorization_code',
-      client_id: client.client_id,
-      client_secret: client.client_secret,
-      code: landed.searchParams.get('code') ?? '',
-      redirect_uri: REDIRECT,
-      code_verifier: VERIFIER,
-    },
-  });
+  const answer = await redeem(t, client, { code: landed.searchParams.get('code') ?? '', verifier: VERIFIER });
   assert.equal(answer.status, 200, answer.text);
   return { claims: decodeJwt(answer.body.id_token), tokens: answer.body };
 }
@@ -173,7 +166,7 @@ test('tokens under a grant outlive a short session', async () => {
   const landed = await signIn(agent(), ask(t, client), user);
   const { tokens } = await idToken(t, client, landed);
   w.clock.advance({ seconds: 20 * HOUR });
-  const info = await w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${tokens.access_token}` } });
+  const info = await userinfo(t, tokens.access_token);
   assert.equal(info.status, 200);
 });
 
@@ -415,12 +408,9 @@ test('connection_id goes straight to a connection of the client; any other is re
     heard.add(answer.error_description!);
   }
   assert.equal(heard.size, 2, 'foreign, disabled and missing ones are answered alike');
-  const pushed = await w.send(`${t.origin}/oauth/par`, {
-    method: 'POST',
-    form: {
-      ...Object.fromEntries(new URL(ask(t, client, { connection_id: off })).searchParams),
-      client_secret: client.client_secret,
-    },
+  const pushed = await post(t, '/oauth/par', {
+    ...Object.fromEntries(new URL(ask(t, client, { connection_id: off })).searchParams),
+    client_secret: client.client_secret,
   });
   assert.deepEqual([pushed.status, pushed.body.error], [400, 'invalid_request']);
 });

@@ -8,39 +8,34 @@ import {
   agent,
   assertRefused,
   type Client,
+  credentialsOf,
+  fieldOf,
   follow,
   formOf,
+  logIn,
+  ORDERS,
+  ordersApi,
+  passwordGrant,
+  post,
+  push,
   REDIRECT,
+  refresh,
+  refused,
+  submit,
   type TenantHandle,
+  tokenRequest,
   tokensOf,
   type User,
+  userinfo,
   world,
-} from '../../kit/world.ts';
+} from '../../kit/index.ts';
 
 const w = await world();
-const ORDERS = 'https://orders.example.com';
 const BILLS = 'https://bills.example.com';
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const JWT = 'urn:ietf:params:oauth:token-type:access_token';
 
-const apiOf = (t: TenantHandle, fields: Record<string, unknown> = {}) =>
-  t.api('POST', '/api', {
-    name: 'Orders API',
-    identifier: ORDERS,
-    permissions: [{ value: 'read:orders', description: 'See your orders' }],
-    ...fields,
-  });
-const secretsOf = ({ client_id, client_secret }: Client) => ({ client_id, client_secret });
-const token = (t: { origin: string }, client: Client, form: Record<string, string>) =>
-  w.send(`${t.origin}/oauth/token`, { method: 'POST', form: { ...secretsOf(client), ...form } });
-const password = (t: TenantHandle, client: Client, user: User, more: Record<string, string> = {}) =>
-  token(t, client, { grant_type: 'password', username: user.email, password: user.password, ...more });
-const refresh = (t: TenantHandle, client: Client, refresh_token: string, more: Record<string, string> = {}) =>
-  token(t, client, { grant_type: 'refresh_token', refresh_token, ...more });
-const userinfo = (t: { origin: string }, access: string) =>
-  w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${access}` } });
-const refused = ({ status, body }: { status: number; body: { error: string } }) => [status, body.error];
 const allGrants = (t: TenantHandle, fields: Record<string, unknown> = {}) =>
   t.client({
     grant_types: ['authorization_code', 'refresh_token', 'client_credentials', 'password', DEVICE, EXCHANGE],
@@ -51,24 +46,20 @@ const setDefault = (t: TenantHandle, default_audience: string | null) =>
 
 /** A person is asked about a device in the browser. */
 async function device(t: TenantHandle, client: Client, user: User, more: Record<string, string> = {}) {
-  const started = await w.send(`${t.origin}/oauth/device/code`, {
-    method: 'POST',
-    form: { ...secretsOf(client), scope: 'openid offline_access read:orders', ...more },
+  const started = await post(t, '/oauth/device/code', {
+    ...credentialsOf(client),
+    scope: 'openid offline_access read:orders',
+    ...more,
   });
   assert.equal(started.status, 200, started.text);
   const visit = agent();
-  const headers = { origin: t.origin };
-  const post = async (page: { text: string; url: string }, form: Record<string, string>) => {
-    const { action, csrf } = formOf(page);
-    return follow(visit, await visit(action, { form: { csrf, ...form }, headers }), REDIRECT);
-  };
   const asked = await follow(visit, await visit(started.body.verification_uri_complete), REDIRECT);
-  const page = await post(asked, { email: user.email, password: user.password });
-  const device_code = /name="device_code" value="([^"]*)"/.exec(page.text)?.[1] ?? '';
+  const page = await logIn(visit, asked, user);
+  const device_code = fieldOf(page, 'device_code');
   return {
     page,
-    allow: () => post(page, { device_code, decision: 'allow' }),
-    poll: () => token(t, client, { grant_type: DEVICE, device_code: started.body.device_code }),
+    allow: async () => follow(visit, await submit(visit, page, { device_code, decision: 'allow' })),
+    poll: () => tokenRequest(t, client, { grant_type: DEVICE, device_code: started.body.device_code }),
   };
 }
 
@@ -91,7 +82,7 @@ async function withMemberships(t: TenantHandle) {
 test('each setting puts its claim into its token, and nowhere else', async () => {
   const t = await w.tenant();
   const user = await withMemberships(t);
-  const [client, api] = [await allGrants(t), await apiOf(t)];
+  const [client, api] = [await allGrants(t), await ordersApi(t)];
   const off = {
     include_roles_in_access_token: false,
     include_teams_in_access_token: false,
@@ -113,7 +104,7 @@ test('each setting puts its claim into its token, and nowhere else', async () =>
   };
   for (const [setting, inAccess, inId] of expected) {
     await t.api('POST', `/api/${api.id}`, { ...off, ...(setting && { [setting]: true }) });
-    const { body } = await password(t, client, user, { audience: ORDERS, scope: 'openid offline_access' });
+    const { body } = await passwordGrant(t, client, user, { audience: ORDERS, scope: 'openid offline_access' });
     const again = await refresh(t, client, body.refresh_token);
     for (const answer of [body, again.body]) {
       assert.deepEqual(said(answer.access_token), inAccess, `access token, ${setting}`);
@@ -126,24 +117,24 @@ test('an id token speaks of them in a login for that Api only; a machine has non
   const t = await w.tenant();
   const user = await withMemberships(t);
   const client = await allGrants(t);
-  await apiOf(t, {
+  await ordersApi(t, {
     include_roles_in_access_token: true,
     include_teams_in_access_token: true,
     include_roles_in_id_token: true,
     include_teams_in_id_token: true,
   });
-  await apiOf(t, { identifier: BILLS });
+  await ordersApi(t, { identifier: BILLS });
   const { tokens } = await tokensOf(t, client, user, { audience: ORDERS });
   assert.deepEqual(decodeJwt(tokens.id_token!).teams, ['baltic', 'north-sea']);
   assert.deepEqual(decodeJwt(tokens.access_token).roles, ['Admin', 'Support']);
   for (const audience of [BILLS, undefined]) {
-    const { body } = await password(t, client, user, { scope: 'openid', ...(audience && { audience }) });
+    const { body } = await passwordGrant(t, client, user, { scope: 'openid', ...(audience && { audience }) });
     for (const jwt of [body.id_token, body.access_token])
       assert.ok(!('teams' in decodeJwt(jwt)) && !('roles' in decodeJwt(jwt)), audience);
   }
   const machine = decodeJwt(await t.machineToken(client, ORDERS));
   assert.ok(!('teams' in machine) && !('roles' in machine));
-  const { body } = await password(t, client, await t.user(), { scope: 'openid', audience: ORDERS });
+  const { body } = await passwordGrant(t, client, await t.user(), { scope: 'openid', audience: ORDERS });
   for (const jwt of [body.id_token, body.access_token])
     assert.deepEqual([decodeJwt(jwt).teams, decodeJwt(jwt).roles], [[], []]);
   const info = (await userinfo(t, tokens.access_token)).body;
@@ -154,11 +145,11 @@ test('an id token speaks of them in a login for that Api only; a machine has non
 test('memberships are read only where a setting asks for them', async () => {
   const t = await w.tenant();
   const user = await withMemberships(t);
-  const [client, api] = [await allGrants(t), await apiOf(t)];
+  const [client, api] = [await allGrants(t), await ordersApi(t)];
   const reads: string[] = [];
   const read = async () => {
     reads.length = 0;
-    const { status, text } = await password(t, client, user, { scope: 'openid', audience: ORDERS });
+    const { status, text } = await passwordGrant(t, client, user, { scope: 'openid', audience: ORDERS });
     assert.equal(status, 200, text);
     return [...new Set(reads.filter((name) => /^(role|team)/.test(name)))].sort();
   };
@@ -178,12 +169,12 @@ test('memberships are read only where a setting asks for them', async () => {
 
 test('policies that are not enforced: scopes that nobody listed are granted, in every grant and at refresh', async () => {
   const t = await w.tenant();
-  const [user, client, api] = [await t.user(), await allGrants(t), await apiOf(t)];
+  const [user, client, api] = [await t.user(), await allGrants(t), await ordersApi(t)];
   const scope = 'openid offline_access read:orders drop:tables';
   const scopes = async () => {
     const { tokens } = await tokensOf(t, client, user, { audience: ORDERS, scope });
     const again = await refresh(t, client, tokens.refresh_token!);
-    const direct = await password(t, client, user, { audience: ORDERS, scope });
+    const direct = await passwordGrant(t, client, user, { audience: ORDERS, scope });
     const machine = await t.machineToken(client, ORDERS, 'read:orders drop:tables');
     return [tokens.access_token, again.body.access_token, direct.body.access_token, machine].map(
       (jwt) => decodeJwt(jwt).scope as string,
@@ -197,9 +188,10 @@ test('policies that are not enforced: scopes that nobody listed are granted, in 
 test('a user’s `permissions` are the Api’s, not what the user granted about themself; lifetimes have bounds', async () => {
   const t = await w.tenant();
   const [user, client] = [await t.user(), await allGrants(t)];
-  const api = await apiOf(t, { token_dialect: 'access_token_authz', token_lifetime: 600 });
+  const api = await ordersApi(t, { token_dialect: 'access_token_authz', token_lifetime: 600 });
   const scope = 'openid email read:orders';
-  const ask = async () => decodeJwt((await password(t, client, user, { audience: ORDERS, scope })).body.access_token);
+  const ask = async () =>
+    decodeJwt((await passwordGrant(t, client, user, { audience: ORDERS, scope })).body.access_token);
   const claims = await ask();
   assert.deepEqual([claims.scope, claims.permissions], [scope, ['read:orders']]);
   assert.equal(claims.exp! - claims.iat!, 600);
@@ -214,7 +206,7 @@ test('a user’s `permissions` are the Api’s, not what the user granted about 
 test('an access token says when and how its user logged in (RFC 9068 §2.2.1), also after a refresh', async () => {
   const t = await w.tenant();
   const [user, client] = [await t.user(), await allGrants(t)];
-  await apiOf(t);
+  await ordersApi(t);
   const scope = 'openid offline_access read:orders';
   const { tokens } = await tokensOf(t, client, user, { audience: ORDERS, scope, max_age: '3600' });
   const { auth_time } = decodeJwt(tokens.id_token!);
@@ -224,7 +216,7 @@ test('an access token says when and how its user logged in (RFC 9068 §2.2.1), a
   w.clock.advance({ seconds: 1000 });
   const again = await refresh(t, client, tokens.refresh_token!);
   assert.deepEqual(seen(again.body.access_token), [auth_time, ['pwd']], 'the login, not the refresh');
-  const direct = await password(t, client, user, { scope: 'openid' });
+  const direct = await passwordGrant(t, client, user, { scope: 'openid' });
   const { iat } = decodeJwt(direct.body.access_token);
   const [time, how] = seen(direct.body.access_token) as [number, string[]];
   assert.ok(iat! - time >= 0 && iat! - time < 60, 'a password in the request is a login now');
@@ -240,14 +232,14 @@ test('an access token says when and how its user logged in (RFC 9068 §2.2.1), a
 test('one token opens the Api and userinfo where the user granted openid; without it, or elsewhere, it does not', async () => {
   const [t, other] = [await w.tenant(), await w.tenant()];
   const [user, client] = [await t.user(), await allGrants(t)];
-  await apiOf(t);
-  await apiOf(other);
+  await ordersApi(t);
+  await ordersApi(other);
   const { tokens } = await tokensOf(t, client, user, { audience: ORDERS, scope: 'openid email read:orders' });
   const claims = decodeJwt(tokens.access_token);
   assert.deepEqual([claims.aud, claims.scope], [ORDERS, 'openid email read:orders']);
   const { status, body } = await userinfo(t, tokens.access_token);
   assert.deepEqual([status, body.sub, body.email, body.name], [200, user.id, user.email, undefined]);
-  const plain = await password(t, client, user, { audience: ORDERS, scope: 'read:orders' });
+  const plain = await passwordGrant(t, client, user, { audience: ORDERS, scope: 'read:orders' });
   assert.equal(decodeJwt(plain.body.access_token).scope, 'read:orders');
   assert.deepEqual(refused(await userinfo(t, plain.body.access_token)), [403, 'insufficient_scope']);
   assert.notEqual((await userinfo(t, await t.machineToken(client, ORDERS))).status, 200);
@@ -262,28 +254,25 @@ test('one token opens the Api and userinfo where the user granted openid; withou
 test('who names no audience gets the account’s default, in every grant; who names one gets that', async () => {
   const t = await w.tenant();
   const [user, client] = [await t.user(), await allGrants(t)];
-  await apiOf(t, { token_lifetime: 600 });
-  await apiOf(t, { identifier: BILLS, name: 'Bills' });
+  await ordersApi(t, { token_lifetime: 600 });
+  await ordersApi(t, { identifier: BILLS, name: 'Bills' });
   const scope = 'openid offline_access read:orders';
-  const before = await password(t, client, user, { scope });
+  const before = await passwordGrant(t, client, user, { scope });
   assert.equal((await setDefault(t, ORDERS)).status, 200);
 
   const visit = agent();
   const { tokens, config } = await tokensOf(t, client, user, { scope }, visit);
   const onDevice = await device(t, client, user);
   await onDevice.allow();
-  const pushed = await w.send(`${t.origin}/oauth/par`, {
-    method: 'POST',
-    form: { ...secretsOf(client), response_type: 'code', redirect_uri: REDIRECT, scope: 'openid read:orders' },
-  });
+  const pushed = await push(t, client, { response_type: 'code', redirect_uri: REDIRECT, scope: 'openid read:orders' });
   const query = new URLSearchParams({ client_id: client.client_id, request_uri: pushed.body.request_uri });
   const at = await follow(visit, await visit(`${t.origin}/authorize?${query}`), REDIRECT);
   const answers: Record<string, string> = {
     'code flow': tokens.access_token,
     pushed: (await oidc.authorizationCodeGrant(config, new URL(at.location!))).access_token,
     refresh: (await refresh(t, client, tokens.refresh_token!)).body.access_token,
-    password: (await password(t, client, user, { scope })).body.access_token,
-    'client credentials': (await token(t, client, { grant_type: 'client_credentials' })).body.access_token,
+    password: (await passwordGrant(t, client, user, { scope })).body.access_token,
+    'client credentials': (await tokenRequest(t, client, { grant_type: 'client_credentials' })).body.access_token,
     device: (await onDevice.poll()).body.access_token,
   };
   for (const [grant, jwt] of Object.entries(answers)) {
@@ -293,7 +282,7 @@ test('who names no audience gets the account’s default, in every grant; who na
   }
   assert.equal((await userinfo(t, answers.password!)).body.sub, user.id, 'a plain login goes on working with userinfo');
 
-  const named = await password(t, client, user, { scope: 'openid', audience: BILLS });
+  const named = await passwordGrant(t, client, user, { scope: 'openid', audience: BILLS });
   assert.equal(decodeJwt(named.body.access_token).aud, BILLS);
   const login = await tokensOf(t, client, user, { resource: BILLS });
   assert.equal(decodeJwt(login.tokens.access_token).aud, BILLS);
@@ -301,19 +290,19 @@ test('who names no audience gets the account’s default, in every grant; who na
   assert.equal(decodeJwt(older.body.access_token).aud, `${t.origin}/userinfo`, 'a grant from before stays what it was');
 
   assert.equal((await setDefault(t, null)).status, 200);
-  const after = await password(t, client, user, { scope: 'openid' });
+  const after = await passwordGrant(t, client, user, { scope: 'openid' });
   assert.equal(decodeJwt(after.body.access_token).aud, `${t.origin}/userinfo`);
 });
 
 test('userinfo’s own audience can be asked for by name: a token for no Api, whatever the default', async () => {
   const t = await w.tenant();
   const [user, client] = [await t.user(), await allGrants(t)];
-  await apiOf(t, { skip_consent: false });
+  await ordersApi(t, { skip_consent: false });
   await setDefault(t, ORDERS);
   const audience = `${t.origin}/userinfo`;
   const { tokens } = await tokensOf(t, client, user, { audience, scope: 'openid email offline_access read:orders' });
   const again = await refresh(t, client, tokens.refresh_token!);
-  const direct = await password(t, client, user, { audience, scope: 'openid email' });
+  const direct = await passwordGrant(t, client, user, { audience, scope: 'openid email' });
   for (const jwt of [tokens.access_token, again.body.access_token, direct.body.access_token]) {
     assert.equal(decodeJwt(jwt).aud, audience);
     assert.doesNotMatch(decodeJwt(jwt).scope as string, /read:orders/);
@@ -327,24 +316,27 @@ test('userinfo’s own audience can be asked for by name: a token for no Api, wh
 test('the default is no way around consent, the client’s grants or an Api’s roles, and our own pages want no Api', async () => {
   const t = await w.tenant();
   const [user, client] = [await t.user(), await allGrants(t)];
-  const [api, bills] = [await apiOf(t, { skip_consent: false }), await apiOf(t, { identifier: BILLS })];
+  const [api, bills] = [await ordersApi(t, { skip_consent: false }), await ordersApi(t, { identifier: BILLS })];
   await setDefault(t, ORDERS);
-  assert.deepEqual(refused(await password(t, client, user, { scope: 'openid' })), [400, 'consent_required']);
+  assert.deepEqual(refused(await passwordGrant(t, client, user, { scope: 'openid' })), [400, 'consent_required']);
   const narrow = await allGrants(t, { grants: [{ api: bills.id, scope: ['read:orders'] }] });
-  assert.deepEqual(refused(await token(t, narrow, { grant_type: 'client_credentials' })), [400, 'invalid_target']);
+  assert.deepEqual(refused(await tokenRequest(t, narrow, { grant_type: 'client_credentials' })), [
+    400,
+    'invalid_target',
+  ]);
   const onDevice = await device(t, client, user);
   assert.match(onDevice.page.text, /name="device_code"/, 'the page that asks comes right after the login');
   assert.match(onDevice.page.text, /See your orders/, 'and says what for');
 
   await t.api('POST', `/api/${api.id}`, { skip_consent: true, rbac: true });
-  const { body } = await password(t, client, user, { scope: 'openid read:orders' });
+  const { body } = await passwordGrant(t, client, user, { scope: 'openid read:orders' });
   assert.equal(decodeJwt(body.access_token).scope, 'openid');
 });
 
 test('a device that asked before there was a default gets what its person saw', async () => {
   const t = await w.tenant();
   const [user, client] = [await t.user(), await allGrants(t)];
-  await apiOf(t);
+  await ordersApi(t);
   const onDevice = await device(t, client, user);
   await onDevice.allow();
   await setDefault(t, ORDERS);
@@ -357,20 +349,20 @@ test('a device that asked before there was a default gets what its person saw', 
 test('exchanging a token for no Api gives no token for the default one', async () => {
   const t = await w.tenant();
   const [user, client] = [await t.user(), await allGrants(t)];
-  await apiOf(t);
-  const { body } = await password(t, client, user, { scope: 'openid' });
+  await ordersApi(t);
+  const { body } = await passwordGrant(t, client, user, { scope: 'openid' });
   await setDefault(t, ORDERS);
   const form = { grant_type: EXCHANGE, subject_token: body.access_token, subject_token_type: JWT };
-  const exchanged = await token(t, client, form);
+  const exchanged = await tokenRequest(t, client, form);
   assert.equal(exchanged.status, 200, exchanged.text);
   assert.equal(decodeJwt(exchanged.body.access_token).aud, `${t.origin}/userinfo`);
-  assert.deepEqual(refused(await token(t, client, { ...form, audience: ORDERS })), [400, 'invalid_target']);
+  assert.deepEqual(refused(await tokenRequest(t, client, { ...form, audience: ORDERS })), [400, 'invalid_target']);
 });
 
 test('only an Api of the account’s own may be the default, and it stays while it is', async () => {
   const [t, other] = [await w.tenant(), await w.tenant()];
-  const api = await apiOf(t);
-  await apiOf(other, { identifier: BILLS });
+  const api = await ordersApi(t);
+  await ordersApi(other, { identifier: BILLS });
   const path = /default_audience/;
   assertRefused(await setDefault(t, 'https://nowhere.example.com'), 422, 'invalid_reference', path);
   assertRefused(await setDefault(t, BILLS), 422, 'invalid_reference', path);
@@ -386,11 +378,11 @@ test('only an Api of the account’s own may be the default, and it stays while 
 
 test('a default whose Api has gone all the same stops no login', async () => {
   const t = await w.tenant();
-  const [user, client, api] = [await t.user(), await allGrants(t), await apiOf(t)];
+  const [user, client, api] = [await t.user(), await allGrants(t), await ordersApi(t)];
   await setDefault(t, ORDERS);
   // As if the two had been written at the same moment.
   await mongoose.connection.db!.collection('apis').deleteOne({ _id: api.id });
-  const { body } = await password(t, client, user, { scope: 'openid' });
+  const { body } = await passwordGrant(t, client, user, { scope: 'openid' });
   assert.equal(decodeJwt(body.access_token).aud, `${t.origin}/userinfo`);
 });
 
@@ -400,7 +392,7 @@ test('an Api with a plain name works in every grant, and tokens say the name', a
   const t = await w.tenant();
   const [user, client] = [await t.user(), await allGrants(t)];
   for (const identifier of ['orders', 'Küche/v1']) {
-    const api = await apiOf(t, { identifier, token_lifetime: 600, include_teams_in_id_token: true });
+    const api = await ordersApi(t, { identifier, token_lifetime: 600, include_teams_in_id_token: true });
     const scope = 'openid offline_access read:orders';
     const { tokens } = await tokensOf(t, client, user, { audience: identifier, scope });
     const onDevice = await device(t, client, user, { audience: identifier });
@@ -411,25 +403,25 @@ test('an Api with a plain name works in every grant, and tokens say the name', a
       machine: await t.machineToken(client, identifier),
       code: tokens.access_token,
       refresh: again.body.access_token,
-      password: (await password(t, client, user, { audience: identifier, scope })).body.access_token,
+      password: (await passwordGrant(t, client, user, { audience: identifier, scope })).body.access_token,
       device: (await onDevice.poll()).body.access_token,
-      exchange: (await token(t, client, { ...exchange, audience: identifier })).body.access_token,
+      exchange: (await tokenRequest(t, client, { ...exchange, audience: identifier })).body.access_token,
     };
     for (const [grant, jwt] of Object.entries(answers)) {
       assert.ok(jwt, grant);
       assert.equal(decodeJwt(jwt).aud, identifier, grant);
       assert.match(decodeJwt(jwt).scope as string, /read:orders/, grant);
-      const form = { ...secretsOf(client), token: jwt };
-      const { body } = await w.send(`${t.origin}/oauth/introspect`, { method: 'POST', form });
+      const form = { ...credentialsOf(client), token: jwt };
+      const { body } = await post(t, '/oauth/introspect', form);
       assert.deepEqual([body.active, body.aud], [true, identifier], grant);
     }
     assert.deepEqual(decodeJwt(tokens.id_token!).teams, []);
     assert.equal((await setDefault(t, identifier)).status, 200);
-    const byDefault = await password(t, client, user, { scope: 'openid' });
+    const byDefault = await passwordGrant(t, client, user, { scope: 'openid' });
     assert.equal(decodeJwt(byDefault.body.access_token).aud, identifier);
     await setDefault(t, null);
     await t.api('DELETE', `/api/${api.id}`);
-    const gone = await token(t, client, { grant_type: 'client_credentials', audience: identifier });
+    const gone = await tokenRequest(t, client, { grant_type: 'client_credentials', audience: identifier });
     assert.deepEqual(refused(gone), [400, 'invalid_target']);
   }
 });
@@ -438,7 +430,7 @@ test('the consent page knows a plainly named Api; `resource` takes absolute URIs
   const t = await w.tenant();
   const user = await t.user();
   const client = await allGrants(t, { is_first_party: false });
-  const api = await apiOf(t, { identifier: 'orders' });
+  const api = await ordersApi(t, { identifier: 'orders' });
   const visit = agent();
   const query = new URLSearchParams({
     response_type: 'code',
@@ -459,12 +451,12 @@ test('the consent page knows a plainly named Api; `resource` takes absolute URIs
   assert.deepEqual(await held(), [{ resource: 'orders', scopes: ['read:orders'] }]);
   await t.api('DELETE', `/api/${api.id}`);
   assert.deepEqual(await held(), [], 'what was allowed of an Api goes with it');
-  await apiOf(t, { identifier: 'orders' });
+  await ordersApi(t, { identifier: 'orders' });
 
   const machine = { grant_type: 'client_credentials' };
-  assert.deepEqual(refused(await token(t, client, { ...machine, resource: 'orders' })), [400, 'invalid_target']);
+  assert.deepEqual(refused(await tokenRequest(t, client, { ...machine, resource: 'orders' })), [400, 'invalid_target']);
   const differ = { ...machine, audience: 'orders', resource: ORDERS };
-  assert.deepEqual(refused(await token(t, client, differ)), [400, 'invalid_target']);
+  assert.deepEqual(refused(await tokenRequest(t, client, differ)), [400, 'invalid_target']);
   for (const identifier of ['cardea:audience:orders', 'orders#x', 'my orders'])
     assertRefused(await t.call('POST', '/api', { name: 'x', identifier }), 400, 'validation');
 });

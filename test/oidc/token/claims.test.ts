@@ -2,35 +2,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
-import { arrive, authorizeUrl, push, redeem, requestOf } from '../../kit/authorization.ts';
 import {
   agent,
-  type Client,
+  arrive,
+  authorizeUrl,
   follow,
   formOf,
+  push,
   REDIRECT,
+  redeem,
+  refresh,
+  requestOf,
   signIn,
-  type TenantHandle,
   tokensOf,
+  userinfo,
   world,
-} from '../../kit/world.ts';
+} from '../../kit/index.ts';
 
 const w = await world();
 const ONE_FACTOR = 'urn:cardea:acr:1fa';
 const asking = (claims: unknown) => ({ claims: JSON.stringify(claims) });
-const userinfo = async (t: { origin: string }, token: string) =>
-  (await w.send(`${t.origin}/userinfo`, { headers: { authorization: `Bearer ${token}` } })).body;
-
-const refresh = (t: TenantHandle, client: Client, refresh_token: string) =>
-  w.send(`${t.origin}/oauth/token`, {
-    method: 'POST',
-    form: {
-      grant_type: 'refresh_token',
-      client_id: client.client_id,
-      client_secret: client.client_secret,
-      refresh_token,
-    },
-  });
 
 test('claims come where they were asked for, and nowhere else', async () => {
   const t = await w.tenant();
@@ -64,11 +55,11 @@ test('they come with a pushed request too, which keeps them from the browser', a
   const t = await w.tenant();
   const [client, user] = [await t.client(), await t.user()];
   const { verifier, parameters } = requestOf(client, asking({ userinfo: { email: null } }));
-  const { body } = await push(w, t, client, parameters);
+  const { body } = await push(t, client, parameters);
   const url = authorizeUrl(t, { client_id: client.client_id, request_uri: body.request_uri });
   const code = (await signIn(agent(), url, user)).searchParams.get('code')!;
-  const tokens = await redeem(w, t, client, { code, verifier });
-  assert.equal((await userinfo(t, tokens.body.access_token)).email, user.email);
+  const tokens = await redeem(t, client, { code, verifier });
+  assert.equal((await userinfo(t, tokens.body.access_token)).body.email, user.email);
 });
 
 test('the user of a third party’s app is asked for them by name', async () => {
@@ -96,9 +87,9 @@ test('the user of a third party’s app is asked for them by name', async () => 
     REDIRECT,
   );
   const code = new URL(landed.location!).searchParams.get('code')!;
-  const { body } = await redeem(w, t, client, { code, verifier });
+  const { body } = await redeem(t, client, { code, verifier });
   assert.equal(decodeJwt(body.id_token).birthdate, '1815-12-10');
-  assert.equal((await userinfo(t, body.access_token)).email, user.email);
+  assert.equal((await userinfo(t, body.access_token)).body.email, user.email);
 });
 
 test('a malformed claims parameter is refused', async () => {
@@ -115,7 +106,7 @@ test('a malformed claims parameter is refused', async () => {
   ]) {
     const { parameters } = requestOf(client, { claims });
     assert.equal((await arrive(authorizeUrl(t, parameters))).error, 'invalid_request', claims.slice(0, 60));
-    assert.equal((await push(w, t, client, parameters)).body.error, 'invalid_request');
+    assert.equal((await push(t, client, parameters)).body.error, 'invalid_request');
   }
 });
 
@@ -130,7 +121,7 @@ test('every id token says how the user logged in; one who asks for more than the
     const { acr, amr } = decodeJwt(tokens.id_token!);
     const again = decodeJwt((await refresh(t, client, tokens.refresh_token!)).body.id_token);
     assert.deepEqual([again.acr, again.amr], [acr, amr], 'a refresh does not change how they logged in');
-    assert.equal((await userinfo(t, tokens.access_token)).acr, undefined);
+    assert.equal((await userinfo(t, tokens.access_token)).body.acr, undefined);
     return [acr, amr];
   };
   const acr = (request: object) => asking({ id_token: { acr: request } });

@@ -5,36 +5,33 @@ import { describe, test } from 'node:test';
 import { decodeJwt, exportJWK, SignJWT, UnsecuredJWT } from 'jose';
 import * as oidc from 'openid-client';
 import {
+  agent,
   arrive,
+  assertRefused,
   authorizeUrl,
+  type Client,
+  codeOf,
+  epochSeconds,
+  type Form,
+  introspect,
   ordersApi,
   prover,
   push,
+  REDIRECT,
   redeem,
   requestOf,
-  tokenRequest,
-} from '../../kit/authorization.ts';
-import {
-  agent,
-  assertRefused,
-  type Client,
-  REDIRECT,
   signIn,
   type TenantHandle,
+  tokenRequest,
   type User,
   world,
-} from '../../kit/world.ts';
+} from '../../kit/index.ts';
 
 const w = await world();
-const now = () => Math.floor(Date.now() / 1000);
 const jktOf = (token: string) => (decodeJwt(token).cnf as { jkt?: string } | undefined)?.jkt;
 
-async function codeFor(t: TenantHandle, client: Client, user: User, more: Record<string, string> = {}) {
-  const { verifier, parameters } = requestOf(client, { scope: 'openid email offline_access', ...more });
-  const landed = await signIn(agent(), authorizeUrl(t, parameters), user);
-  return { code: landed.searchParams.get('code')!, verifier };
-}
-
+const codeFor = (t: TenantHandle, client: Client, user: User, more: Form = {}) =>
+  codeOf(t, client, user, { scope: 'openid email offline_access', ...more });
 const spa = (t: TenantHandle, fields: Record<string, unknown> = {}) =>
   t.client({ token_endpoint_auth_method: 'none', ...fields });
 const tokenUrl = (t: { origin: string }) => `${t.origin}/oauth/token`;
@@ -73,7 +70,7 @@ describe('at the token endpoint', () => {
     const key = await prover();
     const bound = async (form: Record<string, string>) => {
       const dpop = await key.prove('POST', tokenUrl(t));
-      const answer = await tokenRequest(w, t, client, form, { dpop });
+      const answer = await tokenRequest(t, client, form, { dpop });
       assert.equal(answer.status, 200, answer.text);
       assert.deepEqual([answer.body.token_type, jktOf(answer.body.access_token)], ['DPoP', key.thumbprint]);
       return answer.body.access_token as string;
@@ -99,10 +96,10 @@ describe('at the token endpoint', () => {
     const [mine, thief] = [await prover(), await prover()];
     const header = async (by: typeof mine) => ({ dpop: await by.prove('POST', tokenUrl(t)) });
     const refresh = (client: Client, refresh_token: string, headers: object) =>
-      tokenRequest(w, t, client, { grant_type: 'refresh_token', refresh_token }, headers);
+      tokenRequest(t, client, { grant_type: 'refresh_token', refresh_token }, headers);
 
     const open = await spa(t);
-    const { body } = await redeem(w, t, open, await codeFor(t, open, user), await header(mine));
+    const { body } = await redeem(t, open, await codeFor(t, open, user), {}, await header(mine));
     for (const headers of [{}, await header(thief)]) {
       const refused = await refresh(open, body.refresh_token, headers);
       assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_grant']);
@@ -110,7 +107,7 @@ describe('at the token endpoint', () => {
     assert.equal((await refresh(open, body.refresh_token, await header(mine))).status, 200, 'and it was not used up');
 
     const kept = await t.client();
-    const tokens = await redeem(w, t, kept, await codeFor(t, kept, user), await header(mine));
+    const tokens = await redeem(t, kept, await codeFor(t, kept, user), {}, await header(mine));
     const next = await refresh(kept, tokens.body.refresh_token, await header(thief));
     assert.equal(jktOf(next.body.access_token), thief.thumbprint, 'a client may change its key');
   });
@@ -121,18 +118,18 @@ describe('at the token endpoint', () => {
     const [mine, thief] = [await prover(), await prover()];
     for (const headers of [{}, { dpop: await thief.prove('POST', tokenUrl(t)) }]) {
       const code = await codeFor(t, client, user, { dpop_jkt: mine.thumbprint });
-      const refused = await redeem(w, t, client, code, headers);
+      const refused = await redeem(t, client, code, {}, headers);
       assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_grant']);
     }
     // Pushed with a proof: the key is taken from there (§10.1), and has to be the one that is named.
     const { verifier, parameters } = requestOf(client);
     const proof = async (by: typeof mine) => ({ dpop: await by.prove('POST', `${t.origin}/oauth/par`) });
-    const conflicting = await push(w, t, client, { ...parameters, dpop_jkt: mine.thumbprint }, await proof(thief));
+    const conflicting = await push(t, client, { ...parameters, dpop_jkt: mine.thumbprint }, await proof(thief));
     assert.deepEqual([conflicting.status, conflicting.body.error], [400, 'invalid_request']);
-    const { body } = await push(w, t, client, parameters, await proof(mine));
+    const { body } = await push(t, client, parameters, await proof(mine));
     const url = authorizeUrl(t, { client_id: client.client_id, request_uri: body.request_uri });
     const code = (await signIn(agent(), url, user)).searchParams.get('code')!;
-    const stolen = await redeem(w, t, client, { code, verifier }, { dpop: await thief.prove('POST', tokenUrl(t)) });
+    const stolen = await redeem(t, client, { code, verifier }, {}, { dpop: await thief.prove('POST', tokenUrl(t)) });
     assert.deepEqual([stolen.status, stolen.body.error], [400, 'invalid_grant']);
   });
 
@@ -141,12 +138,12 @@ describe('at the token endpoint', () => {
     const api = await ordersApi(t);
     const [client, user] = [await t.client({ dpop_bound_access_tokens: true }), await t.user()];
     const machine = { grant_type: 'client_credentials', audience: api.identifier as string };
-    const bare = await tokenRequest(w, t, client, machine);
+    const bare = await tokenRequest(t, client, machine);
     assert.deepEqual([bare.status, bare.body.error], [400, 'invalid_grant']);
-    assert.equal((await redeem(w, t, client, await codeFor(t, client, user))).body.error, 'invalid_grant');
+    assert.equal((await redeem(t, client, await codeFor(t, client, user))).body.error, 'invalid_grant');
     const key = await prover();
     const dpop = await key.prove('POST', tokenUrl(t));
-    assert.equal((await tokenRequest(w, t, client, machine, { dpop })).body.token_type, 'DPoP');
+    assert.equal((await tokenRequest(t, client, machine, { dpop })).body.token_type, 'DPoP');
   });
 
   test('what is no proof for this request is refused', async () => {
@@ -156,15 +153,15 @@ describe('at the token endpoint', () => {
     const key = await prover();
     const prove = (claims: object, header: object = {}) =>
       key.prove('POST', tokenUrl(t), { claims: claims as never, header });
-    const good = { jti: randomUUID(), htm: 'POST', htu: tokenUrl(t), iat: now() };
+    const good = { jti: randomUUID(), htm: 'POST', htu: tokenUrl(t), iat: epochSeconds() };
     const secret = new TextEncoder().encode('a secret that is long enough for HS256');
     const cases: [string, string | Promise<string>][] = [
       ['another method', prove({ htm: 'GET' })],
       ['another endpoint', prove({ htu: userinfoUrl(t) })],
       ['another host', prove({ htu: 'https://elsewhere.example.com/oauth/token' })],
       ['no address', prove({ htu: undefined })],
-      ['old', prove({ iat: now() - 3600 })],
-      ['of the future', prove({ iat: now() + 3600 })],
+      ['old', prove({ iat: epochSeconds() - 3600 })],
+      ['of the future', prove({ iat: epochSeconds() + 3600 })],
       ['without time', prove({ iat: undefined })],
       ['without id', prove({ jti: undefined })],
       ['another typ', prove({}, { typ: 'JWT' })],
@@ -185,7 +182,6 @@ describe('at the token endpoint', () => {
     ];
     for (const [name, proof] of cases) {
       const answer = await tokenRequest(
-        w,
         t,
         client,
         { grant_type: 'client_credentials', audience: api.identifier },
@@ -204,11 +200,11 @@ describe('at the token endpoint', () => {
     const key = await prover();
     const form = { grant_type: 'client_credentials', audience: api.identifier as string };
     // From a clock that is ahead, which makes the proof good for longer.
-    const dpop = await key.prove('POST', tokenUrl(t), { claims: { iat: now() + 250 } });
-    const answers = await Promise.all([1, 2, 3, 4].map(() => tokenRequest(w, t, client, form, { dpop })));
+    const dpop = await key.prove('POST', tokenUrl(t), { claims: { iat: epochSeconds() + 250 } });
+    const answers = await Promise.all([1, 2, 3, 4].map(() => tokenRequest(t, client, form, { dpop })));
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400, 400, 400]);
     w.clock.advance({ seconds: 400 });
-    const late = await tokenRequest(w, t, client, form, { dpop });
+    const late = await tokenRequest(t, client, form, { dpop });
     assert.deepEqual([late.status, late.body.error], [400, 'invalid_grant'], 'remembered for as long as it is good');
   });
 
@@ -217,10 +213,9 @@ describe('at the token endpoint', () => {
     const api = await ordersApi(t);
     const [client, foreign] = [await t.client(), await other.client()];
     const key = await prover();
-    const lost = { iat: now() - 86_400 };
+    const lost = { iat: epochSeconds() - 86_400 };
     const ask = async (nonce?: string) =>
       tokenRequest(
-        w,
         t,
         client,
         { grant_type: 'client_credentials', audience: api.identifier },
@@ -231,7 +226,6 @@ describe('at the token endpoint', () => {
     const nonce = first.headers.get('dpop-nonce')!;
     assert.equal((await ask(nonce)).status, 200);
     const theirs = await tokenRequest(
-      w,
       other,
       foreign,
       { grant_type: 'client_credentials', audience: other.audience },
@@ -246,7 +240,6 @@ describe('at the token endpoint', () => {
     const t = await w.tenant();
     const client = await spa(t);
     const answer = await tokenRequest(
-      w,
       t,
       client,
       { grant_type: 'refresh_token', refresh_token: 'x' },
@@ -275,7 +268,7 @@ describe('a bound token', () => {
     const t = await w.tenant();
     const [client, user, key] = [await spa(t), await t.user(), await prover()];
     const dpop = await key.prove('POST', tokenUrl(t));
-    const { body } = await redeem(w, t, client, await codeFor(t, client, user), { dpop });
+    const { body } = await redeem(t, client, await codeFor(t, client, user), {}, { dpop });
     return { t, client, user, key, token: body.access_token as string, refresh_token: body.refresh_token as string };
   }
 
@@ -303,7 +296,7 @@ describe('a bound token', () => {
       assert.match(headers.get('www-authenticate') ?? '', /DPoP|Bearer/, name);
     }
     // A token that nobody bound does not become one by a proof.
-    const loose = (await redeem(w, t, client, await codeFor(t, client, user))).body.access_token;
+    const loose = (await redeem(t, client, await codeFor(t, client, user))).body.access_token;
     const dressed = await key.prove('GET', userinfoUrl(t), { token: loose });
     assert.equal((await info('DPoP', dressed, loose)).status, 401);
   });
@@ -311,10 +304,7 @@ describe('a bound token', () => {
   test('is introspected with its key', async () => {
     const { t, client, key, token } = await bound();
     const resource = await t.client();
-    const { body } = await w.send(`${t.origin}/oauth/introspect`, {
-      method: 'POST',
-      form: { token, client_id: resource.client_id, client_secret: resource.client_secret },
-    });
+    const { body } = await introspect(t, resource, token);
     assert.deepEqual(
       [body.active, body.token_type, body.cnf, body.client_id],
       [true, 'DPoP', { jkt: key.thumbprint }, client.client_id],
@@ -328,7 +318,7 @@ describe('the management API', () => {
     const key = await prover();
     const dpop = await key.prove('POST', tokenUrl(t));
     const form = { grant_type: 'client_credentials', audience: t.audience };
-    const { body } = await tokenRequest(w, t, t.admin as Client, form, { dpop });
+    const { body } = await tokenRequest(t, t.admin as Client, form, { dpop });
     assert.equal(body.token_type, 'DPoP');
     const token = body.access_token as string;
     const url = `${t.origin}/role`;
@@ -381,12 +371,12 @@ describe('the management API', () => {
       ['for another method', 'DPoP', await proof({}, 'POST')],
       ['for another address', 'DPoP', await proof({}, 'GET', `${t.origin}/user`)],
       ['for another host', 'DPoP', await proof({}, 'GET', 'http://elsewhere.example.com/role')],
-      ['old', 'DPoP', await proof({ claims: { iat: now() - 400 } })],
-      ['of the future', 'DPoP', await proof({ claims: { iat: now() + 400 } })],
+      ['old', 'DPoP', await proof({ claims: { iat: epochSeconds() - 400 } })],
+      ['of the future', 'DPoP', await proof({ claims: { iat: epochSeconds() + 400 } })],
       ['without an id', 'DPoP', await proof({ claims: { jti: undefined } })],
       ['of another type', 'DPoP', await proof({ header: { typ: 'JWT' } })],
       ['with the private key in it', 'DPoP', await proof({ header: { jwk: await exportJWK(key.privateKey) } })],
-      ['unsigned', 'DPoP', new UnsecuredJWT({ htm: 'GET', htu: url, iat: now(), jti: 'x' }).encode()],
+      ['unsigned', 'DPoP', new UnsecuredJWT({ htm: 'GET', htu: url, iat: epochSeconds(), jti: 'x' }).encode()],
       ['two', 'DPoP', `${await proof()}, ${await proof()}`],
       ['too long', 'DPoP', await proof({ claims: { padding: 'x'.repeat(5000) } })],
       ['rubbish', 'DPoP', 'x'],
@@ -412,7 +402,7 @@ describe('the management API', () => {
 
   test('takes a proof once, however many send it at once', async () => {
     const { key, token, url, call } = await management();
-    const proof = await key.prove('GET', url, { token, claims: { iat: now() + 250 } });
+    const proof = await key.prove('GET', url, { token, claims: { iat: epochSeconds() + 250 } });
     const answers = await Promise.all([1, 2, 3, 4].map(() => call('DPoP', proof)));
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 401, 401, 401]);
     w.clock.advance({ seconds: 400 });

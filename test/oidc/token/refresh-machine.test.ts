@@ -11,12 +11,11 @@ import { decodeJwt } from 'jose';
 import { protocolModel } from '../../../src/domain/protocol/protocol-row.ts';
 import { RECENT_SECONDS } from '../../../src/kernel/recent.ts';
 import { sweep } from '../../../src/store/sweep.ts';
+import { agent, type Client, follow, ORDERS, REDIRECT, signIn, world } from '../../kit/index.ts';
 import { instance } from '../../kit/instance.ts';
-import { agent, type Client, follow, REDIRECT, signIn, world } from '../../kit/world.ts';
 
 const GRACE_SECONDS = 30;
 const LIFETIME_SECONDS = 3600;
-const ORDERS = 'https://orders.example.com';
 const SCOPE = 'openid email offline_access read:orders';
 
 const w = await world();
