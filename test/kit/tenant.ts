@@ -31,17 +31,19 @@ export async function tenantHandle(account: Json, origin: string) {
   const audience = `cardea:management:${id}`;
   const token = (scope?: string) => machineToken(origin, admin, audience, scope);
   let held = await token();
-  /** Every permission, for another minute at least; another token when the clock has moved past the last. */
-  const fresh = async (): Promise<string> => {
-    if (decodeJwt(held).exp! < epochSeconds() + 60) held = await token();
-    return held;
+  const renew = async (): Promise<void> => {
+    held = await token();
   };
   const tried = async <T = Json>(
     method: string,
     path: string,
     json?: unknown,
     headers?: Record<string, string>,
-  ): Promise<Answer<T>> => call<T>(origin, await fresh(), method, path, json, headers);
+  ): Promise<Answer<T>> => {
+    // The clock may have moved past its end.
+    if (decodeJwt(held).exp! < epochSeconds() + 60) await renew();
+    return call<T>(origin, held, method, path, json, headers);
+  };
   const api = async <T = Json>(method: string, path: string, json?: unknown): Promise<T> => {
     const answer = await tried<T>(method, path, json);
     assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
@@ -60,6 +62,8 @@ export async function tenantHandle(account: Json, origin: string) {
     adminToken: held,
     /** Another token of the administrator. */
     token,
+    /** Another token for the calls below: for who revokes the key that signed the last one. */
+    renew,
     /** A management call with every permission; asserts success and answers the body. */
     api,
     /** A management call with every permission that may fail. */

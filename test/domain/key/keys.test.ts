@@ -38,17 +38,18 @@ const isActive = async (t: TenantHandle, client: Client, token: string) =>
   (await introspect(t, client, token)).body.active;
 /** The contract's answer, and who signs and waits per algorithm. */
 const keys = async (t: TenantHandle) => {
-  const token = await t.token();
-  const { body } = await w.call(t.origin, token, 'GET', '/account/keys');
-  const { results } = (await w.call(t.origin, token, 'GET', '/account/keys/states')).body;
+  const body = await t.api('GET', '/account/keys');
+  const { results } = await t.api('GET', '/account/keys/states');
   const algorithms: Record<string, Record<string, string>> = {};
   for (const { alg, state, kid } of results) algorithms[alg] = { ...algorithms[alg], [state]: kid };
   return { ...body, algorithms };
 };
-const rotate = async (t: TenantHandle) =>
-  (await w.call(t.origin, await t.token(), 'POST', '/account/keys/rotate')).body;
-const revokeKey = async (t: TenantHandle, kid: string, token?: string) =>
-  w.call(t.origin, token ?? (await t.token()), 'POST', `/account/keys/${kid}/revoke`);
+const rotate = (t: TenantHandle) => t.api('POST', '/account/keys/rotate');
+async function revokeKey(t: TenantHandle, kid: string, token?: string) {
+  const answer = await w.call(t.origin, token ?? (await t.token()), 'POST', `/account/keys/${kid}/revoke`);
+  await t.renew();
+  return answer;
+}
 const stored = (kid: string) => mongoose.connection.db!.collection('signing_keys').findOne({ _id: kid as never });
 
 /* ——— algorithms ——— */
@@ -350,15 +351,13 @@ test('keys rotate by the clock where the account says so: once, whoever runs it,
     ],
   );
   assert.equal((await logged(other, 'admin.account.keys_rotated')).length, 0);
-  await w.call(t.origin, await t.token(), 'POST', `/account/${t.id}`, { oauth_settings: { key_rotation_days: null } });
+  await t.api('POST', `/account/${t.id}`, { oauth_settings: { key_rotation_days: null } });
   w.clock.advance({ seconds: 30 * DAY });
   await tendKeys();
   assert.equal((await keys(t)).production_kid, after.production_kid, 'only when asked');
   for (const days of [0, -1, 1.5, 4000, '7'])
     assertRefused(
-      await w.call(t.origin, await t.token(), 'POST', `/account/${t.id}`, {
-        oauth_settings: { key_rotation_days: days },
-      }),
+      await t.call('POST', `/account/${t.id}`, { oauth_settings: { key_rotation_days: days } }),
       400,
       'validation',
     );

@@ -295,6 +295,6 @@ test('links are good for a day', async () => {
   w.clock.advance({ seconds: 86_401 });
   assert.equal(await statusOf(await lastLink(acme, user.email)), 'expired');
   assert.equal(await statusOf(await lastLink(acme, fresh)), 'expired');
-  const after = (await w.call(acme.origin, await acme.token(), 'GET', `/user/${user.id}`)).body;
+  const after = await acme.api('GET', `/user/${user.id}`);
   assert.deepEqual([after.email, after.email_verified], [user.email, false]);
 });

@@ -270,10 +270,8 @@ test('a link is good for seven days, and told apart from nonsense afterwards', a
     status: 'expired',
     target: 'https://app.example.com/',
   });
-  const token = await acme.token();
-  const list = await w.call(acme.origin, token, 'GET', `/team/${id}/invite`);
-  assert.deepEqual(list.body.data, []);
-  assert.deepEqual((await w.call(acme.origin, token, 'GET', `/team/${id}/member`)).body.results, []);
+  assert.deepEqual((await acme.api('GET', `/team/${id}/invite`)).data, []);
+  assert.deepEqual((await acme.api('GET', `/team/${id}/member`)).results, []);
 
   // Long after, nothing of it is left.
   w.clock.advance({ seconds: 31 * 86_400 });

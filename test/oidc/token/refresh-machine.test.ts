@@ -295,7 +295,7 @@ async function invariants(model: Model, real: Real): Promise<void> {
 /** How often a theft in this family was logged. */
 async function logged(real: Real): Promise<number> {
   const query = encodeURIComponent(`type:oauth.token.reused client:${real.client.client_id}`);
-  return (await manage('GET', `/log?query=${query}`)).results.length;
+  return (await t.api('GET', `/log?query=${query}`)).results.length;
 }
 
 /** The end of every run: a live family is the honest client's, until a thief uses what it has used; a dead one is dead. */
@@ -316,13 +316,9 @@ async function settle(model: Model, real: Real): Promise<void> {
     for (const { token } of model.links) assert.equal((await refresh(real, token, 0)).body.error, 'invalid_grant');
 }
 
-/** The management API, whatever the clock says by now. */
-const manage = async (method: string, path: string, json?: unknown) =>
-  (await w.call(t.origin, await t.token(), method, path, json)).body;
-
 /** A family of its own: a fresh client in the same browser session. */
 async function family(fields: object = { refresh_token: short }): Promise<{ model: Model; real: Real }> {
-  const client: Client = await manage('POST', '/client', { name: 'Orders', callbacks: [REDIRECT], ...fields });
+  const client: Client = await t.api('POST', '/client', { name: 'Orders', callbacks: [REDIRECT], ...fields });
   const verifier = randomBytes(32).toString('base64url');
   const query = new URLSearchParams({
     response_type: 'code',
