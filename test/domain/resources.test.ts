@@ -1,0 +1,23 @@
+/** Every management resource that there is, against the suite that all of them must pass. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { collections } from '../../src/resource/collection.ts';
+import { world } from '../kit/index.ts';
+import { resourceSuite, servedAt } from '../suites/resource.ts';
+import { ROWS } from '../suites/rows.ts';
+
+const w = await world();
+const document = (await w.send(`${w.originOf()}/docs/json`)).body;
+const tenants = { mine: await w.tenant('Acme'), theirs: await w.tenant('Other') };
+
+/** Rows of an account: what has a list and rows by id. The account itself is nobody's row. */
+const resources = collections().flatMap((collection) => {
+  const served = servedAt(document, collection.spec.name);
+  return served && collection.spec.name !== 'account' ? [{ collection, served }] : [];
+});
+
+test('a row of every resource can be made, and of nothing else', () => {
+  assert.deepEqual(resources.map(({ collection }) => collection.spec.name).sort(), Object.keys(ROWS).sort());
+});
+
+for (const { collection, served } of resources) resourceSuite(collection, served, tenants, ROWS[collection.spec.name]!);
