@@ -84,7 +84,13 @@ export async function launch(): Promise<Browser> {
  */
 export function browsers() {
   let browser: Promise<Browser> | undefined;
-  after(async () => (await browser)?.close());
+  // One that did not start has failed its visit already; failing here would keep the hooks of others from closing theirs.
+  after(() =>
+    browser?.then(
+      (started) => started.close(),
+      () => {},
+    ),
+  );
   return async function visit<T>(options: BrowserContextOptions, walk: (page: Page) => Promise<T>): Promise<T> {
     browser ??= launch();
     const context = await (await browser).newContext(options);
