@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { Auth, type AuthConfig } from '@auth/core';
+import { typeLogin } from '../kit/browser.ts';
 import { listen, world } from '../kit/index.ts';
-import { logIn, requestLog, shown, suite } from './kit.ts';
+import { requestLog, shown, suite } from './kit.ts';
 
 const log = requestLog();
 const w = await world({ log: log.lines });
@@ -47,7 +48,7 @@ suite('@auth/core', {
   async login(page) {
     await page.goto(`${site.origin}/auth/signin?callbackUrl=${encodeURIComponent(`${site.origin}/auth/session`)}`);
     await page.getByRole('button', { name: 'Sign in with Cardea' }).click();
-    await logIn(page, user);
+    await typeLogin(page, user);
     await page.waitForURL(`${site.origin}/auth/session`);
     const session = await shown(page);
     assert.equal(session.user.name, 'Ada Lovelace');

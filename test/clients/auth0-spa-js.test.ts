@@ -1,8 +1,9 @@
 /** auth0-spa-js, in an app of the browser alone. It wants its issuer to be https, so a proxy ends TLS as in production. */
 import assert from 'node:assert/strict';
 import type { GetTokenSilentlyVerboseResponse } from '@auth0/auth0-spa-js';
+import { typeLogin } from '../kit/browser.ts';
 import { listen, ORDERS, ordersApi, world } from '../kit/index.ts';
-import { asked, heading, logIn, singlePage, suite } from './kit.ts';
+import { asked, heading, singlePage, suite } from './kit.ts';
 import { certificate, proxyTo } from './tls.ts';
 
 const tls = certificate();
@@ -57,7 +58,7 @@ suite(
       await page.goto(origin);
       await heading(page, 'Signed out');
       await page.evaluate('void manager.loginWithRedirect()');
-      await logIn(page, user);
+      await typeLogin(page, user);
       await heading(page, 'Hello Ada Lovelace');
     },
 

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import express, { type ErrorRequestHandler } from 'express';
 import connect from 'express-openid-connect';
+import { typeLogin } from '../kit/browser.ts';
 import { listen, world } from '../kit/index.ts';
-import { asked, heading, logIn, shown, suite } from './kit.ts';
+import { asked, heading, shown, suite } from './kit.ts';
 
 const w = await world();
 const t = await w.tenant();
@@ -51,7 +52,7 @@ suite('express-openid-connect', {
     await page.goto(site.origin);
     await heading(page, 'Signed out');
     await page.goto(`${site.origin}/login`);
-    await logIn(page, user);
+    await typeLogin(page, user);
     await heading(page, 'Hello Ada Lovelace');
   },
 

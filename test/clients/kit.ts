@@ -1,4 +1,4 @@
-/** What the suite of client libraries shares: a plan that is kept, pages for the apps, and the login page's form. */
+/** What the suite of client libraries shares: a plan that is kept, and pages for the apps. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
@@ -7,7 +7,6 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { browsers } from '../kit/browser.ts';
-import type { User } from '../kit/index.ts';
 import { LIBRARIES, type Library } from './libraries.ts';
 
 type Proofs<L extends Library> = Record<(typeof LIBRARIES)[L][number], (page: Page) => Promise<void>>;
@@ -55,13 +54,6 @@ export function requestLog() {
     saw: (route: string) =>
       lines.map((line) => JSON.parse(line)).some((line) => line.route === route && line.status === 200),
   };
-}
-
-/** Fills in the hosted login page. */
-export async function logIn(page: Page, { email, password }: User): Promise<void> {
-  await page.getByLabel('Email').fill(email);
-  await page.getByLabel('Password', { exact: true }).fill(password);
-  await page.getByRole('button', { name: 'Log in', exact: true }).click();
 }
 
 export const heading = (page: Page, text: string | RegExp) =>

@@ -14,8 +14,9 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { typeLogin } from '../kit/browser.ts';
 import { listen, REDIRECT, world } from '../kit/index.ts';
-import { logIn, suite } from './kit.ts';
+import { suite } from './kit.ts';
 
 const w = await world();
 const t = await w.tenant();
@@ -98,7 +99,7 @@ suite('@modelcontextprotocol/sdk', {
     assert.equal(kept.url?.searchParams.get('resource'), resource);
 
     await page.goto(kept.url!.href);
-    await logIn(page, user);
+    await typeLogin(page, user);
     // Anybody may have registered, under any name: the user is asked.
     await page.getByRole('heading', { level: 1, name: /Notebook/ }).waitFor();
     const back = page.waitForRequest((request) => request.url().startsWith(REDIRECT));

@@ -1,8 +1,9 @@
 /** oauth4webapi, as a public client that pushes its request (RFC 9126) and binds its tokens to a key (RFC 9449). */
 import assert from 'node:assert/strict';
 import * as oauth from 'oauth4webapi';
+import { typeLogin } from '../kit/browser.ts';
 import { REDIRECT, world } from '../kit/index.ts';
-import { logIn, suite } from './kit.ts';
+import { suite } from './kit.ts';
 
 const w = await world();
 const t = await w.tenant();
@@ -55,7 +56,7 @@ suite('oauth4webapi', {
     await page.goto(authorize.href);
     // Nothing listens at the redirect address; where the browser wants to go is enough.
     const back = page.waitForRequest((request) => request.url().startsWith(REDIRECT));
-    await logIn(page, user);
+    await typeLogin(page, user);
     const answer = oauth.validateAuthResponse(as, client, new URL((await back).url()), state);
     tokens = await withNonce(async () =>
       oauth.processAuthorizationCodeResponse(

@@ -1,8 +1,9 @@
 /** oidc-client-ts, in an app of the browser alone. */
 import assert from 'node:assert/strict';
 import type { User as Session } from 'oidc-client-ts';
+import { typeLogin } from '../kit/browser.ts';
 import { listen, world } from '../kit/index.ts';
-import { asked, heading, logIn, singlePage, suite } from './kit.ts';
+import { asked, heading, singlePage, suite } from './kit.ts';
 
 const w = await world();
 const t = await w.tenant();
@@ -48,7 +49,7 @@ suite('oidc-client-ts', {
     await page.goto(origin);
     await heading(page, 'Signed out');
     await page.evaluate('void manager.signinRedirect()');
-    await logIn(page, user);
+    await typeLogin(page, user);
     await heading(page, 'Hello Ada Lovelace');
     const session = await page.evaluate<Session>('manager.getUser()');
     assert.equal(session.profile.sub, user.id);

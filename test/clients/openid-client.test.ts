@@ -1,9 +1,10 @@
 /** openid-client, in a web app with a server. */
 import assert from 'node:assert/strict';
 import * as oidc from 'openid-client';
+import { typeLogin } from '../kit/browser.ts';
 import { world } from '../kit/index.ts';
 import { relyingParty } from '../kit/relying-party.ts';
-import { asked, heading, logIn, suite } from './kit.ts';
+import { asked, heading, suite } from './kit.ts';
 
 const w = await world();
 const t = await w.tenant();
@@ -13,7 +14,7 @@ const app = await relyingParty(t);
 suite('openid-client', {
   async login(page) {
     await page.goto(app.loginUrl);
-    await logIn(page, user);
+    await typeLogin(page, user);
     await heading(page, 'Hello Ada Lovelace');
     assert.equal(app.state.last?.claims.sub, user.id);
   },

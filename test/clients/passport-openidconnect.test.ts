@@ -4,8 +4,9 @@ import express, { type ErrorRequestHandler } from 'express';
 import session from 'express-session';
 import passport, { type Profile } from 'passport';
 import Strategy, { type VerifyCallback } from 'passport-openidconnect';
+import { typeLogin } from '../kit/browser.ts';
 import { listen, world } from '../kit/index.ts';
-import { heading, logIn, requestLog, suite } from './kit.ts';
+import { heading, requestLog, suite } from './kit.ts';
 
 const log = requestLog();
 const w = await world({ log: log.lines });
@@ -58,7 +59,7 @@ site.serve(app);
 suite('passport-openidconnect', {
   async login(page) {
     await page.goto(`${site.origin}/login`);
-    await logIn(page, user);
+    await typeLogin(page, user);
     await heading(page, 'Hello Ada Lovelace');
   },
 

@@ -3,18 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
-import { browsers } from '../kit/browser.ts';
+import { browsers, typeLogin } from '../kit/browser.ts';
 import { world } from '../kit/index.ts';
 import { relyingParty } from '../kit/relying-party.ts';
 
 const w = await world();
 const visit = browsers();
 
-async function type(page: Page, email: string, password: string): Promise<void> {
-  await page.getByLabel('Email').fill(email);
-  await page.getByLabel('Password', { exact: true }).fill(password);
-  await page.getByRole('button', { name: 'Log in', exact: true }).click();
-}
 const heading = (page: Page) => page.getByRole('heading', { level: 1 }).textContent();
 const settled = (page: Page, text: RegExp) => page.getByRole('heading', { level: 1, name: text }).waitFor();
 
@@ -25,7 +20,7 @@ test('a browser logs in, a relying party gets tokens, userinfo and a refresh, an
   await visit({}, async (page) => {
     await page.goto(rp.loginUrl);
     assert.equal(await page.title(), 'Log in · Orders');
-    await type(page, user.email, 'not the password');
+    await typeLogin(page, { email: user.email, password: 'not the password' });
     await page.getByRole('alert').getByText('Wrong email or password.').waitFor();
     assert.equal(await page.getByLabel('Email').inputValue(), user.email, 'what was typed stays');
     assert.equal(await page.getByLabel('Password', { exact: true }).inputValue(), '', 'the password does not');
@@ -61,7 +56,7 @@ test('the same works without JavaScript', async () => {
   const rp = await relyingParty(t);
   await visit({ javaScriptEnabled: false }, async (page) => {
     await page.goto(rp.loginUrl);
-    await type(page, user.email, user.password);
+    await typeLogin(page, user);
     await settled(page, /Hello Ada Lovelace/);
   });
 });
@@ -74,7 +69,7 @@ test('the playground logs in with one click and shows decoded tokens', async () 
     await page.getByRole('link', { name: /playground/i }).click();
     await page.getByRole('button', { name: 'Log in', exact: true }).click();
     await page.waitForURL(/\/flow\//);
-    await type(page, user.email, user.password);
+    await typeLogin(page, user);
     await page.getByText(user.id).first().waitFor();
     await page.getByText('at+jwt').first().waitFor();
     await page.getByRole('button', { name: 'Log out' }).click();
@@ -98,7 +93,7 @@ test('a third-party app asks for consent; "Cancel" tells the app, "Allow" is rem
   const start = `${rp.loginUrl}?resource=${encodeURIComponent(api.identifier)}&scope=${encodeURIComponent('openid profile email read:orders')}`;
   await visit({}, async (page) => {
     await page.goto(start);
-    await type(page, user.email, user.password);
+    await typeLogin(page, user);
     await settled(page, /Partner App/);
     await page.getByText('See your orders').waitFor();
     await page.getByText('partner.example.com').first().waitFor();
@@ -114,7 +109,7 @@ test('a third-party app asks for consent; "Cancel" tells the app, "Allow" is rem
   });
   await visit({}, async (page) => {
     await page.goto(start);
-    await type(page, user.email, user.password);
+    await typeLogin(page, user);
     await settled(page, /Hello Ada Lovelace/);
   });
 });
@@ -125,7 +120,7 @@ test('a user takes back what an app was allowed, without JavaScript', async () =
   const rp = await relyingParty(t, { name: 'Partner App', is_first_party: false });
   await visit({ javaScriptEnabled: false }, async (page) => {
     await page.goto(rp.loginUrl);
-    await type(page, user.email, user.password);
+    await typeLogin(page, user);
     await page.getByRole('button', { name: 'Allow' }).click();
     await settled(page, /Hello/);
     await page.goto(`${t.origin}/flow/apps`);
@@ -152,7 +147,7 @@ test('prompt=select_account offers to go on or to use another account', async ()
   const rp = await relyingParty(t);
   await visit({}, async (page) => {
     await page.goto(rp.loginUrl);
-    await type(page, ada.email, ada.password);
+    await typeLogin(page, ada);
     await settled(page, /Hello Ada/);
     await page.goto(`${rp.loginUrl}?prompt=select_account`);
     await page.getByRole('button', { name: /Continue/ }).click();
@@ -160,7 +155,7 @@ test('prompt=select_account offers to go on or to use another account', async ()
 
     await page.goto(`${rp.loginUrl}?prompt=select_account`);
     await page.getByRole('button', { name: /another account/i }).click();
-    await type(page, grace.email, grace.password);
+    await typeLogin(page, grace);
     await settled(page, /Hello Grace/);
     assert.equal(rp.state.last!.claims.sub, grace.id);
   });
@@ -174,10 +169,10 @@ test('too many wrong passwords lock the identifier out, in the same words for so
     await visit({}, async (page) => {
       await page.goto(rp.loginUrl);
       for (let attempt = 0; attempt < 10; attempt += 1) {
-        await type(page, email, 'wrong');
+        await typeLogin(page, { email, password: 'wrong' });
         await page.getByRole('alert').getByText('Wrong email or password.').waitFor();
       }
-      await type(page, email, user.password);
+      await typeLogin(page, { email, password: user.password });
       await page
         .getByRole('alert')
         .getByText(/Too many attempts/)
@@ -193,9 +188,9 @@ test('a suspended user is told so only with the right password', async () => {
   const rp = await relyingParty(t);
   await visit({}, async (page) => {
     await page.goto(rp.loginUrl);
-    await type(page, user.email, 'wrong');
+    await typeLogin(page, { email: user.email, password: 'wrong' });
     await page.getByRole('alert').getByText('Wrong email or password.').waitFor();
-    await type(page, user.email, user.password);
+    await typeLogin(page, user);
     await page.getByRole('alert').getByText('This account is suspended. Contact Acme.').waitFor();
   });
 });
@@ -207,7 +202,7 @@ test('a flow that is over ends on a page that says so, whichever way one returns
   await visit({}, async (page) => {
     await page.goto(rp.loginUrl);
     const flow = page.url();
-    await type(page, user.email, user.password);
+    await typeLogin(page, user);
     await settled(page, /Hello/);
     const answer = await page.goto(flow);
     assert.equal(answer?.status(), 410);

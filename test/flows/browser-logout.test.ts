@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
-import { browsers } from '../kit/browser.ts';
+import { browsers, typeLogin } from '../kit/browser.ts';
 import { world } from '../kit/index.ts';
 import { relyingParty } from '../kit/relying-party.ts';
 
@@ -24,9 +24,7 @@ async function apps(page: Page, frames: { one: string; two: string }, names = ['
       frontchannel_logout_session_required: true,
     });
   await page.goto(one.loginUrl);
-  await page.getByLabel('Email').fill(user.email);
-  await page.getByLabel('Password', { exact: true }).fill(user.password);
-  await page.keyboard.press('Enter');
+  await typeLogin(page, user);
   await page.getByRole('heading', { name: /Hello/ }).waitFor();
   await page.goto(two.loginUrl);
   await page.getByRole('heading', { name: /Hello/ }).waitFor();
@@ -100,9 +98,7 @@ for (const javaScriptEnabled of [true, false])
       const onward = `${app.origin}/onward?${new URLSearchParams({ to: elsewhere.byeUrl })}`;
       await t.api('POST', `/client/${app.client.id}`, { logout_urls: [onward] });
       await page.goto(app.loginUrl);
-      await page.getByLabel('Email').fill(user.email);
-      await page.getByLabel('Password', { exact: true }).fill(user.password);
-      await page.keyboard.press('Enter');
+      await typeLogin(page, user);
       await page.getByRole('heading', { name: /Hello/ }).waitFor();
       const query = new URLSearchParams({ client_id: app.client.client_id, post_logout_redirect_uri: onward });
       await page.goto(`${t.origin}/logout?${query}`);

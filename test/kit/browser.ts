@@ -78,6 +78,13 @@ export async function launch(): Promise<Browser> {
   });
 }
 
+/** Fills in the hosted login page, and sends it. */
+export async function typeLogin(page: Page, { email, password }: { email: string; password: string }): Promise<void> {
+  await page.getByLabel('Email').fill(email);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: 'Log in', exact: true }).click();
+}
+
 /**
  * One browser for a test file; each visit has a fresh profile. What the browser complains about (refused by a policy,
  * uncaught in a script) fails the visit.

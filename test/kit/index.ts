@@ -9,6 +9,7 @@ export * from './client-key.ts';
 export * from './clock.ts';
 export * from './dpop.ts';
 export * from './http.ts';
+export * from './jwt.ts';
 export * from './server.ts';
 export * from './sign-in.ts';
 export * from './tenant.ts';

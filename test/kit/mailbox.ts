@@ -1,7 +1,7 @@
 /** What would be mailed: the intents of the outbox, opened, oldest first. */
-
 import { asTenant } from '../../src/kernel/context.ts';
 import { outbox } from '../../src/outbox/outbox.ts';
+import { send } from './http.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: messages are inspected field by field
 type Message = { type: string; to: string; ref: string; data: any };
@@ -18,4 +18,13 @@ export async function lastLink(t: { id: string }, to: string): Promise<string> {
   const last = (await mailbox(t, to)).at(-1);
   if (!last?.data.link) throw new Error(`no link was mailed to ${to}`);
   return last.data.link;
+}
+
+/** Opens a link as a browser without a session does, and says where it led and with which status in that address. */
+export async function openLink(link: string, method = 'GET') {
+  const answer = await send(link, { method });
+  const target = new URL(answer.headers.get('location') ?? 'about:blank');
+  const status = target.searchParams.get('status');
+  target.search = '';
+  return { code: answer.status, status, target: target.href };
 }

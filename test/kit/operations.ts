@@ -1,4 +1,7 @@
 /** Every management operation that the server documents, ready to be called: what the table tests walk. */
+import assert from 'node:assert/strict';
+import { assertRefused, call } from './http.ts';
+import type { TenantHandle } from './tenant.ts';
 import type { World } from './world.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: an OpenAPI document is walked, not typed
@@ -68,3 +71,17 @@ export const fill = (path: string, ids: Record<string, string> = {}): string =>
 const KINDS: Record<string, string> = { credentials_id: 'credentials', host: 'host', ticket_id: 'ticket' };
 export const missingId = (parameter: string): string =>
   `${KINDS[parameter] ?? parameter.replace(/_id$/, '')}_${'0'.repeat(24)}`;
+
+/** Each call is refused to a token that has another permission alone, naming the one it wants, and opened by that one. */
+export async function assertPermissions(
+  t: TenantHandle,
+  other: string,
+  calls: readonly (readonly [permission: string, method: string, path: string, body?: unknown])[],
+): Promise<void> {
+  const without = await t.token(other);
+  for (const [permission, method, path, body] of calls) {
+    assertRefused(await call(t.origin, without, method, path, body), 403, 'insufficient_scope', new RegExp(permission));
+    const answer = await call(t.origin, await t.token(permission), method, path, body);
+    assert.equal(answer.status, 200, answer.text);
+  }
+}

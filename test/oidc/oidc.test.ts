@@ -7,6 +7,7 @@ import { protocolModel } from '../../src/domain/protocol/protocol-row.ts';
 import {
   type Agent,
   agent,
+  authorizeUrl,
   type Client,
   codeOf,
   credentialsOf,
@@ -21,6 +22,7 @@ import {
   REDIRECT,
   redeem,
   refresh,
+  requestOf,
   revoke,
   signIn,
   type TenantHandle,
@@ -368,16 +370,8 @@ test('the port of a registered loopback redirect may vary, nothing else of it (R
     application_type: 'native',
   });
   const start = async (redirect_uri: string) => {
-    const { challenge } = pkce();
-    const query = new URLSearchParams({
-      response_type: 'code',
-      client_id: client.client_id,
-      redirect_uri,
-      scope: 'openid',
-      code_challenge: challenge,
-      code_challenge_method: 'S256',
-    });
-    return (await fetch(`${t.origin}/authorize?${query}`, { redirect: 'manual' })).status;
+    const { parameters } = requestOf(client, { redirect_uri });
+    return (await w.send(authorizeUrl(t, parameters))).status;
   };
   assert.equal(await start('http://127.0.0.1:51004/cb'), 303);
   assert.equal(await start('http://[::1]:51004/cb'), 303);
@@ -392,18 +386,8 @@ test('prompt=none answers login_required without a session and a code with one',
   const user = await t.user();
   const visit = agent();
   const silent = async () => {
-    const { challenge } = pkce();
-    const query = new URLSearchParams({
-      response_type: 'code',
-      client_id: client.client_id,
-      redirect_uri: REDIRECT,
-      scope: 'openid',
-      prompt: 'none',
-      state: 's',
-      code_challenge: challenge,
-      code_challenge_method: 'S256',
-    });
-    const at = await follow(visit, await visit(`${t.origin}/authorize?${query}`), REDIRECT);
+    const { parameters } = requestOf(client, { prompt: 'none', state: 's' });
+    const at = await follow(visit, await visit(authorizeUrl(t, parameters)));
     return new URL(at.location!).searchParams;
   };
   const before = await silent();
@@ -422,18 +406,9 @@ test('max_age and auth_time: an old session logs in again', async () => {
   const first = await redeem(t, client, await authorize(t, client, user, { max_age: '3600' }, visit));
   const claims = decodeJwt(first.body.id_token);
   assert.ok(typeof claims.auth_time === 'number');
-  const { challenge } = pkce();
-  const query = new URLSearchParams({
-    response_type: 'code',
-    client_id: client.client_id,
-    redirect_uri: REDIRECT,
-    scope: 'openid',
-    max_age: '0',
-    code_challenge: challenge,
-    code_challenge_method: 'S256',
-  });
+  const { parameters } = requestOf(client, { max_age: '0' });
   w.clock.advance({ seconds: 5 });
-  const at = await visit(`${t.origin}/authorize?${query}`);
+  const at = await visit(authorizeUrl(t, parameters));
   assert.match(at.location ?? '', /\/flow\//);
 });
 

@@ -10,6 +10,7 @@ import { SIGNING_ALGS, type Signer, signingKeysOf } from '../../../src/domain/ke
 import {
   assertRefused,
   type Client,
+  forge,
   introspect,
   logged,
   revoke,
@@ -183,12 +184,6 @@ test('a row that asks for an algorithm whose keys were never made gets them, lat
 });
 
 /* ——— confusion ——— */
-
-const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-const forge = (header: object, claims: object, signer: (input: Buffer) => Buffer) => {
-  const input = `${encode(header)}.${encode(claims)}`;
-  return `${input}.${signer(Buffer.from(input)).toString('base64url')}`;
-};
 
 test('the key says how a token is signed, never the token: every mix of algorithms is refused', async () => {
   const [t, other] = [await w.tenant(), await w.tenant()];

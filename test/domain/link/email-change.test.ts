@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { agreed } from '../../kit/contract.ts';
 import { assertRefused, type Client, revoke, tokensOf, type User, world } from '../../kit/index.ts';
-import { lastLink, mailbox } from '../../kit/mailbox.ts';
+import { lastLink, mailbox, openLink } from '../../kit/mailbox.ts';
 
 const w = await world();
 const acme = await w.tenant();
@@ -19,14 +19,7 @@ const change = (token: string | undefined, id: string, body: object, t = acme) =
 const verify = (token: string | undefined, id: string, body?: object, t = acme) =>
   w.call(t.origin, token, 'POST', `/user/${id}/verify-email/start`, body);
 const profile = (id: string, t = acme) => t.api('GET', `/user/${id}`);
-async function follow(link: string, method = 'GET') {
-  const answer = await w.send(link, { method });
-  const target = new URL(answer.headers.get('location') ?? 'about:blank');
-  const status = target.searchParams.get('status');
-  target.search = '';
-  return { code: answer.status, status, target: target.href };
-}
-const statusOf = async (link: string) => (await follow(link)).status;
+const statusOf = async (link: string) => (await openLink(link)).status;
 
 /* ——— verification ——— */
 
@@ -37,10 +30,10 @@ test('a link verifies the address, and says so again when it is followed again',
   const [mail] = await mailbox(acme, user.email);
   assert.deepEqual([mail!.type, mail!.ref], ['verify_email', started.ticket_id]);
   const link = await lastLink(acme, user.email);
-  assert.equal((await follow(link, 'HEAD')).code, 404, 'link checkers verify nothing');
+  assert.equal((await openLink(link, 'HEAD')).code, 404, 'link checkers verify nothing');
   assert.equal((await profile(user.id)).email_verified, false);
   const target = `${acme.origin}/flow/verify-email-done`;
-  assert.deepEqual(await follow(link), { code: 302, status: 'verified', target });
+  assert.deepEqual(await openLink(link), { code: 302, status: 'verified', target });
   const after = await profile(user.id);
   assert.deepEqual([after.email_verified, after.email_verified_method], [true, 'verification_flow']);
   assert.ok(after.email_verified_at);
@@ -96,7 +89,7 @@ test('the address changes when the link at the new one is followed, and the logi
   assert.equal((await profile(user.id)).email, user.email, 'nothing changes before');
   assert.deepEqual(await mailbox(acme, user.email), []);
   const link = await lastLink(acme, fresh);
-  assert.deepEqual(await follow(link), { code: 302, status: 'applied', target: redirect_uri });
+  assert.deepEqual(await openLink(link), { code: 302, status: 'applied', target: redirect_uri });
   const after = await profile(user.id);
   assert.deepEqual([after.email, after.email_verified, after.email_verified_method], [fresh, true, 'email_change']);
   assert.ok(after.email_change_locked_at);
@@ -184,7 +177,7 @@ test('the current address and one of another user are refused, at the start and 
   for (const user of [ada, bob])
     assert.equal((await change(acme.adminToken, user.id, { new_email: wanted, redirect_uri })).status, 200);
   const links = (await mailbox(acme, wanted)).map(({ data }) => data.link as string);
-  const all = await Promise.all(links.map((link) => follow(link)));
+  const all = await Promise.all(links.map((link) => openLink(link)));
   assert.deepEqual(all.map(({ status }) => status).toSorted(), ['applied', 'email_already_exists']);
   assert.deepEqual(new Set(all.map(({ target }) => target)), new Set([redirect_uri]));
   const holders = (await acme.api('GET', `/user?query=email:${wanted}`)).results;

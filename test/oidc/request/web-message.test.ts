@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import type { Page } from 'playwright-core';
-import { browsers } from '../../kit/browser.ts';
+import { browsers, typeLogin } from '../../kit/browser.ts';
 import {
   agent,
   type Client,
@@ -71,9 +71,7 @@ const authorizeUrl = (t: TenantHandle, clientId: string, parameters: Record<stri
 /** Logs in at the tenant, as a person would, and leaves the session in the browser. */
 async function logIn(page: Page, url: string, user: User) {
   await page.goto(url);
-  await page.getByLabel('Email').fill(user.email);
-  await page.getByLabel('Password', { exact: true }).fill(user.password);
-  await page.getByRole('button', { name: 'Log in', exact: true }).click();
+  await typeLogin(page, user);
 }
 
 type Message = { type: string; response: Record<string, string> };
