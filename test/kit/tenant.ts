@@ -24,32 +24,36 @@ export async function machineToken(origin: string, client: Secrets, audience: st
   return answer.body.access_token;
 }
 
+/** A token that is asked for when it is needed, again when the clock has moved past its end, and whenever somebody says so. */
+export function liveToken(ask: () => Promise<string>) {
+  let held: string | undefined;
+  const renew = async (): Promise<string> => {
+    held = await ask();
+    return held;
+  };
+  const live = async (): Promise<string> => (held && decodeJwt(held).exp! > epochSeconds() + 60 ? held : renew());
+  return { live, renew };
+}
+
 /** @param account as the platform's API answered when it made the account */
 export async function tenantHandle(account: Json, origin: string) {
   const { id, slug } = account as { id: string; slug: string };
   const admin = account.metadata.management_client as Secrets;
   const audience = `cardea:management:${id}`;
   const token = (scope?: string) => machineToken(origin, admin, audience, scope);
-  let held = await token();
-  const renew = async (): Promise<void> => {
-    held = await token();
-  };
+  const held = liveToken(token);
   const tried = async <T = Json>(
     method: string,
     path: string,
     json?: unknown,
     headers?: Record<string, string>,
-  ): Promise<Answer<T>> => {
-    // The clock may have moved past its end.
-    if (decodeJwt(held).exp! < epochSeconds() + 60) await renew();
-    return call<T>(origin, held, method, path, json, headers);
-  };
+  ): Promise<Answer<T>> => call<T>(origin, await held.live(), method, path, json, headers);
   const api = async <T = Json>(method: string, path: string, json?: unknown): Promise<T> => {
     const answer = await tried<T>(method, path, json);
     assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
     return answer.body;
   };
-  const connection = (await api('GET', '/account/current')).default_connection as string;
+  const connection = account.default_connection as string;
 
   return {
     id,
@@ -59,11 +63,11 @@ export async function tenantHandle(account: Json, origin: string) {
     admin,
     connection,
     /** The administrator's first token, for what is sent by hand; it ends as any does. */
-    adminToken: held,
+    adminToken: await held.live(),
     /** Another token of the administrator. */
     token,
     /** Another token for the calls below: for who revokes the key that signed the last one. */
-    renew,
+    renew: held.renew,
     /** A management call with every permission; asserts success and answers the body. */
     api,
     /** A management call with every permission that may fail. */

@@ -20,7 +20,7 @@ import { migrate } from '../../src/store/migrate.ts';
 import { clock } from './clock.ts';
 import { call, send } from './http.ts';
 import { closers } from './server.ts';
-import { machineToken, tenantHandle } from './tenant.ts';
+import { liveToken, machineToken, tenantHandle } from './tenant.ts';
 
 export type World = Awaited<ReturnType<typeof world>>;
 export type WorldOptions = { env?: Record<string, string>; log?: string[] };
@@ -69,6 +69,7 @@ export async function world(options: WorldOptions = {}) {
   const originOf = (slug?: string) => `http://${slug ? `${slug}.` : ''}localhost:${port}`;
   const operatorToken = (scope?: string) =>
     machineToken(originOf(), { client_id: operator.id, client_secret: operator.secret }, 'cardea:platform', scope);
+  const root = liveToken(operatorToken);
 
   return {
     app,
@@ -82,7 +83,7 @@ export async function world(options: WorldOptions = {}) {
     operatorToken,
     machineToken,
     async tenant(name = 'Acme') {
-      const made = await call(originOf(), await operatorToken(), 'POST', '/account', { name, team: 'team_test' });
+      const made = await call(originOf(), await root.live(), 'POST', '/account', { name, team: 'team_test' });
       assert.equal(made.status, 201, made.text);
       return tenantHandle(made.body, originOf(made.body.slug));
     },
