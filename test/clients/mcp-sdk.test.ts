@@ -13,9 +13,9 @@ import { createMcpExpressApp } from '@modelcontextprotocol/sdk/server/express.js
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { jwtVerify } from 'jose';
 import { typeLogin } from '../kit/browser.ts';
-import { listen, REDIRECT, world } from '../kit/index.ts';
+import { listen, publishedKeys, REDIRECT, world } from '../kit/index.ts';
 import { suite } from './kit.ts';
 
 const w = await world();
@@ -27,7 +27,7 @@ await t.api('POST', '/api', { name: 'Notes', identifier: resource, permissions: 
 
 /** Tokens that the server has had enough of: what a client sees of one that expired. */
 const spent = new Set<string>();
-const keys = createRemoteJWKSet(new URL(`${t.origin}/.well-known/jwks.json`));
+const keys = publishedKeys(t);
 async function verifyAccessToken(token: string) {
   if (spent.has(token)) throw new InvalidTokenError('The token has expired');
   const { payload } = await jwtVerify(token, keys, { issuer: t.origin, audience: resource, typ: 'at+jwt' }).catch(

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { test } from 'node:test';
-import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
+import { decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import mongoose from 'mongoose';
 import { type Signer, signingKeysOf } from '../../src/domain/key/signing-key.ts';
 import {
@@ -12,6 +12,7 @@ import {
   encodePart,
   forge,
   post,
+  publishedKeys,
   type TenantHandle,
   tokenRequest,
   tokensOf,
@@ -608,7 +609,7 @@ test('rotating: the queued key was published before it signs, and what the old o
 
   const fresh = await acme.token();
   assert.equal(kidOf(fresh), rotated.production_kid);
-  const keys = createRemoteJWKSet(new URL(`${acme.origin}/.well-known/jwks.json`));
+  const keys = publishedKeys(acme);
   for (const token of [old, fresh]) {
     const { payload } = await jwtVerify(token, keys, {
       issuer: acme.origin,

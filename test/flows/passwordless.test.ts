@@ -7,6 +7,7 @@ import mongoose from 'mongoose';
 import {
   agent,
   type Client,
+  discovery,
   fieldOf,
   follow,
   REDIRECT,
@@ -487,6 +488,6 @@ test('a third-party client still asks for consent, and a suspended user gets now
 
 test('discovery lists the grant', async () => {
   const { t } = await ready();
-  const { grant_types_supported } = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  const { grant_types_supported } = await discovery(t);
   assert.ok(grant_types_supported.includes(OTP));
 });

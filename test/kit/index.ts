@@ -7,6 +7,7 @@ export * from './agent.ts';
 export * from './authorization.ts';
 export * from './client-key.ts';
 export * from './clock.ts';
+export * from './discovery.ts';
 export * from './dpop.ts';
 export * from './http.ts';
 export * from './jwt.ts';

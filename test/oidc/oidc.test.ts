@@ -1,7 +1,7 @@
 /** The protocol surface over HTTP: discovery, tokens, codes, keys, userinfo and logout, and what each refuses. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
+import { decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { closeMachineLogins } from '../../src/auth/machine-login.ts';
 import { protocolModel } from '../../src/domain/protocol/protocol-row.ts';
 import {
@@ -11,6 +11,7 @@ import {
   type Client,
   codeOf,
   credentialsOf,
+  discovery,
   type Form,
   follow,
   introspect,
@@ -18,6 +19,7 @@ import {
   ordersApi,
   pkce,
   post,
+  publishedKeys,
   push,
   REDIRECT,
   redeem,
@@ -49,7 +51,7 @@ async function signedIn(t: TenantHandle, parameters: Record<string, string> = {}
 
 test('discovery names what is served, per tenant, under both of its addresses', async () => {
   const [a, b] = [await w.tenant(), await w.tenant()];
-  const document = (await w.send(`${a.origin}/.well-known/openid-configuration`)).body;
+  const document = await discovery(a);
   assert.equal(document.issuer, a.origin);
   assert.equal(document.management_audience, `cardea:management:${a.id}`);
   assert.deepEqual(document.code_challenge_methods_supported, ['S256']);
@@ -64,12 +66,12 @@ test('discovery names what is served, per tenant, under both of its addresses', 
   }))
     assert.equal(document[name], `${a.origin}${path}`);
   assert.deepEqual((await w.send(`${a.origin}/.well-known/oauth-authorization-server`)).body, document, 'RFC 8414');
-  assert.equal((await w.send(`${b.origin}/.well-known/openid-configuration`)).body.issuer, b.origin);
+  assert.equal((await discovery(b)).issuer, b.origin);
 });
 
 test('every endpoint that discovery names answers something other than 404', async () => {
   const t = await w.tenant();
-  const document = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  const document = await discovery(t);
   for (const [name, url] of Object.entries(document)) {
     if (!/_endpoint$|_uri$/.test(name) || typeof url !== 'string') continue;
     const statuses = await Promise.all(['GET', 'POST'].map(async (method) => (await w.send(url, { method })).status));
@@ -99,16 +101,12 @@ test('a machine token verifies against the published keys and says what RFC 9068
   await ordersApi(t, { token_lifetime: 600 });
   const client = await t.client();
   const jwt = await t.machineToken(client, ORDERS);
-  const { payload, protectedHeader } = await jwtVerify(
-    jwt,
-    createRemoteJWKSet(new URL(`${t.origin}/.well-known/jwks.json`)),
-    {
-      issuer: t.origin,
-      audience: ORDERS,
-      typ: 'at+jwt',
-      algorithms: ['RS256'],
-    },
-  );
+  const { payload, protectedHeader } = await jwtVerify(jwt, publishedKeys(t), {
+    issuer: t.origin,
+    audience: ORDERS,
+    typ: 'at+jwt',
+    algorithms: ['RS256'],
+  });
   assert.ok(protectedHeader.kid);
   assert.equal(payload.aud, ORDERS, 'one audience is a string');
   assert.equal(payload.sub, client.client_id);
@@ -417,14 +415,10 @@ test('max_age and auth_time: an old session logs in again', async () => {
 test('the id token answers the request: nonce, audience, issuer, sid and the claims of its scopes', async () => {
   const t = await w.tenant();
   const { user, client, tokens } = await signedIn(t, { nonce: 'n-1' });
-  const { payload } = await jwtVerify(
-    tokens.id_token,
-    createRemoteJWKSet(new URL(`${t.origin}/.well-known/jwks.json`)),
-    {
-      issuer: t.origin,
-      audience: client.client_id,
-    },
-  );
+  const { payload } = await jwtVerify(tokens.id_token, publishedKeys(t), {
+    issuer: t.origin,
+    audience: client.client_id,
+  });
   assert.equal(payload.sub, user.id);
   assert.equal(payload.nonce, 'n-1');
   assert.equal(payload.email, user.email);
@@ -748,7 +742,7 @@ test('keys rotate while tokens live: old ones verify, the queued key was publish
   assert.equal(decodeProtectedHeader(fresh.id_token).kid, rotated.production_kid);
   assert.equal(decodeProtectedHeader(fresh.access_token).kid, rotated.production_kid);
   for (const jwt of [tokens.id_token, fresh.id_token, tokens.access_token, fresh.access_token])
-    await jwtVerify(jwt, createRemoteJWKSet(new URL(`${t.origin}/.well-known/jwks.json`)));
+    await jwtVerify(jwt, publishedKeys(t));
 });
 
 /* ——— logout ——— */

@@ -10,6 +10,7 @@ import { Fault } from '../../../src/kernel/fault.ts';
 import {
   agent,
   type Client,
+  discovery,
   follow,
   listen,
   ORDERS,
@@ -185,7 +186,6 @@ test('only an account that takes them looks, and only where it says', async () =
   assert.equal(await takes(listed, published.id), true);
   // What one account has fetched is not for another that does not want it.
   assert.deepEqual([await takes(closed, published.id), await takes(elsewhere, published.id)], [false, false]);
-  const discovery = async (of: TenantHandle) => (await w.send(`${of.origin}/.well-known/openid-configuration`)).body;
   assert.equal((await discovery(closed)).client_id_metadata_document_supported, undefined);
   assert.equal((await discovery(listed)).client_id_metadata_document_supported, true);
   await oauthSettings(listed, { client_id_metadata_documents: 'off' });

@@ -9,6 +9,7 @@ import {
   agent,
   type Client,
   credentialsOf,
+  discovery,
   fieldOf,
   follow,
   formOf,
@@ -100,7 +101,7 @@ test('a device gets a code to show, and addresses to show with it', async () => 
     [`${t.origin}/activate`, `${t.origin}/confirm?user_code=${answer.user_code}`, 300, 5],
   );
   assert.ok(answer.device_code.length >= 43);
-  const metadata = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  const metadata = await discovery(t);
   assert.equal(metadata.device_authorization_endpoint, `${t.origin}/oauth/device/code`);
   assert.ok(metadata.grant_types_supported.includes(DEVICE));
 });

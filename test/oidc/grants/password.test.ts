@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import {
   type Client,
+  discovery,
   type Form,
   ORDERS,
   ordersApi,
@@ -222,6 +223,6 @@ test('a missing parameter is named, and a password in the query string is refuse
 
 test('discovery lists the grant', async () => {
   const { t } = await ready();
-  const { grant_types_supported } = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  const { grant_types_supported } = await discovery(t);
   assert.ok(grant_types_supported.includes('password'));
 });

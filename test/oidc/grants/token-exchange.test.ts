@@ -1,23 +1,16 @@
 /** Token exchange (RFC 8693): whom we believe, what we make of it, and what nobody gets out of it. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  type CryptoKey,
-  createRemoteJWKSet,
-  decodeJwt,
-  exportJWK,
-  generateKeyPair,
-  type JWTPayload,
-  jwtVerify,
-  SignJWT,
-} from 'jose';
+import { type CryptoKey, decodeJwt, exportJWK, generateKeyPair, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { isPublicAddress, safeFetch } from '../../../src/connections/safe-fetch.ts';
 import {
   type Client,
+  discovery,
   introspect,
   listen,
   ORDERS,
   ordersApi,
+  publishedKeys,
   refused,
   revoke,
   type TenantHandle,
@@ -105,11 +98,11 @@ describe('a token of an issuer that the tenant trusts', () => {
       [`${TYPE}access_token`, 'Bearer', 1800, 'read:orders'],
     );
     assert.deepEqual([answer.body.refresh_token, answer.body.id_token], [undefined, undefined]);
-    const { payload } = await jwtVerify(
-      answer.body.access_token,
-      createRemoteJWKSet(new URL(`${t.origin}/.well-known/jwks.json`)),
-      { issuer: t.origin, audience: ORDERS, typ: 'at+jwt' },
-    );
+    const { payload } = await jwtVerify(answer.body.access_token, publishedKeys(t), {
+      issuer: t.origin,
+      audience: ORDERS,
+      typ: 'at+jwt',
+    });
     assert.deepEqual([payload.sub, payload.client_id, payload.account], ['ext|7', client.client_id, t.id]);
     assert.equal(payload.exp! - payload.iat!, 1800);
     assert.deepEqual((await t.api('GET', '/user')).results, [], 'nobody was created');
@@ -454,7 +447,7 @@ describe('a token of our own', () => {
 
 test('discovery lists the grant', async () => {
   const t = await w.tenant();
-  const { grant_types_supported } = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  const { grant_types_supported } = await discovery(t);
   assert.ok(grant_types_supported.includes(EXCHANGE));
   assert.equal(new Set(grant_types_supported).size, grant_types_supported.length);
 });

@@ -11,6 +11,7 @@ import {
   type Client,
   challengeOf,
   credentialsOf,
+  discovery,
   fieldOf,
   follow,
   formOf,
@@ -362,7 +363,7 @@ test('an app that registered itself is called unknown, until somebody of the ten
 
 test('a single claim is asked about like the scope that it belongs to', async (c) => {
   const { t, user, client } = await ready();
-  const { claims_parameter_supported } = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  const { claims_parameter_supported } = await discovery(t);
   if (!claims_parameter_supported) return c.skip('the claims parameter is off');
   const claims = JSON.stringify({ id_token: { email: null } });
   const { page } = await allow(t, client, user, { scope: 'openid', claims });

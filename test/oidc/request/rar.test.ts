@@ -10,6 +10,7 @@ import {
   type Client,
   clientKey,
   credentialsOf,
+  discovery,
   follow,
   formOf,
   introspect,
@@ -77,7 +78,7 @@ async function granted(r: Rich, details: string, visit = agent()) {
 
 test('what the user allowed is in the answer, in the token, in introspection and in refreshed tokens', async () => {
   const r = await rich();
-  const document = (await w.send(`${r.t.origin}/.well-known/openid-configuration`)).body;
+  const document = await discovery(r.t);
   assert.deepEqual(document.authorization_details_types_supported, ['payment_initiation', 'account_information']);
   const { body, status, text } = await redeem(r.t, r.client, await granted(r, json(payment, account)));
   assert.equal(status, 200, text);
@@ -250,7 +251,7 @@ test('an account without types refuses them, and drops what it granted when a ty
   await oauthSettings(r.t, { authorization_details_types: [] });
   const bare = await refresh(narrowed.body.refresh_token);
   assert.deepEqual([bare.status, bare.body.authorization_details], [200, undefined]);
-  const document = (await w.send(`${r.t.origin}/.well-known/openid-configuration`)).body;
+  const document = await discovery(r.t);
   assert.equal(document.authorization_details_types_supported, undefined);
   const { url, parameters } = ask(r, json(payment));
   assert.equal((await arrive(url)).error, 'invalid_authorization_details');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { describe, test } from 'node:test';
-import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, jwtVerify, SignJWT, UnsecuredJWT } from 'jose';
+import { createLocalJWKSet, decodeJwt, jwtVerify, SignJWT, UnsecuredJWT } from 'jose';
 import mongoose from 'mongoose';
 import * as oidc from 'openid-client';
 import {
@@ -13,9 +13,11 @@ import {
   type Client,
   type ClientKey,
   clientKey,
+  discovery,
   oauthSettings,
   ordersApi,
   post,
+  publishedKeys,
   push,
   REDIRECT,
   redeem,
@@ -28,8 +30,6 @@ import {
 } from '../../kit/index.ts';
 
 const w = await world();
-const discovery = async (t: { origin: string }) =>
-  (await w.send(`${t.origin}/.well-known/openid-configuration`)).body as Record<string, unknown>;
 
 /** A push by way of another address of this machine; answers the status. */
 const pushFrom = (localAddress: string, t: { origin: string }, client: Client, form: Record<string, string>) =>
@@ -425,7 +425,7 @@ describe('an answer as a JWT (JARM)', () => {
       const client = await t.client({ authorization_signed_response_alg: alg });
       const { parameters } = requestOf(client, { response_mode: 'jwt' });
       const landed = await signIn(visit, authorizeUrl(t, parameters), user);
-      const keys = createRemoteJWKSet(new URL(`${t.origin}/.well-known/jwks.json`));
+      const keys = publishedKeys(t);
       const options = { issuer: t.origin, audience: client.client_id, algorithms: [alg] };
       const { payload } = await jwtVerify(landed.searchParams.get('response')!, keys, options);
       assert.ok(payload.code, alg);
@@ -439,7 +439,7 @@ describe('an answer as a JWT (JARM)', () => {
 
   test('comes in every mode, for errors too', async () => {
     const { t, client, user } = await answering();
-    const keys = createRemoteJWKSet(new URL(`${t.origin}/.well-known/jwks.json`));
+    const keys = publishedKeys(t);
     const open = async (jwt: string) =>
       (await jwtVerify(jwt, keys, { issuer: t.origin, audience: client.client_id, algorithms: ['RS256'] })).payload;
     const visit = agent();

@@ -1,7 +1,7 @@
 /** Authorization responses that are pages: silent renewal in an iframe, login in a popup, and forms that post themselves. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { jwtVerify } from 'jose';
 import type { Page } from 'playwright-core';
 import { browsers, typeLogin } from '../../kit/browser.ts';
 import {
@@ -10,6 +10,7 @@ import {
   follow,
   listen,
   oauthSettings,
+  publishedKeys,
   REDIRECT,
   signIn,
   type TenantHandle,
@@ -306,7 +307,7 @@ test('an app of another site renews by the cookie as it is set over TLS', async 
 
 /** An answer as a JWT (JARM), read as an app has to: issuer, audience and end. */
 async function opened(t: TenantHandle, client: Client, jwt: string) {
-  const keys = createRemoteJWKSet(new URL(`${t.origin}/.well-known/jwks.json`));
+  const keys = publishedKeys(t);
   const { payload } = await jwtVerify(jwt, keys, {
     issuer: t.origin,
     audience: client.client_id,

@@ -9,6 +9,7 @@ import {
   agent,
   assertRefused,
   type Client,
+  discovery,
   follow,
   formOf,
   post,
@@ -454,7 +455,7 @@ test('a request that comes as a form sees the session and goes on as a GET', asy
 
 test('discovery says which prompts and languages there are', async () => {
   const t = await w.tenant();
-  const read = async () => (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  const read = async () => await discovery(t);
   assert.deepEqual((await read()).prompt_values_supported, ['none', 'login', 'consent', 'select_account']);
   assert.deepEqual((await read()).ui_locales_supported, ['en', 'es']);
   await t.api('POST', `/account/${t.id}`, { enabled_locales: ['es'] });

@@ -6,6 +6,7 @@ import {
   agent,
   arrive,
   authorizeUrl,
+  discovery,
   follow,
   formOf,
   push,
@@ -26,7 +27,7 @@ const asking = (claims: unknown) => ({ claims: JSON.stringify(claims) });
 test('claims come where they were asked for, and nowhere else', async () => {
   const t = await w.tenant();
   const [client, user] = [await t.client(), await t.user({ birth_date: '1815-12-10', website: 'https://ada.example' })];
-  const document = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  const document = await discovery(t);
   assert.equal(document.claims_parameter_supported, true);
   const { tokens } = await tokensOf(t, client, user, {
     scope: 'openid offline_access',
@@ -113,7 +114,7 @@ test('a malformed claims parameter is refused', async () => {
 test('every id token says how the user logged in; one who asks for more than there is hears so at once', async () => {
   const t = await w.tenant();
   const [client, user] = [await t.client(), await t.user()];
-  const document = (await w.send(`${t.origin}/.well-known/openid-configuration`)).body;
+  const document = await discovery(t);
   assert.deepEqual(document.acr_values_supported, [ONE_FACTOR]);
   const visit = agent();
   const how = async (parameters: Record<string, string>) => {
