@@ -1,17 +1,8 @@
-/** What goes along when a row is deleted, what is kept from being deleted, and deletions that are killed half-way. */
+/** What goes along when a row is deleted, seen through the API, and what is kept from being deleted. */
 import assert from 'node:assert/strict';
-import { mock, test } from 'node:test';
+import { test } from 'node:test';
 import mongoose from 'mongoose';
-import { addConsent, consents } from '../../src/domain/access/consent.ts';
-import { roles } from '../../src/domain/access/role.ts';
-import { roleMembers } from '../../src/domain/access/role-member.ts';
-import { teams } from '../../src/domain/access/team.ts';
-import { teamMembers } from '../../src/domain/access/team-member.ts';
-import { connections } from '../../src/domain/connection/connection.ts';
-import { tickets } from '../../src/domain/link/ticket.ts';
-import { credentials } from '../../src/domain/user/credential.ts';
-import { identities } from '../../src/domain/user/identity.ts';
-import { users } from '../../src/domain/user/user.ts';
+import { addConsent } from '../../src/domain/access/consent.ts';
 import { asTenant } from '../../src/kernel/context.ts';
 import { assertRefused, credentialsOf, post, type TenantHandle, world } from '../kit/index.ts';
 import { lastLink } from '../kit/mailbox.ts';
@@ -197,84 +188,4 @@ test('the default connection and the last enabled one stay, with the reason', as
 test('the management API stays', async () => {
   const [api] = (await acme.api('GET', '/api?query=slug:management-api')).results;
   assertRefused(await acme.call('DELETE', `/api/${api.id}`), 409, 'protected', /management/i);
-});
-
-/* ——— killed half-way ——— */
-
-type Step = readonly [{ model: object }, 'deleteMany' | 'updateMany' | 'findOneAndDelete'];
-type Cascade = { path: string; id: string; steps: readonly Step[] };
-
-/** Kills the deletion at each of its steps in turn; what is left must allow repeating it, and repeating must finish it. */
-async function survives(make: () => Promise<Cascade>): Promise<void> {
-  const { steps } = await make();
-  for (const [index, [{ model }, method]] of steps.entries()) {
-    const { path, id } = await make();
-    const killed = mock.method(model as Record<string, () => never>, method, () => {
-      throw new Error('killed');
-    });
-    const answer = await acme.call('DELETE', path);
-    killed.mock.restore();
-    assert.equal(answer.status, 500, `step ${index} is on the way: ${answer.text}`);
-    assert.equal((await acme.call('GET', path)).status, 200, `after a kill at step ${index} it is still there`);
-    await acme.api('DELETE', path);
-    assert.deepEqual(await traces(id), [], `killed at step ${index}`);
-  }
-}
-
-test('deleting a user can be killed at any step and repeated', async () => {
-  await survives(async () => {
-    const { gone } = await everything();
-    return {
-      path: `/user/${gone.id}`,
-      id: gone.id,
-      steps: [
-        [credentials, 'deleteMany'],
-        [consents, 'deleteMany'],
-        [roleMembers, 'deleteMany'],
-        [teamMembers, 'deleteMany'],
-        [identities, 'deleteMany'],
-        [tickets, 'deleteMany'],
-        [users, 'findOneAndDelete'],
-      ],
-    };
-  });
-});
-
-test('deleting a role, a team or a connection can be killed at any step and repeated', async () => {
-  await survives(async () => {
-    const { role } = await everything();
-    return {
-      path: `/role/${role.id}`,
-      id: role.id,
-      steps: [
-        [roleMembers, 'deleteMany'],
-        [teamMembers, 'updateMany'],
-        [roles, 'findOneAndDelete'],
-      ],
-    };
-  });
-  await survives(async () => {
-    const { team } = await everything();
-    return {
-      path: `/team/${team.id}`,
-      id: team.id,
-      steps: [
-        [tickets, 'deleteMany'],
-        [teamMembers, 'deleteMany'],
-        [teams, 'findOneAndDelete'],
-      ],
-    };
-  });
-  await survives(async () => {
-    const { github } = await everything();
-    return {
-      path: `/connection/${github.id}`,
-      id: github.id,
-      steps: [
-        [credentials, 'deleteMany'],
-        [identities, 'deleteMany'],
-        [connections, 'findOneAndDelete'],
-      ],
-    };
-  });
 });

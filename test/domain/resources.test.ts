@@ -1,7 +1,7 @@
 /** Every management resource that there is, against the suite that all of them must pass. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { collections } from '../../src/resource/collection.ts';
+import { collections } from '../../src/resource/registry.ts';
 import { world } from '../kit/index.ts';
 import { resourceSuite, servedAt } from '../suites/resource.ts';
 import { ROWS } from '../suites/rows.ts';

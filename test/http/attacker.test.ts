@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { collections } from '../../src/resource/registry.ts';
-import { type TenantHandle, tokensOf, world } from '../kit/index.ts';
 import { type TenantHandle, world } from '../kit/index.ts';
 import { fill, missingId, operations } from '../kit/operations.ts';
 import { ROWS } from '../suites/rows.ts';

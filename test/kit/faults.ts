@@ -35,13 +35,19 @@ function watch(before: (command: Command) => void | Promise<void>): () => void {
 /**
  * From now on the n-th of such commands, counted from 1, throws before it is sent, and so does every one after it, as if
  * the process had been killed there, until `restore`. With Infinity it only counts.
+ * @param counts takes `delete users` and the like; what it does not take passes uncounted.
  */
-export function failAt(n: number, commands: readonly string[] = WRITES) {
+export function failAt(
+  n: number,
+  commands: readonly string[] = WRITES,
+  counts: (what: string) => boolean = () => true,
+) {
   const passed: string[] = [];
   const refused: string[] = [];
   const restore = watch(({ name, collection }) => {
     if (!commands.includes(name)) return;
     const what = `${name} ${collection}`;
+    if (!counts(what)) return;
     if (passed.length + 1 < n) return void passed.push(what);
     refused.push(what);
     throw new Error(`killed before ${what}`);

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { OpenApi, Operation } from '../../src/http/docs/openapi-types.ts';
 import type { Collection } from '../../src/resource/collection.ts';
+import { expandable } from '../../src/resource/define.ts';
 import { assertRefused, type Json, type TenantHandle } from '../kit/index.ts';
 
 export type Tenants = { mine: TenantHandle; theirs: TenantHandle };
@@ -108,7 +109,7 @@ export function resourceSuite(
 
     test('expanding shows the tenant’s own rows in place of their ids', async () => {
       const row = await mine.api('GET', `${path}/${own[0]}`);
-      const paths = Object.keys(spec.expand ?? {});
+      const paths = Object.keys(expandable(spec));
       if (paths.length === 0) return;
       const [expanded] = (await list({ query: `id:${row.id}`, expand: paths.join(',') })).results;
       for (const field of paths) {
