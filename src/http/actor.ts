@@ -8,6 +8,7 @@ import { accountKeys } from '../domain/key/account-keys.ts';
 import { type SigningKey, signingKey } from '../domain/key/signing-key.ts';
 import { isTokenDead } from '../domain/protocol/protocol-row.ts';
 import { users } from '../domain/user/user.ts';
+import { type Authorization, authorizationOf } from '../kernel/authorization.ts';
 import { nowSeconds } from '../kernel/clock.ts';
 import { type Actor, asTenant, can } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
@@ -35,11 +36,11 @@ export type OpenToken = (
     }
   | undefined;
 
-/** RFC 6750 §2.1, RFC 9449 §7.1; schemes are case-insensitive (RFC 9110 §11.1). */
-function credentials(request: FastifyRequest): { scheme: string; token: string } {
-  const [, scheme, token] = /^(bearer|dpop) +([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '') ?? [];
-  if (!scheme || !token) throw new Fault('unauthorized');
-  return { scheme: scheme.toLowerCase(), token };
+/** RFC 6750 §2.1, RFC 9449 §7.1 */
+function credentials(request: FastifyRequest): Authorization {
+  const sent = authorizationOf(request.headers.authorization);
+  if (sent?.scheme !== 'bearer' && sent?.scheme !== 'dpop') throw new Fault('unauthorized');
+  return sent;
 }
 
 function kidOf(token: string): string {

@@ -1,6 +1,7 @@
 /** The client behind a plain request from a server: a form, and a secret in it or in the header. */
 import type { FastifyRequest } from 'fastify';
 import type { ClientMetadata } from 'oidc-provider';
+import { basicOf } from '../../kernel/authorization.ts';
 import { sameSecret } from '../../kernel/secrets.ts';
 import { type ClientExtras, rowMetadata } from '../client/client-metadata.ts';
 
@@ -10,14 +11,16 @@ export type PlainClient = ClientMetadata & ClientExtras;
 const TELLING = ['origin', 'dpop', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
 const CREDENTIALS = ['client_id', 'client_secret'];
 
-/** Characters that stand for themselves in RFC 6749 §2.3.1's encoding. */
-const BASIC = /^([\w.~-]+):([\w.~-]+)$/;
+/** Nothing in address or headers that asks for more. The engine takes one space after a scheme, where RFC 9110 has any number. */
+export const isPlain = ({ raw, headers }: FastifyRequest): boolean =>
+  !raw.url?.includes('?') &&
+  !headers.authorization?.includes('  ') &&
+  TELLING.every((name) => headers[name] === undefined);
 
 function credentialsOf({ headers }: FastifyRequest, form: URLSearchParams): [id?: string, secret?: string] {
   const inForm = CREDENTIALS.map((name) => form.get(name) ?? undefined);
   if (headers.authorization === undefined) return inForm as [string?, string?];
-  const [, encoded = ''] = /^basic ([\w+/]+={0,2})$/i.exec(headers.authorization) ?? [];
-  const [, id, secret] = BASIC.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+  const { id, secret } = basicOf(headers.authorization) ?? {};
   return inForm.some((value) => value !== undefined) ? [] : [id, secret];
 }
 
@@ -30,8 +33,7 @@ export async function plainClient(
   form: URLSearchParams,
   parameters: ReadonlySet<string>,
 ): Promise<PlainClient | undefined> {
-  if (request.method !== 'POST' || request.raw.url?.includes('?')) return undefined;
-  if (TELLING.some((name) => request.headers[name] !== undefined)) return undefined;
+  if (request.method !== 'POST' || !isPlain(request)) return undefined;
   const names = [...form.keys()];
   if (new Set(names).size < names.length) return undefined;
   if (names.some((name) => !parameters.has(name) && !CREDENTIALS.includes(name))) return undefined;

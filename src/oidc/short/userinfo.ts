@@ -6,13 +6,14 @@
 import type { FastifyRequest } from 'fastify';
 import type { AdapterPayload } from 'oidc-provider';
 import { users } from '../../domain/user/user.ts';
+import { bearerOf } from '../../kernel/authorization.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { rowMetadata } from '../client/client-metadata.ts';
 import { verifyAccessToken } from '../token/access-token.ts';
 import { CLAIMS, userClaims } from '../token/claims.ts';
+import { isPlain } from './client.ts';
 import { type GrantPayload, openGrant } from './grant.ts';
 
-const BEARER = /^bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i;
 const claimsOf: Record<string, string[]> = CLAIMS;
 
 /** Scopes that both the token and its grant hold; nothing where the grant does not plainly stand behind the token. */
@@ -26,9 +27,8 @@ async function grantedScopes(tenant: Tenant, token: AdapterPayload): Promise<str
 /** @returns nothing where the engine has to look. */
 export async function plainUserinfo(request: FastifyRequest): Promise<object | undefined> {
   const { tenant, headers } = request;
-  const value = BEARER.exec(headers.authorization ?? '')?.[1];
-  if (!value || headers.origin !== undefined || headers.dpop !== undefined || request.raw.url?.includes('?'))
-    return undefined;
+  const value = isPlain(request) ? bearerOf(headers.authorization) : undefined;
+  if (!value) return undefined;
   const token = await verifyAccessToken(tenant, 'AccessToken', value);
   if (!token || token.aud !== undefined || token.jkt || token.claims || !token.scope) return undefined;
   const client = await rowMetadata(tenant, token.clientId!);

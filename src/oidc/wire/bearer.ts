@@ -2,13 +2,11 @@
 import type { FastifyRequest } from 'fastify';
 import type { AccessToken } from 'oidc-provider';
 import { managementAudiences } from '../../domain/api/permission.ts';
+import { bearerOf } from '../../kernel/authorization.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { ClientExtras } from '../client/client-metadata.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import { opaqueForm } from '../token/access-token.ts';
-
-/** RFC 6750 §2.1; the scheme is case-insensitive (RFC 9110 §11.1). */
-const BEARER = /^bearer +([\w.~+/=-]+)$/i;
 
 /**
  * The id of the user behind the `Authorization` header, or nothing when there is none. Taken are tokens for userinfo (those
@@ -19,7 +17,7 @@ const BEARER = /^bearer +([\w.~+/=-]+)$/i;
 export async function bearerUser(providerFor: ProviderFor, request: FastifyRequest): Promise<string | undefined> {
   const { headers, tenant } = request;
   if (headers.authorization === undefined) return undefined;
-  const value = BEARER.exec(headers.authorization)?.[1];
+  const value = bearerOf(headers.authorization);
   if (!value) throw new Fault('unauthorized');
   const provider = await providerFor(tenant);
   const token: (AccessToken & { jkt?: string }) | undefined = await provider.AccessToken.find(opaqueForm(value));

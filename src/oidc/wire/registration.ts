@@ -10,6 +10,7 @@ import {
   updateRegistration,
   type Wire,
 } from '../../auth/client-registration.ts';
+import { bearerOf } from '../../kernel/authorization.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { PATHS } from '../engine/configure.ts';
 import { oauthError } from './bridge.ts';
@@ -17,7 +18,7 @@ import { oauthError } from './bridge.ts';
 const BODY_LIMIT = 64 * 1024;
 
 const askedBy = (request: FastifyRequest) => ({
-  bearer: /^bearer +([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '')?.[1],
+  bearer: bearerOf(request.headers.authorization),
   ip: request.ip,
 });
 
