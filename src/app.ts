@@ -47,7 +47,9 @@ import { SURFACES, themeCss } from './flows/shell/theme.ts';
 import { enforce } from './http/actor.ts';
 import { openapi } from './http/docs/openapi.ts';
 import { reference } from './http/docs/reference.ts';
-import { logFault, sendFault, toFault } from './http/errors.ts';
+import { logFault, toFault } from './http/errors/fault.ts';
+import { sendFault } from './http/errors/management.ts';
+import { answerOAuthError } from './http/errors/oauth.ts';
 import { protectedResource } from './http/protected-resource.ts';
 import { tenantOf } from './http/tenant.ts';
 import { asRoot } from './kernel/context.ts';
@@ -295,17 +297,21 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
   const pages = browser(providerFor);
   bridge(app, {
     providerFor,
-    toFault,
-    renderPageFault: (request, reply, error) => renderFault(request, reply, toFault(error)),
+    answerError: answerOAuthError,
+    renderPageFault(request, reply, error) {
+      const fault = toFault(error);
+      logFault(request, fault, error);
+      return renderFault(request, reply, fault);
+    },
   });
 
-  registration(app, { toFault });
+  registration(app, answerOAuthError);
 
   app.register(async (scope) => {
     mountResources(scope, { root: asRoot(), baseDomain: config.baseDomain });
     system(scope, store);
     protectedResource(scope);
-    deviceJson(scope, pages, toFault);
+    deviceJson(scope, pages);
     me(scope, pages);
     passwordlessStart(scope, pages, {
       development: !config.production,

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { decide, handleOf, lookUpDevice, type Visitor } from '../../auth/device.ts';
 import { clients } from '../../domain/client/client.ts';
+import { answerOAuthError } from '../../http/errors/oauth.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
 
@@ -23,7 +24,7 @@ function checkOrigin({ headers, tenant }: FastifyRequest): void {
     throw new Fault('unsupported_media_type', 'send application/json');
 }
 
-export function deviceJson(app: FastifyInstance, browser: Browser, toFault: (error: unknown) => Fault): void {
+export function deviceJson(app: FastifyInstance, browser: Browser): void {
   const visitor = async (request: FastifyRequest): Promise<Visitor> => {
     const found = await browser.visitor(request);
     if (!found) throw new Fault('login_required');
@@ -31,16 +32,7 @@ export function deviceJson(app: FastifyInstance, browser: Browser, toFault: (err
   };
 
   app.register(async (scope) => {
-    // RFC 6749 §5.2: the OAuth endpoints' own error format.
-    scope.setErrorHandler((error, request, reply) => {
-      const fault = toFault(error);
-      if (fault.row.status >= 500) request.log.error({ err: error }, 'request failed');
-      if (fault.retryAfterSeconds) reply.header('retry-after', String(fault.retryAfterSeconds));
-      return reply
-        .code(fault.row.status)
-        .header('cache-control', 'no-store')
-        .send({ error: fault.row.oauth ?? 'invalid_request', error_description: fault.message });
-    });
+    scope.setErrorHandler((error, request, reply) => answerOAuthError(request, reply, error));
     scope.addHook('onRequest', async (request) => checkOrigin(request));
 
     scope.post(

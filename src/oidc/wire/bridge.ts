@@ -15,6 +15,7 @@ import { plainMachineToken } from '../short/machine-token.ts';
 import { plainUserinfo } from '../short/userinfo.ts';
 import { opaqueForm } from '../token/access-token.ts';
 import { loginOnly } from './authorize-request.ts';
+import type { AnswerError } from './errors.ts';
 
 const BODY_LIMIT = 56 * 1024;
 
@@ -55,12 +56,6 @@ function callbackOf(provider: Provider): Callback {
   callbacks.set(provider, made);
   return made;
 }
-
-/** RFC 6749 §5.2: a description is printable ASCII without quote and backslash. */
-export const oauthError = (error: string, description: string) => ({
-  error,
-  error_description: description.replace(/["\\]/g, "'").replace(/[^\x20-\x7e]/g, '?'),
-});
 
 /** By events: an async iterator over the stream costs a tenth of a machine token. */
 function readBody({ raw }: FastifyRequest): Promise<Buffer> {
@@ -187,28 +182,22 @@ export type BridgeOptions = {
   providerFor: ProviderFor;
   /** Answers a failure on a page address; OAuth endpoints answer JSON themselves. */
   renderPageFault(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply | Promise<FastifyReply>;
-  toFault(error: unknown): Fault;
+  answerError: AnswerError;
 };
 
-export function bridge(app: FastifyInstance, { providerFor, renderPageFault, toFault }: BridgeOptions): void {
+export function bridge(app: FastifyInstance, { providerFor, renderPageFault, answerError }: BridgeOptions): void {
   app.register(async (scope) => {
     // Bodies are the engine's to read.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
     scope.setErrorHandler((error, request, reply) => {
-      const fault = toFault(error);
-      if (fault.row.status >= 500) request.log.error({ err: error }, 'oauth request failed');
-      if (request.routeOptions.url?.startsWith(PATHS.authorization)) return renderPageFault(request, reply, fault);
-      if (fault.retryAfterSeconds) reply.header('retry-after', fault.retryAfterSeconds);
-      return reply
-        .code(fault.row.status)
-        .headers({
-          'cache-control': 'no-store',
-          'access-control-allow-origin': '*',
-          'access-control-expose-headers': 'Retry-After',
-        })
-        .send(oauthError(fault.row.oauth ?? 'invalid_request', fault.message));
+      if (request.routeOptions.url?.startsWith(PATHS.authorization)) return renderPageFault(request, reply, error);
+      return answerError(
+        request,
+        reply.headers({ 'access-control-allow-origin': '*', 'access-control-expose-headers': 'Retry-After' }),
+        error,
+      );
     });
 
     const handOver = async (request: FastifyRequest, reply: FastifyReply, asEngineTakesIt: unknown = request.raw) => {

@@ -13,7 +13,7 @@ import {
 import { bearerOf } from '../../kernel/authorization.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { PATHS } from '../engine/configure.ts';
-import { oauthError } from './bridge.ts';
+import type { AnswerError } from './errors.ts';
 
 const BODY_LIMIT = 64 * 1024;
 
@@ -29,11 +29,14 @@ function body(request: FastifyRequest): Wire {
   return body as Wire;
 }
 
+/** What is wrong with a body is wrong with what it says of the client. */
+const CODES = { validation: 'invalid_client_metadata' };
+
 /** RFC 6750 §3.1 */
 const challenge = (request: FastifyRequest) =>
   request.headers.authorization ? 'Bearer error="invalid_token"' : 'Bearer';
 
-export function registration(app: FastifyInstance, { toFault }: { toFault(error: unknown): Fault }): void {
+export function registration(app: FastifyInstance, answerError: AnswerError): void {
   app.register(async (scope) => {
     scope.addHook('onRequest', async (_request, reply) => {
       reply.headers({
@@ -42,14 +45,9 @@ export function registration(app: FastifyInstance, { toFault }: { toFault(error:
         'access-control-expose-headers': 'WWW-Authenticate, Retry-After',
       });
     });
-    scope.setErrorHandler((error, request, reply) => {
-      const fault = toFault(error);
-      if (fault.row.status >= 500) request.log.error({ err: error }, 'client registration failed');
-      if (fault.retryAfterSeconds) reply.header('retry-after', fault.retryAfterSeconds);
-      if (fault.row.status === 401) reply.header('www-authenticate', challenge(request));
-      const code = fault.code === 'validation' ? 'invalid_client_metadata' : (fault.row.oauth ?? 'invalid_request');
-      return reply.code(fault.row.status).send(oauthError(code, fault.message));
-    });
+    scope.setErrorHandler((error, request, reply) =>
+      answerError(request, reply, error, { challenge: challenge(request), codes: CODES }),
+    );
 
     const client = `${PATHS.registration}/:client_id`;
     const idOf = (request: FastifyRequest) => (request.params as { client_id: string }).client_id;

@@ -1,9 +1,7 @@
-/** Any thrown value → Fault → the management API's JSON `{statusCode, code, message, details?}`. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { DPOP_ALGS } from '../kernel/dpop.ts';
-import { Fault } from '../kernel/fault.ts';
-import { isUnavailable } from '../store/connect.ts';
-import { resourceMetadata } from './protected-resource.ts';
+/** Any thrown value → Fault, whatever will render it, and the line that it leaves in the log. */
+import type { FastifyRequest } from 'fastify';
+import { Fault } from '../../kernel/fault.ts';
+import { isUnavailable } from '../../store/connect.ts';
 
 type Thrown = {
   code?: string;
@@ -50,40 +48,6 @@ export function toFault(error: unknown): Fault {
   if (thrown.statusCode && thrown.statusCode >= 400 && thrown.statusCode < 500)
     return new Fault('invalid_request', undefined, { cause: error });
   return new Fault('internal', undefined, { cause: error });
-}
-
-const ALGS = `algs="${DPOP_ALGS.join(' ')}"`;
-/** RFC 9449 §7.1: what was wrong with the proof, in the header too. */
-const PROOF = ['error="invalid_dpop_proof"', ALGS];
-
-export function sendFault(reply: FastifyReply, fault: Fault): FastifyReply {
-  const { status } = fault.row;
-  if (fault.retryAfterSeconds) reply.header('retry-after', String(fault.retryAfterSeconds));
-  const [scheme, challenge] = fault.code === 'invalid_dpop_proof' ? ['DPoP', PROOF] : ['Bearer', challengeOf(fault)];
-  if (challenge) {
-    const { tenant } = reply.request;
-    const parameters = tenant ? [...challenge, resourceMetadata(tenant)] : challenge;
-    const first = [scheme, parameters.join(', ')].join(' ').trim();
-    // RFC 9449 §7.2: whoever has shown nothing yet may choose.
-    reply.header('www-authenticate', fault.code === 'unauthorized' ? `${first}, DPoP ${ALGS}` : first);
-  }
-  return reply
-    .code(status)
-    .header('cache-control', 'no-store')
-    .send({
-      statusCode: status,
-      code: fault.code,
-      message: fault.message,
-      ...(fault.details !== undefined && { details: fault.details }),
-    });
-}
-
-/** RFC 6750 §3: what was wrong with the token, in the header too. */
-function challengeOf({ code, details }: Fault): string[] | undefined {
-  if (code === 'unauthorized') return [];
-  if (code === 'invalid_token') return ['error="invalid_token"'];
-  if (code !== 'insufficient_scope') return undefined;
-  return ['error="insufficient_scope"', `scope="${(details as { missing: string }).missing}"`];
 }
 
 export function logFault(request: FastifyRequest, fault: Fault, error: unknown): void {
