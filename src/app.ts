@@ -22,6 +22,7 @@ import { publishedFetch } from './connections/published-fetch.ts';
 import { safePost } from './connections/safe-fetch.ts';
 import { backchannelLogout } from './delivery/channels/backchannel-logout.ts';
 import { type Worker, worker } from './delivery/worker.ts';
+import { deviceAddresses } from './dialects/own/device-addresses.ts';
 import { deviceJson } from './dialects/own/device-json.ts';
 import { me } from './dialects/own/me.ts';
 import { passwordlessStart } from './dialects/own/passwordless-start.ts';
@@ -310,13 +311,14 @@ export async function buildApp({ config, store, operator, log, demo, onRoute }: 
   app.register(async (scope) => {
     mountResources(scope, { root: asRoot(), baseDomain: config.baseDomain });
     system(scope, store);
-    protectedResource(scope);
-    deviceJson(scope, pages);
+    await protectedResource(scope);
+    deviceAddresses(scope);
     me(scope, pages);
-    passwordlessStart(scope, pages, {
+    await passwordlessStart(scope, pages, {
       development: !config.production,
       localeOf: (request, uiLocales) => pageCommon(request, uiLocales).locale,
     });
+    deviceJson(scope, pages);
   });
   app.register(async (scope) => {
     // Only pages take forms.

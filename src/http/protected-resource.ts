@@ -3,6 +3,7 @@
  * server to ask. The resource is the origin itself, as the RFC wants an address; tokens for it carry the account's
  * management audience.
  */
+import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { managementPermissions } from '../domain/api/permission.ts';
@@ -24,43 +25,37 @@ const Metadata = Type.Object({
   resource_documentation: Type.String(),
 });
 
-export function protectedResource(app: FastifyInstance): void {
-  app.get(
-    PATH,
-    {
-      config: { access: 'public' },
-      schema: {
-        operationId: 'oauth/protectedResource',
-        tags: ['oauth'],
-        summary: 'About the management API (RFC 9728)',
-        description:
-          'For clients that start from the API, as MCP clients do: its 401 answers point here. A user gets of these scopes what the roles of that user grant.',
-        response: { 200: Metadata },
-      },
+export async function protectedResource(app: FastifyInstance): Promise<void> {
+  await app.register(
+    async (scope) => {
+      await scope.register(cors, { methods: 'GET', maxAge: 3600, strictPreflight: false });
+      scope.get(
+        '',
+        {
+          config: { access: 'public' },
+          schema: {
+            operationId: 'oauth/protectedResource',
+            tags: ['oauth'],
+            summary: 'About the management API (RFC 9728)',
+            description:
+              'For clients that start from the API, as MCP clients do: its 401 answers point here. A user gets of these scopes what the roles of that user grant.',
+            response: { 200: Metadata },
+          },
+        },
+        async ({ tenant }, reply) => {
+          reply.header('cache-control', 'public, max-age=60');
+          return {
+            resource: tenant.origin,
+            resource_name: `${tenant.account.name} management API`,
+            authorization_servers: [tenant.origin],
+            scopes_supported: managementPermissions().map(({ value }) => value),
+            bearer_methods_supported: ['header'],
+            dpop_signing_alg_values_supported: [...DPOP_ALGS],
+            resource_documentation: `${tenant.origin}/docs`,
+          };
+        },
+      );
     },
-    async ({ tenant }, reply) => {
-      reply.headers({ 'access-control-allow-origin': '*', 'cache-control': 'public, max-age=60' });
-      return {
-        resource: tenant.origin,
-        resource_name: `${tenant.account.name} management API`,
-        authorization_servers: [tenant.origin],
-        scopes_supported: managementPermissions().map(({ value }) => value),
-        bearer_methods_supported: ['header'],
-        dpop_signing_alg_values_supported: [...DPOP_ALGS],
-        resource_documentation: `${tenant.origin}/docs`,
-      };
-    },
-  );
-  app.options(PATH, { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) =>
-    reply
-      .code(204)
-      .headers({
-        'access-control-allow-origin': '*',
-        'access-control-allow-methods': 'GET',
-        'access-control-allow-headers': request.headers['access-control-request-headers'] ?? '',
-        'access-control-max-age': '3600',
-        vary: 'Access-Control-Request-Headers',
-      })
-      .send(),
+    { prefix: PATH },
   );
 }

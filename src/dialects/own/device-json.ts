@@ -1,6 +1,6 @@
 /**
- * The device flow's addresses: the short ones that a device shows, and the JSON that a page of the tenant's own uses in
- * place of ours. The browser's session says who decides, so another site must not be able to send these.
+ * The device flow as JSON, which a page of the tenant's own uses in place of ours. The browser's session says who decides,
+ * so another site must not be able to send these.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
@@ -100,24 +100,4 @@ export function deviceJson(app: FastifyInstance, browser: Browser): void {
       },
     );
   });
-
-  for (const step of ['activate', 'confirm'] as const)
-    app.get(
-      `/${step}`,
-      {
-        config: { access: 'public' },
-        schema: {
-          operationId: step === 'activate' ? 'oauth/deviceActivate' : 'oauth/deviceConfirm',
-          tags: ['oauth'],
-          summary: step === 'activate' ? 'Device activation redirect' : 'Device confirmation redirect',
-          description: 'The address that a device shows; leads to the page.',
-          querystring: Type.Object({ user_code: Type.Optional(Type.String({ maxLength: 40 })) }),
-          response: { 302: Type.Unsafe({ type: 'null', description: 'To the page' }) },
-        },
-      },
-      async (request, reply) => {
-        const search = request.url.split('?', 2)[1];
-        return reply.redirect(`/flow/device-code/${step}${search ? `?${search}` : ''}`);
-      },
-    );
 }

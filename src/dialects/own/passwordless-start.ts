@@ -1,5 +1,6 @@
 /** `POST /passwordless/start`: asking for a code or a link, as JSON, from wherever the client's own pages are. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import cors from '@fastify/cors';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { startPasswordless } from '../../auth/passwordless.ts';
 import { connectionsFor } from '../../domain/connection/connection.ts';
@@ -75,80 +76,81 @@ type StartOptions = {
   localeOf(request: FastifyRequest, uiLocales?: string): string;
 };
 
-export function passwordlessStart(
+export async function passwordlessStart(
   app: FastifyInstance,
   browser: Browser,
   { development, localeOf }: StartOptions,
-): void {
-  const allowOrigin = (request: FastifyRequest, reply: FastifyReply) => {
+): Promise<void> {
+  /** Any origin may ask whether it may ask; an answer is for those of the client that the body names. */
+  async function mayRead(request: FastifyRequest): Promise<boolean> {
     const { origin } = request.headers;
-    if (!origin) return;
-    reply.headers({
-      'access-control-allow-origin': origin,
-      'access-control-allow-credentials': 'true',
-      vary: 'origin',
-    });
-  };
-  app.options(START, { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) => {
-    allowOrigin(request, reply);
-    const wanted = request.headers['access-control-request-headers'];
-    return reply
-      .headers({ 'access-control-allow-methods': 'POST', 'access-control-max-age': '3600' })
-      .headers(wanted ? { 'access-control-allow-headers': wanted } : {})
-      .code(204)
-      .send();
-  });
+    if (origin === undefined || request.method === 'OPTIONS') return origin !== undefined;
+    const client = await browser.client(request.tenant, (request.body as StartBody).client_id);
+    return client?.mayCallFrom(origin) ?? false;
+  }
 
-  app.post(
-    START,
-    {
-      config: { access: 'public' },
-      schema: {
-        operationId: 'passwordless/start',
-        tags: ['passwordless'],
-        summary: 'Start Passwordless authentication flow',
-        description:
-          'Mails a link, or a code for the token endpoint. An address gets at most one message in three minutes; the answer is the same either way, and whether or not the address has an account.',
-        body: StartBody,
-        response: { 200: Type.Object({ success: Type.Boolean() }) },
-      },
-    },
-    async (request, reply) => {
-      const { tenant } = request;
-      const body = request.body as StartBody;
-      const client = await browser.client(tenant, body.client_id);
-      if (!client) refuse('"client_id" is unknown.');
-      const known = client!;
-      if (known.mayCallFrom(request.headers.origin)) allowOrigin(request, reply);
-      if (body.send === 'code' && !known.mayUse(GRANT)) refuse('The client may not use one-time codes.');
-      if (body.send === 'link' && !known.mayUse('authorization_code')) refuse('The client may not use login links.');
-      const connection = await connectionOf(request, body);
-      const params = body.send === 'link' ? paramsOf(known, body.auth_params) : undefined;
-      const nonce = mintToken();
-      const id = await startPasswordless(tenant, {
-        connection,
-        client: { id: body.client_id, name: known.name },
-        email: body.email,
-        send: body.send,
-        params,
-        browser: params && hashToken(nonce),
-        locale: localeOf(request, body.auth_params?.ui_locales),
-        from: request.from,
-      });
-      if (id && development)
-        request.log.info({ message: id }, 'a login mail waits in the collection "outbox"; nothing sends it yet');
-      if (id && params) {
-        const secure = tenant.origin.startsWith('https:');
-        // The app's page may be on another site; only https lets it have such a cookie set.
-        reply.setCookie(LINK_COOKIE, nonce, {
-          path: '/passwordless',
-          httpOnly: true,
-          secure,
-          sameSite: secure ? 'none' : 'lax',
+  await app.register(
+    async (scope) => {
+      await scope.register(cors, {
+        hook: 'preHandler',
+        delegator: async (request: FastifyRequest) => ({
+          origin: await mayRead(request),
+          credentials: true,
+          methods: 'POST',
           maxAge: 3600,
-        });
-      }
-      return reply.header('cache-control', 'no-store').send({ success: true });
+        }),
+      });
+      scope.post(
+        '',
+        {
+          config: { access: 'public' },
+          schema: {
+            operationId: 'passwordless/start',
+            tags: ['passwordless'],
+            summary: 'Start Passwordless authentication flow',
+            description:
+              'Mails a link, or a code for the token endpoint. An address gets at most one message in three minutes; the answer is the same either way, and whether or not the address has an account.',
+            body: StartBody,
+            response: { 200: Type.Object({ success: Type.Boolean() }) },
+          },
+        },
+        async (request, reply) => {
+          const { tenant } = request;
+          const body = request.body as StartBody;
+          const known = (await browser.client(tenant, body.client_id)) ?? refuse('"client_id" is unknown.');
+          if (body.send === 'code' && !known.mayUse(GRANT)) refuse('The client may not use one-time codes.');
+          if (body.send === 'link' && !known.mayUse('authorization_code'))
+            refuse('The client may not use login links.');
+          const connection = await connectionOf(request, body);
+          const params = body.send === 'link' ? paramsOf(known, body.auth_params) : undefined;
+          const nonce = mintToken();
+          const id = await startPasswordless(tenant, {
+            connection,
+            client: { id: body.client_id, name: known.name },
+            email: body.email,
+            send: body.send,
+            params,
+            browser: params && hashToken(nonce),
+            locale: localeOf(request, body.auth_params?.ui_locales),
+            from: request.from,
+          });
+          if (id && development)
+            request.log.info({ message: id }, 'a login mail waits in the collection "outbox"; nothing sends it yet');
+          if (id && params) {
+            const secure = tenant.origin.startsWith('https:');
+            // The app's page may be on another site; only https lets it have such a cookie set.
+            reply.setCookie(LINK_COOKIE, nonce, {
+              path: '/passwordless',
+              httpOnly: true,
+              secure,
+              sameSite: secure ? 'none' : 'lax',
+              maxAge: 3600,
+            });
+          }
+          return reply.header('cache-control', 'no-store').send({ success: true });
+        },
+      );
     },
+    { prefix: START },
   );
 }

@@ -2,6 +2,7 @@
  * Fastify ↔ engine. Owns the wire variants (JSON bodies, GET at the token endpoint, `audience`), the headers of hijacked
  * replies, and OAuth's own error format for what fails before the engine is reached.
  */
+import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Provider } from 'oidc-provider';
 import { countLogin } from '../../auth/open-request.ts';
@@ -187,17 +188,15 @@ export type BridgeOptions = {
 
 export function bridge(app: FastifyInstance, { providerFor, renderPageFault, answerError }: BridgeOptions): void {
   app.register(async (scope) => {
+    // For the errors that are answered here: an answer of the engine's has its own, after its client's origins.
+    await scope.register(cors, { hook: 'preSerialization', exposedHeaders: 'Retry-After', preflight: false });
     // Bodies are the engine's to read.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
     scope.setErrorHandler((error, request, reply) => {
       if (request.routeOptions.url?.startsWith(PATHS.authorization)) return renderPageFault(request, reply, error);
-      return answerError(
-        request,
-        reply.headers({ 'access-control-allow-origin': '*', 'access-control-expose-headers': 'Retry-After' }),
-        error,
-      );
+      return answerError(request, reply, error);
     });
 
     const handOver = async (request: FastifyRequest, reply: FastifyReply, asEngineTakesIt: unknown = request.raw) => {
@@ -319,13 +318,13 @@ export function bridge(app: FastifyInstance, { providerFor, renderPageFault, ans
         const form = await readForm(request);
         adjust?.(form);
         const answer = await plain?.(request, form);
-        if (answer) return reply.headers(url === PATHS.token ? PLAIN_WITH_NONCE : PLAIN).send(answer);
+        if (answer) return reply.headers(url === PATHS.token ? PLAIN_WITH_NONCE : PLAIN).send(JSON.stringify(answer));
         // Whatever speaks of tokens and secrets, refusals included (RFC 6749 §5.1).
         return handOver(request, reply.header('cache-control', 'no-store'), asFormPost(request, form));
       };
     const userinfo = async (request: FastifyRequest, reply: FastifyReply) => {
       const claims = await plainUserinfo(request);
-      return claims ? reply.headers(PLAIN_WITH_NONCE).send(claims) : handOver(request, reply);
+      return claims ? reply.headers(PLAIN_WITH_NONCE).send(JSON.stringify(claims)) : handOver(request, reply);
     };
     const asItIs = (request: FastifyRequest, reply: FastifyReply) => handOver(request, reply);
 

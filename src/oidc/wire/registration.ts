@@ -2,6 +2,7 @@
  * Dynamic client registration on the wire: RFC 7591 at `/oidc/register`, RFC 7592 below it. JSON, bearer tokens, OAuth's
  * errors, and open to any origin, since nothing here goes by cookies.
  */
+import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import {
   deleteRegistration,
@@ -36,84 +37,72 @@ const CODES = { validation: 'invalid_client_metadata' };
 const challenge = (request: FastifyRequest) =>
   request.headers.authorization ? 'Bearer error="invalid_token"' : 'Bearer';
 
-export function registration(app: FastifyInstance, answerError: AnswerError): void {
-  app.register(async (scope) => {
-    scope.addHook('onRequest', async (_request, reply) => {
-      reply.headers({
-        'cache-control': 'no-store',
-        'access-control-allow-origin': '*',
-        'access-control-expose-headers': 'WWW-Authenticate, Retry-After',
-      });
-    });
-    scope.setErrorHandler((error, request, reply) =>
-      answerError(request, reply, error, { challenge: challenge(request), codes: CODES }),
-    );
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+type Route = [method: string, url: string, operationId: string, summary: string, handler: Handler];
 
-    const client = `${PATHS.registration}/:client_id`;
-    const idOf = (request: FastifyRequest) => (request.params as { client_id: string }).client_id;
-    type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
-    const routes: [method: string, url: string, operationId: string, summary: string, handler: Handler][] = [
-      [
-        'POST',
-        PATHS.registration,
-        'oauth/register',
-        'Register a client (RFC 7591)',
-        async (request, reply) => {
-          const registered = await registerClient(request.tenant, body(request), askedBy(request));
-          return reply.code(201).send(registered);
-        },
-      ],
-      [
-        'GET',
-        client,
-        'oauth/readRegistration',
-        'Read what a client registered (RFC 7592)',
-        (request) => readRegistration(request.tenant, idOf(request), askedBy(request)),
-      ],
-      [
-        'PUT',
-        client,
-        'oauth/updateRegistration',
-        'Replace what a client registered (RFC 7592)',
-        (request) => updateRegistration(request.tenant, idOf(request), body(request), askedBy(request)),
-      ],
-      [
-        'DELETE',
-        client,
-        'oauth/deleteRegistration',
-        'Remove a registered client (RFC 7592)',
-        async (request, reply) => {
-          await deleteRegistration(request.tenant, idOf(request), askedBy(request));
-          return reply.code(204).send();
-        },
-      ],
-    ];
-    for (const [method, url, operationId, summary, handler] of routes)
-      scope.route({
-        method: method as 'GET',
-        url,
-        bodyLimit: BODY_LIMIT,
-        config: { access: 'public' },
-        schema: { operationId, tags: ['oauth'], summary },
-        handler,
+const CLIENT = '/:client_id';
+const idOf = (request: FastifyRequest) => (request.params as { client_id: string }).client_id;
+
+const ROUTES: Route[] = [
+  [
+    'POST',
+    '',
+    'oauth/register',
+    'Register a client (RFC 7591)',
+    async (request, reply) => {
+      const registered = await registerClient(request.tenant, body(request), askedBy(request));
+      return reply.code(201).send(registered);
+    },
+  ],
+  [
+    'GET',
+    CLIENT,
+    'oauth/readRegistration',
+    'Read what a client registered (RFC 7592)',
+    (request) => readRegistration(request.tenant, idOf(request), askedBy(request)),
+  ],
+  [
+    'PUT',
+    CLIENT,
+    'oauth/updateRegistration',
+    'Replace what a client registered (RFC 7592)',
+    (request) => updateRegistration(request.tenant, idOf(request), body(request), askedBy(request)),
+  ],
+  [
+    'DELETE',
+    CLIENT,
+    'oauth/deleteRegistration',
+    'Remove a registered client (RFC 7592)',
+    async (request, reply) => {
+      await deleteRegistration(request.tenant, idOf(request), askedBy(request));
+      return reply.code(204).send();
+    },
+  ],
+];
+
+export function registration(app: FastifyInstance, answerError: AnswerError): void {
+  app.register(
+    async (scope) => {
+      await scope.register(cors, {
+        methods: ['GET', 'POST', 'PUT', 'DELETE'],
+        exposedHeaders: ['WWW-Authenticate', 'Retry-After'],
+        maxAge: 3600,
+        strictPreflight: false,
       });
-    for (const url of [PATHS.registration, client])
-      scope.route({
-        method: 'OPTIONS',
-        url,
-        config: { access: 'public' },
-        schema: { hide: true },
-        handler: (request, reply) =>
-          reply
-            .code(204)
-            .headers({
-              'access-control-allow-methods': url === client ? 'GET, PUT, DELETE' : 'POST',
-              'access-control-allow-headers':
-                request.headers['access-control-request-headers'] ?? 'authorization, content-type',
-              'access-control-max-age': '3600',
-              vary: 'Access-Control-Request-Headers',
-            })
-            .send(),
-      });
-  });
+      scope.addHook('onRequest', async (_request, reply) => void reply.header('cache-control', 'no-store'));
+      scope.setErrorHandler((error, request, reply) =>
+        answerError(request, reply, error, { challenge: challenge(request), codes: CODES }),
+      );
+      for (const [method, url, operationId, summary, handler] of ROUTES)
+        scope.route({
+          method: method as 'GET',
+          url,
+          bodyLimit: BODY_LIMIT,
+          config: { access: 'public' },
+          schema: { operationId, tags: ['oauth'], summary },
+          handler,
+        });
+    },
+    { prefix: PATHS.registration },
+  );
 }
