@@ -3,11 +3,11 @@
  * a client's fields, and how a client is told back. Who may register is not decided here.
  */
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { isLoopbackHost } from '../../kernel/loopback.ts';
 import { OneOf } from '../../resource/define.ts';
+import { validatorOf } from '../../resource/validation.ts';
 import { apis } from '../api/api.ts';
 import { Name, WebUrl } from '../fields.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
@@ -100,7 +100,7 @@ export const ClientMembers = Type.Partial(Type.Object({ ...fields, ...kept, ...f
   additionalProperties: true,
 });
 type Members = Static<typeof ClientMembers>;
-const members = Compile(ClientMembers);
+const areMembers = validatorOf(ClientMembers);
 
 const refuse = (message: string, redirect = false): never => {
   throw new Fault(redirect ? 'invalid_redirect_uri' : 'invalid_client_metadata', message);
@@ -127,8 +127,8 @@ function publicMembers(key: unknown): unknown {
 function checkShape(said: Record<string, unknown>): Members {
   const unsupported = UNSUPPORTED.find((name) => said[name] !== undefined);
   if (unsupported) refuse(`${unsupported} is not supported`);
-  if (members.Check(said)) return said;
-  const [fault] = members.Errors(said);
+  if (areMembers(said)) return said;
+  const [fault] = areMembers.errors ?? [];
   const at = fault?.instancePath.slice(1) || 'the metadata';
   const { allowedValues } = (fault?.params ?? {}) as { allowedValues?: string[] };
   return refuse(

@@ -4,7 +4,6 @@
  */
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
-import { Ajv } from 'ajv';
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
 import { now } from '../../kernel/clock.ts';
@@ -15,6 +14,7 @@ import { normalizeEmail } from '../../kernel/text.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { missingReference } from '../../resource/references.ts';
 import { MASK } from '../../resource/sealing.ts';
+import { validatorOf } from '../../resource/validation.ts';
 import { connections } from '../connection/connection.ts';
 import { append } from '../trail/log.ts';
 import { type Credential, credentials } from './credential.ts';
@@ -43,9 +43,8 @@ const ImportLine = Type.Object(
 type ImportLine = Static<typeof ImportLine>;
 const HashConfig = Type.Object({ hash_config: FirebaseParameters }, { additionalProperties: false });
 
-const ajv = new Ajv({ strict: false, formats: { 'date-time': true } });
-const isLine = ajv.compile<ImportLine>(ImportLine);
-const isConfig = ajv.compile<Static<typeof HashConfig>>(HashConfig);
+const isLine = validatorOf(ImportLine);
+const isConfig = validatorOf(HashConfig);
 
 type Report = { line: number; status: 'created' | 'exists' | 'failed'; id?: string; error?: string };
 type Candidate = {
