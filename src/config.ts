@@ -212,6 +212,14 @@ export const SETTINGS = {
       return seed;
     },
   }),
+  shortWays: setting({
+    name: 'SHORT_WAYS',
+    fallback: 'on',
+    about:
+      'Machine tokens, userinfo and introspection are answered without the engine where the answer is plain; `off` sends every request through the engine, slower and the same, to find a fault.',
+    example: 'on',
+    read: (text, reading): boolean => readSwitch('SHORT_WAYS', text, reading) ?? true,
+  }),
   passwordHash: setting({
     name: 'PASSWORD_HASH',
     fallback: 'bcrypt',

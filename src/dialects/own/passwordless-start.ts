@@ -70,7 +70,7 @@ function paramsOf(client: StartingClient, given: Record<string, string> = {}): s
   return JSON.stringify({ scope: 'openid profile email', ...known, redirect_uri });
 }
 
-type StartOptions = {
+export type StartOptions = {
   development: boolean;
   /** The language of the message: what the app asked for, else the browser's. */
   localeOf(request: FastifyRequest, uiLocales?: string): string;

@@ -34,6 +34,8 @@ export type ProviderOptions = GrantOptions & {
   playground: boolean;
   operatorClientId: string;
   operatorClientSecret: string;
+  /** @returns a promise only where something is written. */
+  onMachineLogin(tenant: Tenant, login: { client: string; ip: string; audience?: string }): Promise<void> | undefined;
   /** GETs what a client published: addresses that strangers wrote. */
   fetch(address: string | URL | Request, init?: RequestInit): Promise<Response>;
   /** Writes the answer to a request that cannot be sent back to a relying party. */

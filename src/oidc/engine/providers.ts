@@ -2,7 +2,6 @@
 import { LRUCache } from 'lru-cache';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { recordClientRefusal } from '../../auth/client-refusal.ts';
-import { recordMachineLogin } from '../../auth/machine-login.ts';
 import { markClientUsed } from '../../domain/client/client-registration.ts';
 import { SIGNING_ALGS } from '../../domain/key/signing-key.ts';
 import { append } from '../../domain/trail/log.ts';
@@ -90,9 +89,9 @@ export function providers(
       if (params?.grant_type !== 'client_credentials' || !client) return;
       const { aud } = entities.ClientCredentials ?? {};
       const audience = typeof aud === 'string' ? aud : undefined;
-      recordMachineLogin(tenant, { client: client.clientId, ip: ctx.ip, audience })?.catch((failure) =>
-        onServerError(ctx, failure),
-      );
+      options
+        .onMachineLogin(tenant, { client: client.clientId, ip: ctx.ip, audience })
+        ?.catch((failure) => onServerError(ctx, failure));
     });
     provider.on('grant.revoked', (ctx) => {
       const { RefreshToken: reused } = ctx.oidc.entities;

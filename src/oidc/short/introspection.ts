@@ -18,8 +18,7 @@ async function liveToken(tenant: Tenant, value: string): Promise<AdapterPayload 
   return ofUser.grantId && (await openGrant(tenant, ofUser)) ? ofUser : undefined;
 }
 
-/** @returns nothing where the engine has to look. */
-export async function plainIntrospection(request: FastifyRequest, form: URLSearchParams): Promise<object | undefined> {
+export async function introspection(request: FastifyRequest, form: URLSearchParams): Promise<object | undefined> {
   const value = form.get('token') ?? '';
   if (!JWT.test(value)) return undefined;
   const { tenant } = request;

@@ -13,8 +13,7 @@ const PARAMETERS = new Set(['grant_type', 'resource', 'audience', 'scope']);
 /** RFC 6749 §3.3. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
-/** @returns nothing where the engine has to look. */
-export async function plainMachineToken(request: FastifyRequest, form: URLSearchParams): Promise<object | undefined> {
+export async function machineToken(request: FastifyRequest, form: URLSearchParams): Promise<object | undefined> {
   if (form.get('grant_type') !== 'client_credentials') return undefined;
   const { tenant } = request;
   const client = await plainClient(request, form, PARAMETERS);

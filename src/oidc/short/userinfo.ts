@@ -24,8 +24,7 @@ async function grantedScopes(tenant: Tenant, token: AdapterPayload): Promise<str
   return (token.scope as string).split(' ').filter((scope) => granted.includes(scope));
 }
 
-/** @returns nothing where the engine has to look. */
-export async function plainUserinfo(request: FastifyRequest): Promise<object | undefined> {
+export async function userinfo(request: FastifyRequest): Promise<object | undefined> {
   const { tenant, headers } = request;
   const value = isPlain(request) ? bearerOf(headers.authorization) : undefined;
   if (!value) return undefined;

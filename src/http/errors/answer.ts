@@ -1,0 +1,37 @@
+/** A failure, answered to whoever asked: a page where people are, the management API's JSON everywhere else. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Fault } from '../../kernel/fault.ts';
+import { logFault, toFault } from './fault.ts';
+import { sendFault } from './management.ts';
+
+/** Writes a Fault as a page; flows/ has them. */
+export type RenderFault = (request: FastifyRequest, reply: FastifyReply, fault: Fault) => FastifyReply;
+
+/** Posted to by pages and by apps. */
+const LOGOUT = /^\/logout(\/confirm)?(\?|$)/;
+
+function isForPeople(request: FastifyRequest): boolean {
+  const takesPage = /\btext\/html\b/.test(request.headers.accept ?? '');
+  return (
+    (takesPage && (request.method === 'GET' || LOGOUT.test(request.url))) ||
+    (request.routeOptions.url ?? '').startsWith('/flow/')
+  );
+}
+
+export const answerAsPage =
+  (renderFault: RenderFault) =>
+  (request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply => {
+    const fault = toFault(error);
+    logFault(request, fault, error);
+    return renderFault(request, reply, fault);
+  };
+
+export function answerFault(renderFault: RenderFault) {
+  const asPage = answerAsPage(renderFault);
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    if (isForPeople(request)) return asPage(request, reply, error);
+    const fault = toFault(error);
+    logFault(request, fault, error);
+    return sendFault(reply, fault);
+  };
+}

@@ -1,0 +1,44 @@
+/** The server itself: its limits, what it takes for a request, and how it answers what goes wrong. */
+import { randomUUID } from 'node:crypto';
+import cookie from '@fastify/cookie';
+import Fastify, { type FastifyInstance, LogController, type RouteOptions } from 'fastify';
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import { Fault } from '../kernel/fault.ts';
+import { answerFault, type RenderFault } from './errors/answer.ts';
+import { compilersFactory, parsing } from './parsing.ts';
+
+type Options = {
+  trustProxy: Config['trustProxy'];
+  log: Logger;
+  renderFault: RenderFault;
+  onRoute?: (route: RouteOptions) => void;
+};
+
+export async function server({ trustProxy, log, renderFault, onRoute }: Options): Promise<FastifyInstance> {
+  const answer = answerFault(renderFault);
+  const app = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: trustProxy as never,
+    bodyLimit: 1_048_576,
+    genReqId: () => randomUUID(),
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    routerOptions: { maxParamLength: 300 },
+    // Slow senders do not hold connections.
+    requestTimeout: 30_000,
+    frameworkErrors: answer as never,
+    schemaController: { compilersFactory: compilersFactory as never },
+  }) as unknown as FastifyInstance;
+  if (onRoute) app.addHook('onRoute', onRoute);
+  app.setErrorHandler(answer);
+  app.setNotFoundHandler((request, reply) =>
+    answer(new Fault('not_found', 'There is nothing at this address.'), request, reply),
+  );
+  parsing(app);
+  await app.register(cookie);
+  return app;
+}

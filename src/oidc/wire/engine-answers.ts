@@ -1,0 +1,59 @@
+/**
+ * What the engine answers by itself: pages where people are, JSON at the machine endpoints. What a page looks like is
+ * decided in flows/; app.ts hands it in.
+ */
+import type { FastifyRequest } from 'fastify';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { SHORTLY_SECONDS } from '../../kernel/fault.ts';
+import { PATHS, type ProviderOptions } from '../engine/configure.ts';
+import type { PageResponse } from '../engine/response-pages.ts';
+import { requestOf } from './hand-over.ts';
+
+type Page = { status: number; headers: Record<string, string>; body: string };
+
+/** Why there is no way on, as far as people need to know. */
+type Failure = 'flow_expired' | 'access_denied' | 'unavailable' | 'internal' | 'broken_link';
+
+type Options = {
+  failurePage(request: FastifyRequest, failure: Failure): Page;
+  responsePage(request: FastifyRequest, response: PageResponse): Page;
+  /** Whether a failure is the database's, and passes. */
+  isUnavailable(error: unknown): boolean;
+};
+
+/** Errors of the engine's that are no broken link. */
+const FAILURES: Record<string, Failure> = { SessionNotFound: 'flow_expired', AccessDenied: 'access_denied' };
+
+function send(ctx: KoaContextWithOIDC, { status, headers, body }: Page): void {
+  ctx.status = status;
+  ctx.set(headers);
+  ctx.body = body;
+}
+
+export function engineAnswers({ failurePage, responsePage, isUnavailable }: Options) {
+  function failureOf(ctx: KoaContextWithOIDC, error: Error): Failure {
+    const known = FAILURES[error.name];
+    if (known) return known;
+    if (isUnavailable(error)) return 'unavailable';
+    return ctx.status >= 500 ? 'internal' : 'broken_link';
+  }
+
+  return {
+    /** For what cannot go back to a relying party. */
+    renderError(ctx, out, error) {
+      if (ctx.path.startsWith(PATHS.authorization)) send(ctx, failurePage(requestOf(ctx.req), failureOf(ctx, error)));
+      else ctx.body = out;
+    },
+
+    renderResponse: (ctx, response) => send(ctx, responsePage(requestOf(ctx.req), response)),
+
+    /** Of what the engine is about to answer as `server_error`: logged, and told apart where trying again will help. */
+    onServerError(ctx: KoaContextWithOIDC, error: Error): void {
+      requestOf(ctx.req).log.error({ err: error }, 'the OIDC engine failed');
+      if (!isUnavailable(error)) return;
+      ctx.status = 503;
+      ctx.set('retry-after', String(SHORTLY_SECONDS));
+      ctx.body = { error: 'temporarily_unavailable', error_description: 'try again shortly' };
+    },
+  } satisfies Pick<ProviderOptions, 'renderError' | 'renderResponse'> & Record<string, unknown>;
+}
