@@ -3,6 +3,7 @@
  * the change is made. A change that another instance makes is seen when what is held here has aged, or as soon as this
  * one hears of it (store/changes.ts).
  */
+import { LRUCache } from 'lru-cache';
 
 /** How stale another instance's change may be seen here. */
 export const RECENT_SECONDS = 5;
@@ -32,10 +33,10 @@ export const isYoung = ({ since }: { since: number }, seconds = RECENT_SECONDS):
   since + seconds * 1000 > Date.now();
 const byAge: Currency<unknown> = { order: () => 0, isCurrent: (held) => isYoung(held) };
 
-/** @param max entries; the oldest make room. */
+/** @param max entries; those that nobody asked for longest make room. */
 export function recent<V>(max: number, { order, isCurrent }: Currency<V> = byAge): Recent<V> {
-  // A map keeps the order of insertion, which is that of age.
-  const entries = new Map<string, Held<V>>();
+  // By size, where each is one: by `max` the library would reserve room for all of them before there are any.
+  const entries = new LRUCache<string, Held<V>>({ maxSize: max, sizeCalculation: () => 1 });
 
   function load(key: string, read: () => Promise<V>): Promise<V> {
     const entry: Held<V> = { key, since: Date.now(), order: order() };
@@ -46,16 +47,11 @@ export function recent<V>(max: number, { order, isCurrent }: Currency<V> = byAge
         return value;
       },
       (error) => {
-        if (entries.get(key) === entry) entries.delete(key);
+        if (entries.peek(key) === entry) entries.delete(key);
         throw error;
       },
     );
-    entries.delete(key);
     entries.set(key, entry);
-    for (const oldest of entries.keys()) {
-      if (entries.size <= max) break;
-      entries.delete(oldest);
-    }
     return entry.loading;
   }
 
@@ -68,7 +64,11 @@ export function recent<V>(max: number, { order, isCurrent }: Currency<V> = byAge
     // A load that is under way when this happens goes to whoever asked for it, and is held no more.
     forget: (key) => void entries.delete(key),
     forgetWhere(predicate) {
-      for (const [key, { loading, value }] of entries) if (loading || predicate(value as V, key)) entries.delete(key);
+      const gone: string[] = [];
+      entries.forEach(({ loading, value }, key) => {
+        if (loading || predicate(value as V, key)) gone.push(key);
+      });
+      for (const key of gone) entries.delete(key);
     },
   };
 }
