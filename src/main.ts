@@ -3,29 +3,18 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
-import { closeMachineLogins } from './auth/machine-login.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { resumeAccounts } from './domain/account/account-provisioning.ts';
 import { installedOperator, type Operator } from './domain/account/installation.ts';
-import { reapUnusedClients } from './domain/client/client-registration.ts';
-import { tendKeys } from './domain/key/key-schedule.ts';
 import { originOf } from './http/tenant.ts';
+import { startJobs } from './jobs/clock.ts';
+import { EXPIRING } from './jobs/expiring.ts';
+import { jobs } from './jobs/index.ts';
 import { asRoot } from './kernel/context.ts';
 import { mintToken, useSecret } from './kernel/secrets.ts';
 import { type Demo, readPrivate, seedRoot, writePrivate } from './seed.ts';
 import { openStore } from './store/connect.ts';
 import { migrate } from './store/migrate.ts';
-import { startSweeper } from './store/sweep.ts';
-
-const SWEEP_SECONDS = 60;
-
-/** What is due by the clock, besides rows that expire. */
-async function cleanUp(): Promise<void> {
-  await resumeAccounts();
-  await closeMachineLogins();
-  await reapUnusedClients();
-  await tendKeys();
-}
 
 /** After which starting is over: the database's pool is filled, the first page was looked at. */
 const SETTLE_MS = 1_000;
@@ -93,7 +82,7 @@ async function start(): Promise<void> {
     kept ? (JSON.parse(kept) as Demo) : undefined,
   );
   const app = await buildApp({ config, store, operator, log, demo: () => demo !== undefined });
-  const stopSweeping = startSweeper(SWEEP_SECONDS, cleanUp, (err) => log.warn({ err }, 'sweeping failed'));
+  const stopJobs = startJobs(jobs(EXPIRING), (err, name) => log.warn({ err }, `${name} failed`));
 
   let stopping: Promise<void> | undefined;
   const stop = (signal: string) => {
@@ -103,7 +92,7 @@ async function start(): Promise<void> {
         log.warn('requests did not finish in time');
         app.server.closeAllConnections();
       }, DRAIN_SECONDS * 1000);
-      stopSweeping();
+      stopJobs();
       await app.close();
       clearTimeout(forced);
       await store.close();

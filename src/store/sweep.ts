@@ -1,28 +1,16 @@
 /** Deletes rows whose time is over, in small batches. Readers never depend on it: they check expiry themselves. */
 import mongoose from 'mongoose';
 import { now } from '../kernel/clock.ts';
-import { CHANGES_COLLECTION } from './changes.ts';
-import { LIMITER_COLLECTION } from './limiter.ts';
 
 const BATCH = 500;
 
-/** Every collection that expires, with the field that says when. */
-const EXPIRING: readonly [collection: string, field: string][] = [
-  ['protocol', 'expires_at'],
-  ['logs', 'expires_at'],
-  ['device_codes', 'expires_at'],
-  ['passwordless', 'forget_at'],
-  ['tickets', 'forget_at'],
-  ['outbox', 'expires_at'],
-  ['initial_access_tokens', 'expires_at'],
-  [LIMITER_COLLECTION, 'expire'],
-  [CHANGES_COLLECTION, 'expires_at'],
-];
+/** A collection, and the field that says when a row of it ends. */
+export type Expiring = readonly [collection: string, field: string];
 
 /** @returns how many rows were deleted. */
-export async function sweep(): Promise<number> {
+export async function sweep(expiring: readonly Expiring[]): Promise<number> {
   let deleted = 0;
-  for (const [name, field] of EXPIRING) {
+  for (const [name, field] of expiring) {
     const collection = mongoose.connection.db!.collection(name);
     for (;;) {
       const due = await collection
@@ -35,15 +23,4 @@ export async function sweep(): Promise<number> {
     }
   }
   return deleted;
-}
-
-/** Sweeps every `seconds` until stopped; a failure waits for the next turn. */
-export function startSweeper(
-  seconds: number,
-  extra: () => Promise<void>,
-  onError: (error: unknown) => void,
-): () => void {
-  const timer = setInterval(() => void sweep().then(extra).catch(onError), seconds * 1000);
-  timer.unref();
-  return () => clearInterval(timer);
 }

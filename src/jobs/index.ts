@@ -1,0 +1,16 @@
+/** THE list of clock work. Every instance does all of it; each job bears being done by several at once. */
+import { closeMachineLogins } from '../auth/machine-login.ts';
+import { resumeAccounts } from '../domain/account/account-provisioning.ts';
+import { reapUnusedClients } from '../domain/client/client-registration.ts';
+import { tendKeys } from '../domain/key/key-schedule.ts';
+import { MINUTE } from '../kernel/clock.ts';
+import { type Expiring, sweep } from '../store/sweep.ts';
+import type { Job } from './clock.ts';
+
+export const jobs = (expiring: readonly Expiring[]): readonly Job[] => [
+  { name: 'sweeping what has expired', everySeconds: MINUTE, run: () => sweep(expiring) },
+  { name: 'finishing accounts that a crash left half made', everySeconds: MINUTE, run: resumeAccounts },
+  { name: 'telling how often machines logged in', everySeconds: MINUTE, run: () => closeMachineLogins() },
+  { name: 'removing clients that nobody used', everySeconds: MINUTE, run: reapUnusedClients },
+  { name: 'making and rotating keys', everySeconds: MINUTE, run: tendKeys },
+];
