@@ -17,6 +17,9 @@ export function redirectAllowed(registered: readonly string[], requested: string
   return registered.some((uri) => anyPort(uri) === anyPort(requested));
 }
 
+/** Whether the client may get tokens by this grant, whoever asks. */
+export const mayUseGrant = (grantTypes: readonly string[] = [], type: string): boolean => grantTypes.includes(type);
+
 /** CORS: the client's own origins, those of its redirects, and any while it names none. */
 export function originAllowed(client: { redirectUris?: readonly string[] }, origin: string): boolean {
   if (origin === 'null') return false;
@@ -60,7 +63,7 @@ export function applyClientRules(provider: Provider): void {
     },
     grantTypeAllowed: {
       value(this: { grantTypes: string[] }, type: string) {
-        if (this.grantTypes.includes(type)) return true;
+        if (mayUseGrant(this.grantTypes, type)) return true;
         // RFC 6749 §5.2 and RFC 8628 §3.2 have an error of their own for this; the engine answers invalid_request.
         const { route, params } = Provider.ctx?.oidc ?? {};
         if (type === (route === 'token' ? params?.grant_type : route === 'device_authorization' && DEVICE_CODE))

@@ -26,6 +26,7 @@ import { reviewScope } from '../request/scope.ts';
 import { adapterFor } from '../storage/adapter.ts';
 import { SESSION_COOKIE, secondsLeft, sessionCookie } from '../storage/session.ts';
 import { CLAIMS, findAccount } from '../token/claims.ts';
+import { mayIntrospect } from '../token/introspection.ts';
 import { engineKey } from '../token/signing.ts';
 import type { RenderResponse } from './response-pages.ts';
 
@@ -212,9 +213,3 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     renderError: (ctx, out, error) => options.renderError(ctx, out as never, error),
   };
 }
-
-/** RFC 7662 §2.1: resource servers authenticate; a public client learns about its own tokens only. */
-const mayIntrospect = (
-  client: { clientId: string; clientAuthMethod?: string },
-  token: { clientId?: string },
-): boolean => token.clientId === client.clientId || client.clientAuthMethod !== 'none';

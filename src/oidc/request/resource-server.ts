@@ -103,6 +103,13 @@ export async function defaultResource(tenant: Tenant, clientId: string): Promise
   return resourceOf(audience);
 }
 
+/** What tokens for an Api are like, whoever gets them. */
+export const tokenTerms = (api: Api) => ({
+  audience: api.identifier,
+  lifetimeSeconds: api.token_lifetime,
+  alg: api.signing_alg,
+});
+
 /** @throws InvalidTarget (RFC 8707 §2) for an audience that the account does not serve to this client. */
 export async function resourceServer(
   tenant: Tenant,
@@ -122,12 +129,13 @@ export async function resourceServer(
   // A machine client that asks for nothing in particular gets all that it may have.
   if (ctx.oidc.params?.grant_type === 'client_credentials' && !scopeWords(ctx.oidc.params.scope).length)
     ctx.oidc.params.scope = allowed.join(' ');
+  const { audience, lifetimeSeconds, alg } = tokenTerms(api);
   return {
-    audience: api.identifier,
+    audience,
     scope: allowed.join(' '),
-    accessTokenTTL: api.token_lifetime,
+    accessTokenTTL: lifetimeSeconds,
     accessTokenFormat: 'jwt',
-    jwt: { sign: { alg: api.signing_alg } },
+    jwt: { sign: { alg } },
   } as ResourceServer;
 }
 

@@ -6,6 +6,7 @@ import type { FastifyRequest } from 'fastify';
 import type { AdapterPayload } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
 import { verifyAccessToken } from '../token/access-token.ts';
+import { mayIntrospect } from '../token/introspection.ts';
 import { plainClient } from './client.ts';
 import { openGrant } from './grant.ts';
 
@@ -22,9 +23,12 @@ export async function introspection(request: FastifyRequest, form: URLSearchPara
   const value = form.get('token') ?? '';
   if (!JWT.test(value)) return undefined;
   const { tenant } = request;
-  if (!(await plainClient(request, form, PARAMETERS))) return undefined;
+  const client = await plainClient(request, form, PARAMETERS);
+  if (!client) return undefined;
   const token = await liveToken(tenant, value);
   if (!token || token.jkt || token.rar) return undefined;
+  const { client_id, token_endpoint_auth_method } = client;
+  if (!mayIntrospect({ clientId: client_id, clientAuthMethod: token_endpoint_auth_method }, token)) return undefined;
   const { accountId, clientId, exp, iat, sid, jti, aud, scope } = token;
   return {
     active: true,

@@ -5,7 +5,8 @@
 import type { FastifyRequest } from 'fastify';
 import { recordMachineLogin } from '../../auth/machine-login.ts';
 import { scopeWords } from '../../kernel/text.ts';
-import { apiOf, defaultResource, machineScopes } from '../request/resource-server.ts';
+import { mayUseGrant } from '../client/client-rules.ts';
+import { apiOf, defaultResource, machineScopes, tokenTerms } from '../request/resource-server.ts';
 import { issueAccessToken } from '../token/access-token.ts';
 import { plainClient } from './client.ts';
 
@@ -18,29 +19,30 @@ export async function machineToken(request: FastifyRequest, form: URLSearchParam
   const { tenant } = request;
   const client = await plainClient(request, form, PARAMETERS);
   const scope = form.get('scope') ?? undefined;
-  if (!client?.grant_types?.includes('client_credentials') || (scope !== undefined && !SCOPE.test(scope)))
-    return undefined;
+  if (!client || !mayUseGrant(client.grant_types, 'client_credentials')) return undefined;
+  if (scope !== undefined && !SCOPE.test(scope)) return undefined;
   const resource = form.get('resource') ?? (await defaultResource(tenant, client.client_id));
   const api = resource && URL.canParse(resource) ? await apiOf(tenant, resource) : undefined;
   const asked = [...new Set(scopeWords(scope))];
   const allowed = api && machineScopes(client, api, asked);
   if (!allowed) return undefined;
   const granted = (scope === undefined ? allowed : asked.filter((name) => allowed.includes(name))).join(' ');
+  const { audience, lifetimeSeconds, alg } = tokenTerms(api);
   const token = {
     clientId: client.client_id,
-    aud: api.identifier,
-    expiration: api.token_lifetime,
+    aud: audience,
+    expiration: lifetimeSeconds,
     scope: granted || undefined,
     permissions: granted,
-    alg: api.signing_alg,
+    alg,
   };
   const access_token = await issueAccessToken(tenant, token);
-  recordMachineLogin(tenant, { client: client.client_id, ip: request.ip, audience: api.identifier })?.catch(
-    (error: unknown) => request.log.error({ err: error }, 'a machine login was not recorded'),
+  recordMachineLogin(tenant, { client: client.client_id, ip: request.ip, audience })?.catch((error: unknown) =>
+    request.log.error({ err: error }, 'a machine login was not recorded'),
   );
   return {
     access_token,
-    expires_in: token.expiration,
+    expires_in: lifetimeSeconds,
     ...(granted && { scope: granted }),
     token_type: 'Bearer',
   };

@@ -10,7 +10,7 @@ import { bearerOf } from '../../kernel/authorization.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { rowMetadata } from '../client/client-metadata.ts';
 import { verifyAccessToken } from '../token/access-token.ts';
-import { CLAIMS, userClaims } from '../token/claims.ts';
+import { CLAIMS, isActive, userClaims } from '../token/claims.ts';
 import { isPlain } from './client.ts';
 import { type GrantPayload, openGrant } from './grant.ts';
 
@@ -35,7 +35,7 @@ export async function userinfo(request: FastifyRequest): Promise<object | undefi
   const scopes = await grantedScopes(tenant, token);
   if (!scopes?.includes('openid')) return undefined;
   const user = await users.recent(tenant, token.accountId!);
-  if (!user || user.suspended) return undefined;
+  if (!isActive(user)) return undefined;
   const claims: Record<string, unknown> = userClaims(user);
   return Object.fromEntries(
     scopes

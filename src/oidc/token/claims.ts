@@ -62,9 +62,11 @@ export function userClaims(user: User): { sub: string; [claim: string]: unknown 
   };
 }
 
-/** The engine's view of a user; one who is gone or suspended is no account. */
+/** One who is gone or suspended is no account: nothing is told of them. */
+export const isActive = (user: User | undefined): user is User => user !== undefined && !user.suspended;
+
+/** The engine's view of a user. */
 export async function findAccount(tenant: Tenant, id: string): Promise<Account | undefined> {
   const user = await (mayBeRecent() ? users.recent(tenant, id) : users.reread(tenant, id));
-  if (!user || user.suspended) return undefined;
-  return { accountId: user.id, claims: async () => userClaims(user) };
+  return isActive(user) ? { accountId: user.id, claims: async () => userClaims(user) } : undefined;
 }
