@@ -144,6 +144,18 @@ test('a package that belongs to one room is imported there alone', () => {
   );
 });
 
+test('short ways are answered by the bridge alone, from one list: that is where they are compared', () => {
+  refuse(
+    imports.filter(
+      ({ file, target, typeOnly }) =>
+        within(target, 'oidc/short') &&
+        !within(file, 'oidc/short') &&
+        !(target === 'oidc/short/index.ts' && (typeOnly || file === 'oidc/wire/bridge.ts')),
+    ),
+    'a short way goes into SHORT_WAYS, and nobody else calls it',
+  );
+});
+
 test('only config.ts reads the settings from the environment', () => {
   const readers = globSync('src/**/*.ts').flatMap((path) =>
     readFileSync(path, 'utf8')

@@ -21,6 +21,7 @@ import { clock } from './clock.ts';
 import { call, send } from './http.ts';
 import { closers } from './server.ts';
 import { liveToken, machineToken, tenantHandle } from './tenant.ts';
+import { shortWayWitness } from './short-ways.ts';
 
 export type World = Awaited<ReturnType<typeof world>>;
 export type WorldOptions = { env?: Record<string, string>; log?: string[] };
@@ -50,20 +51,25 @@ export async function world(options: WorldOptions = {}) {
   });
   await migrate(store);
   const operator = { id: 'operator_test', secret: 'the operator of the tests, long enough' };
-  const app: FastifyInstance = await buildApp({ config, store, operator, log });
+  const shortWays = shortWayWitness();
+  const appOptions = { config, store, operator, log };
+  const app: FastifyInstance = await buildApp({ ...appOptions, onShortAnswer: shortWays.onShortAnswer });
   await app.listen({ port: 0, host: '127.0.0.1' });
   const address = app.server.address();
   assert(typeof address === 'object' && address);
   const { port } = address;
+  await shortWays.open(appOptions, port);
   await seedRoot(asRoot(), { demo: false, origin: `http://localhost:${port}`, dataDir });
 
   after(async () => {
     mock.timers.reset();
     for (const close of closers.reverse()) await close();
     await app.close();
+    const differed = await shortWays.close().catch((difference: unknown) => difference);
     if (config.mongodbUrl) await mongoose.connection.dropDatabase();
     await store.close();
     await rm(dataDir, { recursive: true, force: true });
+    if (differed) throw differed;
   });
 
   const originOf = (slug?: string) => `http://${slug ? `${slug}.` : ''}localhost:${port}`;
@@ -90,6 +96,8 @@ export async function world(options: WorldOptions = {}) {
     closers,
     /** Sends what is due in the outbox, and is done when that is settled. */
     deliver: () => app.outbox.run(),
+    /** How often each short way answered, by method and path; each answer was compared with the engine's. */
+    shortAnswers: shortWays.answered,
     clock,
   };
 }

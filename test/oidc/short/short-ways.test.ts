@@ -1,0 +1,173 @@
+/**
+ * Which requests are answered without the engine, and which are left to it. That the answers are the engine's is compared
+ * in every test (test/kit/short-ways.ts); here each way is walked in all of its variants.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SignJWT } from 'jose';
+import { SHORT_WAYS } from '../../../src/oidc/short/index.ts';
+import { assertSameAnswer, type ComparedAnswer } from '../../kit/short-ways.ts';
+import { type Client, type TenantHandle, tokensOf, world } from '../../kit/world.ts';
+
+const w = await world();
+const ORDERS = 'https://orders.example.com';
+const grant_type = 'client_credentials';
+
+const ordersApi = (t: TenantHandle) =>
+  t.api('POST', '/api', {
+    name: 'Orders API',
+    identifier: ORDERS,
+    permissions: [{ value: 'read:orders' }, { value: 'create:orders' }],
+  });
+
+const basic = (id: string, secret: string, gap = ' ') => ({
+  authorization: `Basic${gap}${Buffer.from(`${id}:${secret}`).toString('base64')}`,
+});
+const secretOf = ({ client_id, client_secret }: Client) => ({ client_id, client_secret });
+
+/** Whether a request was answered the short way; what it answered was compared. */
+async function isShort(way: string, send: () => Promise<unknown>): Promise<boolean> {
+  const before = w.shortAnswers[way] ?? 0;
+  await send();
+  return (w.shortAnswers[way] ?? 0) > before;
+}
+
+test('a machine’s token: a form or JSON, a secret in it or in the header, and nothing else asked', async () => {
+  const t = await w.tenant();
+  const orders = await ordersApi(t);
+  const lax = await t.api('POST', '/api', {
+    name: 'Lax',
+    identifier: 'https://lax.example.com',
+    enforce_policies: false,
+    token_dialect: 'access_token_authz',
+    signing_alg: 'ES256',
+    token_lifetime: 600,
+  });
+  const client = await t.client();
+  const narrow = await t.client({ grants: [{ api: orders.id, scope: ['read:orders'] }] });
+  const inHeader = await t.client({ token_endpoint_auth_method: 'client_secret_basic' });
+  const header = basic(inHeader.client_id, inHeader.client_secret);
+  const encoded = (text: string) => text.replace(/./gs, (c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  type Ask = [short: boolean, form: Record<string, string>, headers?: Record<string, string>];
+  const asks: Ask[] = [
+    [true, { ...secretOf(client), audience: ORDERS }],
+    [true, { ...secretOf(client), resource: ORDERS, scope: 'read:orders' }],
+    [true, { ...secretOf(client), audience: ORDERS, resource: ORDERS, scope: 'read:orders unknown openid' }],
+    [true, { ...secretOf(client), audience: lax.identifier, scope: 'anything:goes' }],
+    [true, { ...secretOf(narrow), audience: ORDERS }],
+    [true, { ...secretOf(inHeader), audience: ORDERS }],
+    [true, { audience: ORDERS }, header],
+    [true, { audience: ORDERS }, basic(encoded(inHeader.client_id), encoded(inHeader.client_secret))],
+    [false, { audience: ORDERS }, basic(inHeader.client_id, inHeader.client_secret, '  ')],
+    [false, { audience: ORDERS }, basic(inHeader.client_id, 'wrong')],
+    [false, { audience: ORDERS, client_id: inHeader.client_id }, header],
+    [false, { ...secretOf(client), audience: ORDERS, nothing: 'x' }],
+    [false, { ...secretOf(client), audience: ORDERS }, { origin: 'https://spa.example.com' }],
+    [false, { ...secretOf(client), audience: ORDERS }, { dpop: 'x' }],
+    [false, { ...secretOf(client), audience: lax.identifier, scope: 'x', resource: ORDERS }],
+    [false, { ...secretOf(client), audience: ORDERS, scope: '' }],
+    [false, { ...secretOf(client), audience: ORDERS, scope: 'two  spaces' }],
+    [false, { ...secretOf(client), audience: 'https://nowhere.example.com' }],
+    [false, secretOf(client)],
+    [false, { ...secretOf(narrow), audience: lax.identifier }],
+    [false, { ...secretOf(client), client_secret: 'wrong', audience: ORDERS }],
+  ];
+  const address = `${t.origin}/oauth/token`;
+  for (const [short, form, headers] of asks)
+    assert.equal(
+      await isShort('POST /oauth/token', () =>
+        w.send(address, { method: 'POST', headers, form: { grant_type, ...form } }),
+      ),
+      short,
+      JSON.stringify(form),
+    );
+  const json = { grant_type, audience: ORDERS, ...secretOf(client) };
+  assert.ok(await isShort('POST /oauth/token', () => w.send(address, { method: 'POST', json })), 'as JSON');
+});
+
+test('userinfo: a bearer token that says it all', async () => {
+  const t = await w.tenant();
+  const [client, user] = [await t.client(), await t.user()];
+  const ask = (
+    authorization: string,
+    more: { method?: string; headers?: Record<string, string>; query?: string } = {},
+  ) =>
+    isShort('GET /userinfo', () =>
+      w.send(`${t.origin}/userinfo${more.query ?? ''}`, {
+        method: more.method,
+        headers: { authorization, ...more.headers },
+      }),
+    );
+  for (const scope of [
+    'openid',
+    'openid profile',
+    'openid email phone address',
+    'openid email offline_access unknown',
+  ]) {
+    const { tokens } = await tokensOf(t, client, user, { scope });
+    const bearer = `Bearer ${tokens.access_token}`;
+    assert.ok(await ask(bearer), scope);
+    assert.ok(await ask(bearer.replace('Bearer', 'bearer')), 'the case of a scheme says nothing');
+    assert.ok(!(await ask(bearer.replace(' ', '  '))), 'the engine takes one space');
+    assert.ok(!(await ask(bearer, { headers: { origin: 'https://spa.example.com' } })));
+    assert.ok(!(await ask(bearer, { query: '?scope=openid' })));
+    assert.ok(!(await ask(`${bearer.slice(0, -4)}AAAA`)));
+    assert.ok(!(await ask(bearer, { method: 'POST' })));
+  }
+});
+
+test('introspection: an access token of ours that lives, asked about by a server', async () => {
+  const t = await w.tenant();
+  await ordersApi(t);
+  const [client, user, server] = [await t.client(), await t.user(), await t.client()];
+  const { tokens } = await tokensOf(t, client, user, { audience: ORDERS, scope: 'openid offline_access read:orders' });
+  const { tokens: own } = await tokensOf(t, client, user);
+  const machine = await t.machineToken(client, ORDERS);
+  const asks: [short: boolean, token: string][] = [
+    [true, tokens.access_token],
+    [true, own.access_token],
+    [true, machine],
+    [false, tokens.refresh_token!],
+    [false, 'a.b.c'],
+    [false, `${machine}A`],
+  ];
+  for (const [short, token] of asks)
+    for (const hint of ['', 'access_token', 'refresh_token']) {
+      const form = { ...secretOf(server), token, ...(hint && { token_type_hint: hint }) };
+      const send = () => w.send(`${t.origin}/oauth/introspect`, { method: 'POST', form });
+      assert.equal(await isShort('POST /oauth/introspect', send), short, JSON.stringify(form));
+    }
+});
+
+test('every short way there is was walked here', () => {
+  assert.deepEqual(Object.keys(w.shortAnswers).sort(), SHORT_WAYS.map(({ method, url }) => `${method} ${url}`).sort());
+});
+
+test('a difference is noticed in status, header, field, order and claim; a moment and a signature are none', async () => {
+  const key = new TextEncoder().encode('a key for tokens that nobody takes');
+  const token = (claims: Record<string, unknown>) => new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(key);
+  const body = async (claims: Record<string, unknown>, more: object = {}) =>
+    JSON.stringify({ access_token: await token({ iat: 1, exp: 11, jti: 'a', ...claims }), ...more });
+  const answer = async (more: Partial<ComparedAnswer> = {}): Promise<ComparedAnswer> => ({
+    status: 200,
+    headers: { vary: 'Origin', date: 'now' },
+    body: await body({ sub: 'x' }, { scope: 'a', expires_in: 10 }),
+    ...more,
+  });
+  const later = await body({ sub: 'x', iat: 2, exp: 12, jti: 'b' }, { scope: 'a', expires_in: 10 });
+  const compare = async (other: Partial<ComparedAnswer>) =>
+    assertSameAnswer('this', await answer(), await answer(other));
+  await compare({});
+  await compare({ headers: { vary: 'Origin', date: 'later' }, body: later });
+  const differing: Partial<ComparedAnswer>[] = [
+    { status: 201 },
+    { headers: { vary: 'Origin', 'cache-control': 'no-store' } },
+    { headers: {} },
+    { body: await body({ sub: 'x' }, { expires_in: 10, scope: 'a' }) },
+    { body: await body({ sub: 'x' }, { scope: 'a', expires_in: 11 }) },
+    { body: await body({ sub: 'y' }, { scope: 'a', expires_in: 10 }) },
+    { body: await body({ sub: 'x', exp: 12 }, { scope: 'a', expires_in: 10 }) },
+  ];
+  for (const other of differing)
+    await assert.rejects(compare(other), /otherwise than the engine/, JSON.stringify(other));
+});
