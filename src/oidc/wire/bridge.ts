@@ -92,22 +92,25 @@ type Ways = {
 const NO_FORM = new URLSearchParams();
 
 function handlerOf({ adjust, short, handOver, onShortAnswer }: Ways): Handler {
-  /** Nothing where there is no short way to the answer. */
+  /** False where there is no short way to the answer. */
   async function answerShortly(request: FastifyRequest, reply: FastifyReply, form = NO_FORM, sent?: string) {
     const answer = await short?.answer(request, form);
-    if (!answer) return undefined;
+    if (!answer) return false;
     const body = JSON.stringify(answer);
     reply.headers(short!.headers);
     await onShortAnswer?.(request, sent, { headers: reply.getHeaders(), body });
-    return reply.send(body);
+    reply.send(body);
+    return true;
   }
-  if (!adjust) return async (request, reply) => (await answerShortly(request, reply)) ?? handOver(request, reply);
+  if (!adjust)
+    return async (request, reply) => ((await answerShortly(request, reply)) ? reply : handOver(request, reply));
   return async (request, reply) => {
     const form = await readForm(request);
     const sent = onShortAnswer && form.toString();
     adjust(form);
     // Whatever speaks of tokens and secrets, refusals included (RFC 6749 §5.1).
     reply.header('cache-control', 'no-store');
-    return (await answerShortly(request, reply, form, sent)) ?? handOver(request, reply, asFormPost(request, form));
+    if (await answerShortly(request, reply, form, sent)) return reply;
+    return handOver(request, reply, asFormPost(request, form));
   };
 }
