@@ -33,7 +33,7 @@ export async function plainClient(
   form: URLSearchParams,
   parameters: ReadonlySet<string>,
 ): Promise<PlainClient | undefined> {
-  if (request.method !== 'POST' || !isPlain(request)) return undefined;
+  if (!isPlain(request)) return undefined;
   const names = [...form.keys()];
   if (new Set(names).size < names.length) return undefined;
   if (names.some((name) => !parameters.has(name) && !CREDENTIALS.includes(name))) return undefined;

@@ -94,10 +94,12 @@ const NO_FORM = new URLSearchParams();
 function handlerOf({ adjust, short, handOver, onShortAnswer }: Ways): Handler {
   /** False where there is no short way to the answer. */
   async function answerShortly(request: FastifyRequest, reply: FastifyReply, form = NO_FORM, sent?: string) {
-    const answer = await short?.answer(request, form);
+    // What answers GET is asked for HEAD too.
+    if (!short || request.method !== short.method) return false;
+    const answer = await short.answer(request, form);
     if (!answer) return false;
     const body = JSON.stringify(answer);
-    reply.headers(short!.headers);
+    reply.headers(short.headers);
     await onShortAnswer?.(request, sent, { headers: reply.getHeaders(), body });
     reply.send(body);
     return true;
