@@ -8,8 +8,7 @@ import { resumeAccounts } from './domain/account/account-provisioning.ts';
 import { installedOperator, type Operator } from './domain/account/installation.ts';
 import { originOf } from './http/tenant.ts';
 import { startJobs } from './jobs/clock.ts';
-import { EXPIRING } from './jobs/expiring.ts';
-import { jobs } from './jobs/index.ts';
+import { JOBS } from './jobs/index.ts';
 import { asRoot } from './kernel/context.ts';
 import { mintToken, useSecret } from './kernel/secrets.ts';
 import { type Demo, readPrivate, seedRoot, writePrivate } from './seed.ts';
@@ -82,7 +81,7 @@ async function start(): Promise<void> {
     kept ? (JSON.parse(kept) as Demo) : undefined,
   );
   const app = await buildApp({ config, store, operator, log, demo: () => demo !== undefined });
-  const stopJobs = startJobs(jobs(EXPIRING), (err, name) => log.warn({ err }, `${name} failed`));
+  const stopJobs = startJobs(JOBS, (err, name) => log.warn({ err }, `${name} failed`));
 
   let stopping: Promise<void> | undefined;
   const stop = (signal: string) => {

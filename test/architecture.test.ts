@@ -22,7 +22,7 @@ const NEIGHBOURS: Record<string, string[]> = {
   ],
   auth: ['kernel', 'domain', 'outbox', 'connections/registry.ts', 'type connections', 'store/limiter.ts'],
   delivery: ['kernel', 'outbox', 'domain'],
-  jobs: ['kernel', 'store', 'outbox', 'domain', 'auth'],
+  jobs: ['kernel', 'store', 'resource/registry.ts', 'outbox', 'domain', 'auth'],
   oidc: ['kernel', 'domain', 'auth'],
   http: ['kernel', 'domain', 'resource', 'type config.ts', 'store/connect.ts', 'version.ts'],
   flows: [

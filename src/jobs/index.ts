@@ -4,11 +4,12 @@ import { resumeAccounts } from '../domain/account/account-provisioning.ts';
 import { reapUnusedClients } from '../domain/client/client-registration.ts';
 import { tendKeys } from '../domain/key/key-schedule.ts';
 import { MINUTE } from '../kernel/clock.ts';
-import { type Expiring, sweep } from '../store/sweep.ts';
+import { sweep } from '../store/sweep.ts';
 import type { Job } from './clock.ts';
+import { everyExpiring } from './expiring.ts';
 
-export const jobs = (expiring: readonly Expiring[]): readonly Job[] => [
-  { name: 'sweeping what has expired', everySeconds: MINUTE, run: () => sweep(expiring) },
+export const JOBS: readonly Job[] = [
+  { name: 'sweeping what has expired', everySeconds: MINUTE, run: () => sweep(everyExpiring()) },
   { name: 'finishing accounts that a crash left half made', everySeconds: MINUTE, run: resumeAccounts },
   { name: 'telling how often machines logged in', everySeconds: MINUTE, run: () => closeMachineLogins() },
   { name: 'removing clients that nobody used', everySeconds: MINUTE, run: reapUnusedClients },

@@ -40,10 +40,10 @@ export const outbox = defineCollection({
   sealed: { data: 'never' },
   defaults: () => ({ state: 'queued' as const, send_count: 0 }),
   filter: [],
+  // The one question that is asked across accounts. The type leads: what no channel sends is never looked at.
+  indexes: [{ keys: { type: 1, state: 1, due: 1 } }],
+  expires: 'expires_at',
 });
-// The one question that is asked across accounts. The type leads: what no channel sends is never looked at.
-outbox.model.schema.index({ type: 1, state: 1, due: 1 });
-outbox.model.schema.index({ expires_at: 1 });
 
 export type OutboxRow = Row<typeof outbox.spec.row, NonNullable<typeof outbox.spec.stored>>;
 

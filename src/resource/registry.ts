@@ -39,6 +39,10 @@ export function dependentsOf(name: string): Dependent[] {
     .sort((a, b) => rank(a) - rank(b) || (key(a) < key(b) ? -1 : 1));
 }
 
+/** Every stored collection whose rows end by the clock, with the field that says when. */
+export const expiring = (): [collection: string, field: string][] =>
+  registered.flatMap(({ spec }) => (spec.expires ? [[spec.collection, spec.expires] as [string, string]] : []));
+
 /**
  * Whether the references make sense together: called when everything is defined, so that a slip stops the start.
  * @throws Error naming the resource and field.

@@ -20,8 +20,8 @@ import { migrate } from '../../src/store/migrate.ts';
 import { clock } from './clock.ts';
 import { call, send } from './http.ts';
 import { closers } from './server.ts';
-import { liveToken, machineToken, tenantHandle } from './tenant.ts';
 import { shortWayWitness } from './short-ways.ts';
+import { liveToken, machineToken, tenantHandle } from './tenant.ts';
 
 export type World = Awaited<ReturnType<typeof world>>;
 export type WorldOptions = { env?: Record<string, string>; log?: string[] };

@@ -12,6 +12,8 @@ import { whereText } from '../../resource/partial-index.ts';
 import { byKey } from '../../store/by-key.ts';
 import { revokeDevicesOf } from './device-code.ts';
 
+export const PROTOCOL_COLLECTION = 'protocol';
+
 export type ProtocolRow = {
   _id: string;
   account: string;
@@ -42,7 +44,7 @@ const schema = new mongoose.Schema<ProtocolRow>(
     consumed_at: Date,
     expires_at: { type: Date, required: true },
   },
-  { collection: 'protocol', strict: 'throw', versionKey: false, autoIndex: false },
+  { collection: PROTOCOL_COLLECTION, strict: 'throw', versionKey: false, autoIndex: false },
 );
 for (const field of ['grant', 'uid', 'user']) schema.index({ account: 1, [field]: 1 }, whereText(field));
 // Of every row, so that the end of an account finds them all.

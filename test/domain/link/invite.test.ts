@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import mongoose from 'mongoose';
-import { EXPIRING } from '../../../src/jobs/expiring.ts';
+import { everyExpiring } from '../../../src/jobs/expiring.ts';
 import { sweep } from '../../../src/store/sweep.ts';
 import { agreed } from '../../kit/contract.ts';
 import { assertRefused, world } from '../../kit/index.ts';
@@ -258,7 +258,7 @@ test('a link is good for seven days, and told apart from nonsense afterwards', a
 
   // Long after, nothing of it is left.
   w.clock.advance({ seconds: 31 * 86_400 });
-  await sweep(EXPIRING);
+  await sweep(everyExpiring());
   const db = mongoose.connection.db!;
   assert.deepEqual(
     [await db.collection('tickets').countDocuments(), await db.collection('outbox').countDocuments()],

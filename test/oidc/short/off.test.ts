@@ -1,7 +1,7 @@
 /** `SHORT_WAYS=off`: the engine answers everything. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { tokensOf, world } from '../../kit/world.ts';
+import { tokensOf, world } from '../../kit/index.ts';
 
 const w = await world({ env: { SHORT_WAYS: 'off' } });
 

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SignJWT } from 'jose';
 import { SHORT_WAYS } from '../../../src/oidc/short/index.ts';
+import { type Client, type TenantHandle, tokensOf, world } from '../../kit/index.ts';
 import { assertSameAnswer, type ComparedAnswer } from '../../kit/short-ways.ts';
-import { type Client, type TenantHandle, tokensOf, world } from '../../kit/world.ts';
 
 const w = await world();
 const ORDERS = 'https://orders.example.com';

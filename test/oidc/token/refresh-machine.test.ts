@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeJwt } from 'jose';
 import { protocolModel } from '../../../src/domain/protocol/protocol-row.ts';
-import { EXPIRING } from '../../../src/jobs/expiring.ts';
+import { everyExpiring } from '../../../src/jobs/expiring.ts';
 import { RECENT_SECONDS } from '../../../src/kernel/recent.ts';
 import { sweep } from '../../../src/store/sweep.ts';
 import { agent, type Client, follow, ORDERS, REDIRECT, signIn, world } from '../../kit/index.ts';
@@ -187,7 +187,7 @@ const usual: fc.Arbitrary<Step>[] = [
     ),
   ),
   fc.constantFrom(1, 10, 29, 31).map((wait) => step(`${wait} s`, () => advance(wait))),
-  fc.constant(step('sweep', async () => void (await sweep(EXPIRING)))),
+  fc.constant(step('sweep', async () => void (await sweep(everyExpiring())))),
 
   fc.nat({ max: 2 }).map((back) =>
     step(`a thief copies the token of ${back} ago`, async (m) => {
