@@ -1,27 +1,28 @@
 /**
  * Prints what the documentation repeats of the code: tables between their markers, and .env.example as a whole. `--check`
- * compares instead of writing.
+ * compares instead of writing. The addresses are those of the committed OpenAPI document, which openapi.ts prints.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { clients, envExample, print, settings } from './tables.ts';
+import { clients, endpoints, envExample, print, settings } from './tables.ts';
 
 type Printed = { file: string; text(written: string): string };
 
-/** A table between `<!-- name: … -->` and `<!-- /name -->`. */
-const table = (file: string, name: string, rows: string[][]): Printed => ({
+/** What stands between `<!-- name: … -->` and `<!-- /name -->`. */
+const between = (file: string, name: string, printed: string): Printed => ({
   file,
   text(written) {
     const [begin, end] = [`<!-- ${name}: printed by scripts/print.ts -->`, `<!-- /${name} -->`];
     const [before, rest] = written.split(begin);
     const [, after] = rest?.split(end) ?? [];
     if (before === undefined || after === undefined) throw new Error(`${file} lacks its markers ${begin} and ${end}`);
-    return `${before}${begin}\n\n${print(rows)}\n\n${end}${after}`;
+    return `${before}${begin}\n\n${printed}\n\n${end}${after}`;
   },
 });
 
 const PRINTED: Printed[] = [
-  table('README.md', 'settings', settings()),
-  table('README.md', 'clients', clients()),
+  between('docs/reference/settings.md', 'settings', print(settings())),
+  between('docs/reference/libraries.md', 'clients', print(clients())),
+  between('docs/reference/endpoints.md', 'endpoints', endpoints()),
   { file: '.env.example', text: envExample },
 ];
 

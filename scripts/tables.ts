@@ -1,6 +1,7 @@
-/** Tables of the documentation as rows of cells and what prints them, and the example of an environment. */
+/** Tables of the documentation and what prints them, and the example of an environment. */
 import { readFileSync } from 'node:fs';
 import { SETTINGS } from '../src/config.ts';
+import type { OpenApi } from '../src/http/docs/openapi-types.ts';
 import { CAPABILITIES, type Capability, LIBRARIES } from '../test/clients/libraries.ts';
 
 type Rows = string[][];
@@ -49,6 +50,26 @@ export function clients(): Rows {
       ...CAPABILITIES.map((capability) => (proven.includes(capability) ? 'yes' : '–')),
     ]),
   ];
+}
+
+/** Every operation of the OpenAPI document: a heading and a table for each tag. */
+export function endpoints(): string {
+  const document = JSON.parse(readFileSync(new URL('../openapi/cardea.json', import.meta.url), 'utf8')) as OpenApi;
+  const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, operation]) => ({ call: `${method.toUpperCase()} ${path}`, ...operation })),
+  );
+  return document.tags
+    .map(({ name, description, 'x-displayName': title }) => {
+      const rows = operations
+        .filter(({ tags }) => tags.includes(name))
+        .map(({ call, summary, 'x-permission': permission, 'x-permission-or-self': self }) => [
+          `\`${call}\``,
+          summary,
+          permission ? `\`${permission}\`${self ? ', or the user' : ''}` : '',
+        ]);
+      return `## ${title}\n\n${description}\n\n${print([['Call', 'What it does', 'Permission'], ...rows])}`;
+    })
+    .join('\n\n');
 }
 
 /** Markdown, aligned as the formatter would. */
