@@ -3,6 +3,7 @@
  * is ever stored. Without an audience a token is for the userinfo endpoint.
  */
 import { randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { AccessToken, AdapterPayload, ClientCredentials, Provider } from 'oidc-provider';
 import { LONGEST_TOKEN_SECONDS } from '../../domain/api/api.ts';
 import { userinfoAudience } from '../../domain/api/audience.ts';
@@ -144,9 +145,8 @@ export function openAccessToken(
   }
 }
 
-/** Signatures that were checked a moment ago, with the key that they were checked with. Bounded: the oldest make room. */
-const checked = new Map<string, { key: VerificationKey; claims: VerifiedToken }>();
-const MOST_CHECKED = 2000;
+/** Signatures that were checked a moment ago, with the key that they were checked with. */
+const checked = new LRUCache<string, { key: VerificationKey; claims: VerifiedToken }>({ max: 2000 });
 
 /** As `openAccessToken`, for tokens that come again and again: one request in a row checks the signature. */
 function openAgain(token: string, keyOf: (kid: string) => VerificationKey | undefined): VerifiedToken | undefined {
@@ -158,7 +158,6 @@ function openAgain(token: string, keyOf: (kid: string) => VerificationKey | unde
   const key = claims && keyOf(claims.kid);
   if (!key) return undefined;
   checked.set(token, { key, claims });
-  if (checked.size > MOST_CHECKED) checked.delete(checked.keys().next().value!);
   return claims;
 }
 
