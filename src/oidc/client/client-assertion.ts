@@ -2,7 +2,7 @@
  * Signed assertions by which clients prove who they are (RFC 7523, OIDC Core §9): how long one may live, that it is good
  * once on all instances together, and that the keys it is checked against are the client's keys of today.
  */
-import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { claimOnce } from '../../domain/protocol/protocol-row.ts';
 import { HOUR, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
@@ -31,19 +31,19 @@ export async function checkAssertion(
 }
 
 /**
- * The engine looks before it writes; two at once would both pass. DPoP proofs (RFC 9449 §11.1) go the same way, and are
- * good for longer than it reckons where they come from a clock that is ahead.
+ * Whether it is the first of its kind: of several at once exactly one is. DPoP proofs (RFC 9449 §11.1) go the same way, and
+ * are good for longer than the engine reckons where they come from a clock that is ahead.
+ * @param expiresAt as a Unix time in seconds.
  */
-export function detectReplays(provider: Provider, tenant: Tenant): void {
-  Object.defineProperty(provider.ReplayDetection, 'unique', {
-    value: (issuer: string, jti: string, expiresAt: number): Promise<boolean> =>
-      claimOnce(
-        tenant,
-        { kind: 'ReplayDetection', token: JSON.stringify([issuer, jti]) },
-        new Date((Math.ceil(expiresAt) + PROOF_WINDOW_SECONDS) * 1000),
-      ),
-  });
-}
+export const claimAssertion = (
+  tenant: Tenant,
+  { issuer, jti, expiresAt }: { issuer: string; jti: string; expiresAt: number },
+): Promise<boolean> =>
+  claimOnce(
+    tenant,
+    { kind: 'ReplayDetection', token: JSON.stringify([issuer, jti]) },
+    new Date((Math.ceil(expiresAt) + PROOF_WINDOW_SECONDS) * 1000),
+  );
 
 type Keys = { jwksUri?: string; freshUntil?: number; stale(): boolean; refresh(): Promise<void>; clear(): void };
 
@@ -52,8 +52,6 @@ type Keys = { jwksUri?: string; freshUntil?: number; stale(): boolean; refresh()
  * on being accepted. Here they are fetched when their time is over and something signed has come.
  */
 export async function refreshKeys(client: object): Promise<void> {
-  const { params } = Provider.ctx?.oidc ?? {};
-  if (!params?.client_assertion && !params?.request) return;
   const { asymmetricKeyStore: keys } = client as { asymmetricKeyStore: Keys };
   if (!keys.jwksUri || !keys.stale()) return;
   try {

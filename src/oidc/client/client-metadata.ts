@@ -2,7 +2,7 @@
  * A client of the account as the engine's client metadata, made once: the hot path reads no database, and a change that is
  * made on another instance is seen soon.
  */
-import { type ClientMetadata, errors, Provider } from 'oidc-provider';
+import { type ClientMetadata, errors } from 'oidc-provider';
 import { clientOfDocument, type DocumentFetch } from '../../auth/client-document.ts';
 import { forgetAccount } from '../../domain/account/account.ts';
 import { type Client, clients, isDocumentId } from '../../domain/client/client.ts';
@@ -166,21 +166,28 @@ export async function rowMetadata(tenant: Tenant, id: string): Promise<ClientMet
   return client && !isExpired(client) ? metadataOnce(tenant, client) : undefined;
 }
 
+/** @param callerAddress on whose account a document is fetched, asked only where one has to be. */
 export async function clientMetadata(
   tenant: Tenant,
   id: string,
   options: ClientSources,
+  callerAddress: () => string,
 ): Promise<ClientMetadata | undefined> {
   const configured = builtIn(tenant, id, options);
   if (configured) return configured;
   if (!isDocumentId(id)) return rowMetadata(tenant, id);
-  const client = await documentOf(tenant, id, options);
+  const client = await documentOf(tenant, id, options, callerAddress());
   return client && metadataOnce(tenant, client);
 }
 
 /** @throws InvalidClient for a document that cannot be used. */
-const documentOf = (tenant: Tenant, id: string, { fetch, production }: ClientSources): Promise<Client | undefined> =>
-  clientOfDocument(tenant, id, { fetch, production, ip: Provider.ctx?.ip ?? '' }).catch((error: unknown) => {
+const documentOf = (
+  tenant: Tenant,
+  id: string,
+  { fetch, production }: ClientSources,
+  ip: string,
+): Promise<Client | undefined> =>
+  clientOfDocument(tenant, id, { fetch, production, ip }).catch((error: unknown) => {
     if (error instanceof Fault && error.row.status < 500) throw new errors.InvalidClient(error.message);
     throw error;
   });

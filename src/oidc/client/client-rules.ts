@@ -1,9 +1,7 @@
-/** Where our clients differ from the engine's: which redirect one may use, and that every id token names its session. */
-import { errors, Provider } from 'oidc-provider';
-import { refreshKeys } from './client-assertion.ts';
+/** What a client may: which redirects, from which origins, which grants. */
+import { errors } from 'oidc-provider';
 import type { ClientExtras } from './client-metadata.ts';
 
-const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 const LOOPBACK = new Set(['127.0.0.1', '[::1]']);
 const PORT = /^(http:\/\/(?:\[::1\]|[^/:?#]+)):\d+/;
 
@@ -29,49 +27,11 @@ export function originAllowed(client: { redirectUris?: readonly string[] }, orig
 }
 
 /**
- * The engine serialises and hashes a client's metadata at every look-up to see whether it changed; ours is the same object
- * until it does.
+ * RFC 6749 §5.2 and RFC 8628 §3.2 have an error of their own for a client that asks for a grant that is not for it.
+ * @throws UnauthorizedClient when it is the one `askedFor`.
  */
-export function rememberClients(provider: Provider, metadataOf: (id: string) => Promise<object | undefined>): void {
-  const { Client } = provider;
-  const find = Client.find.bind(Client);
-  const known = new WeakMap<object, Awaited<ReturnType<typeof find>>>();
-  Object.defineProperty(Client, 'find', {
-    async value(id: unknown) {
-      const metadata = typeof id === 'string' && id ? await metadataOf(id) : undefined;
-      if (!metadata) return undefined;
-      const client = known.get(metadata) ?? (await find(id as string));
-      if (client) {
-        known.set(metadata, client);
-        if (client.jwksUri) await refreshKeys(client);
-      }
-      return client;
-    },
-  });
-}
-
-export function applyClientRules(provider: Provider): void {
-  // Redirects are checked when a client is written (domain/client/client.ts). The engine checks again at every look-up, and knows
-  // private-use schemes (RFC 8252 §7.1) for `native` clients only, which agents and editors do not say they are.
-  const { Schema } = provider.Client as unknown as { Schema: { prototype: object } };
-  Object.defineProperty(Schema.prototype, 'redirectUris', { value: () => {} });
-  Object.defineProperties(provider.Client.prototype, {
-    redirectUriAllowed: {
-      value(this: { redirectUris?: string[] } & ClientExtras, requested: string) {
-        return redirectAllowed(this.redirectUris ?? [], requested, this.native ?? false);
-      },
-    },
-    grantTypeAllowed: {
-      value(this: { grantTypes: string[] }, type: string) {
-        if (mayUseGrant(this.grantTypes, type)) return true;
-        // RFC 6749 §5.2 and RFC 8628 §3.2 have an error of their own for this; the engine answers invalid_request.
-        const { route, params } = Provider.ctx?.oidc ?? {};
-        if (type === (route === 'token' ? params?.grant_type : route === 'device_authorization' && DEVICE_CODE))
-          throw new errors.UnauthorizedClient('the client may not use this grant type');
-        return false;
-      },
-    },
-    // OpenID Connect Session Management and both logout specifications build on `sid`.
-    includeSid: { value: () => true },
-  });
+export function grantAllowed(held: readonly string[], type: string, askedFor: unknown): boolean {
+  if (mayUseGrant(held, type)) return true;
+  if (type === askedFor) throw new errors.UnauthorizedClient('the client may not use this grant type');
+  return false;
 }

@@ -24,6 +24,7 @@ import { ACR_VALUES, checkClaimsParameter, requireRequestedSubject } from '../re
 import { allowsOfflineAccess, defaultResource, resourceServer } from '../request/resource-server.ts';
 import { reviewScope } from '../request/scope.ts';
 import { adapterFor } from '../storage/adapter.ts';
+import { mayBeRecent } from '../storage/freshness.ts';
 import { SESSION_COOKIE, secondsLeft, sessionCookie } from '../storage/session.ts';
 import { CLAIMS, findAccount } from '../token/claims.ts';
 import { mayIntrospect } from '../token/introspection.ts';
@@ -200,7 +201,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     },
 
     interactions: { policy, url: (_ctx, interaction) => `/flow/${interaction.uid}` },
-    findAccount: (_ctx, id) => findAccount(tenant, id),
+    findAccount: (ctx, id) => findAccount(tenant, id, mayBeRecent(ctx)),
     loadExistingGrant: (ctx) => existingGrant(tenant, ctx),
     // OIDC Core §11: a refresh token for whoever asked for offline access and may have it for the audience.
     issueRefreshToken: async (_ctx, client, source) => {

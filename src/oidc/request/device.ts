@@ -1,5 +1,5 @@
 /** The device authorization endpoint (RFC 8628 §3.1): the engine checks the request, the codes are ours. */
-import { type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { countDevice } from '../../auth/open-request.ts';
 import { issueDeviceCode, POLL_SECONDS } from '../../domain/protocol/device-code.ts';
 import type { Tenant } from '../../kernel/context.ts';
@@ -19,37 +19,32 @@ export const deviceFlow: NonNullable<Configuration['features']>['deviceFlow'] = 
   },
 };
 
-type Asked = InstanceType<Provider['DeviceCode']> & {
+type Asked = {
   clientId: string;
+  params?: { scope?: unknown; resource?: unknown };
   deviceInfo: { name?: string; ip: string; userAgent: string | null };
 };
 
-/** Has a Provider's device codes made and kept by domain/protocol/device-code.ts. */
-export function keepDeviceCodes(provider: Provider, tenant: Tenant): void {
-  Object.defineProperty(provider.DeviceCode.prototype, 'save', {
-    async value(this: Asked) {
-      const { name, ...from } = this.deviceInfo;
-      const ctx = Provider.ctx!;
-      if (ctx.oidc.client!.clientAuthMethod === 'none')
-        await asGrant(ctx, () => countDevice(tenant, this.clientId, ctx.ip));
-      const { deviceCode, userCode } = await issueDeviceCode(tenant, {
-        client: this.clientId,
-        scope: text(this.params?.scope),
-        resource: text(this.params?.resource),
-        deviceName: name,
-        from,
-      });
-      this.userCode = userCode;
-      return deviceCode;
-    },
-  });
-  provider.on('device_authorization.success', (ctx, answer) => {
-    const { userCode } = ctx.oidc.entities.DeviceCode!;
-    Object.assign(answer, {
-      user_code: userCode,
-      verification_uri: `${tenant.origin}/activate`,
-      verification_uri_complete: `${tenant.origin}/confirm?user_code=${userCode}`,
-      interval: POLL_SECONDS,
-    });
+/** @throws what a client without a secret is told that asks for too many. */
+export async function keepDeviceCode(
+  tenant: Tenant,
+  ctx: KoaContextWithOIDC,
+  { clientId, params, deviceInfo: { name, ...from } }: Asked,
+): Promise<{ deviceCode: string; userCode: string }> {
+  if (ctx.oidc.client!.clientAuthMethod === 'none') await asGrant(ctx, () => countDevice(tenant, clientId, ctx.ip));
+  return issueDeviceCode(tenant, {
+    client: clientId,
+    scope: text(params?.scope),
+    resource: text(params?.resource),
+    deviceName: name,
+    from,
   });
 }
+
+/** What a device is answered besides its own code and how long it is good (§3.2). */
+export const completeDeviceAnswer = ({ origin }: Tenant, userCode: string) => ({
+  user_code: userCode,
+  verification_uri: `${origin}/activate`,
+  verification_uri_complete: `${origin}/confirm?user_code=${userCode}`,
+  interval: POLL_SECONDS,
+});

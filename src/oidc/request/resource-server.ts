@@ -57,9 +57,10 @@ export const catalogueOf = async (tenant: Tenant, identifier: string): Promise<s
   ((await apiOf(tenant, identifier))?.permissions ?? []).map(({ value }) => value);
 
 /** What the request asks for; a code or a refresh token has it from the request that it came from. */
-function askedScopes({ oidc: { params, entities } }: KoaContextWithOIDC): string[] {
+export function askedScopes(request: KoaContextWithOIDC | undefined): string[] {
+  const { params, entities } = request?.oidc ?? {};
   const asked = scopeWords(params?.scope);
-  return asked.length ? asked : [...((entities.AuthorizationCode ?? entities.RefreshToken)?.scopes ?? [])];
+  return asked.length ? asked : [...((entities?.AuthorizationCode ?? entities?.RefreshToken)?.scopes ?? [])];
 }
 
 /** An Api's scopes; one that does not insist on its list takes what it is asked for. */

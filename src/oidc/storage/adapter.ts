@@ -2,7 +2,7 @@
  * The engine's storage over domain/protocol/protocol-row.ts. Keys are hashes of token values, payloads are stored without them, and
  * consuming is one conditional update: of N racers one wins, and the others revoke what the code was worth.
  */
-import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider';
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import {
   consumeProtocol,
   findProtocol,
@@ -15,6 +15,7 @@ import { append } from '../../domain/trail/log.ts';
 import { HOUR, inSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { type ClientSources, clientMetadata, ENDLESS_SECONDS } from '../client/client-metadata.ts';
+import { asksUserinfo, callerAddress, currentRequest, grantAtHand, revokesAccessToken } from '../engine/context.ts';
 import { denyAccessToken, verifyAccessToken } from '../token/access-token.ts';
 import { noteSeen, write, writeNow } from './batch.ts';
 import { mayBeRecent } from './freshness.ts';
@@ -74,13 +75,14 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
           origin: kind === 'Session' || kind === 'Grant' ? tenant.origin : undefined,
         },
       });
-      if (kind === 'RefreshToken') await outlive(tenant, payload.grantId, payload.exp!);
+      if (kind === 'RefreshToken')
+        await outlive(tenant, grantAtHand(), { grantId: payload.grantId, exp: payload.exp! });
     },
     async find(token) {
       // An access token, which introspection and revocation look for everywhere; it is stored nowhere.
       if (token.includes('~')) return undefined;
       await writeNow(tenant, { kind, token });
-      const look = kind === 'Grant' && mayBeRecent() ? recentProtocol : findProtocol;
+      const look = kind === 'Grant' && mayBeRecent(currentRequest()) ? recentProtocol : findProtocol;
       const row = await look(tenant, { kind, token });
       if (row) noteSeen(token);
       return row ? withToken(tenant, kind, row, token) : undefined;
@@ -118,8 +120,7 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
     async revokeByGrantId(grant) {
       await writeNow(tenant);
       // Revoking one access token (RFC 7009 §2.1) leaves the rest of its grant alone.
-      const { oidc } = Provider.ctx ?? {};
-      if (oidc?.route === 'revocation' && oidc.entities.AccessToken) return;
+      if (revokesAccessToken()) return;
       await revokeGrant(tenant, grant);
     },
   };
@@ -130,7 +131,7 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
  * expect. The engine wants one that is for nothing else.
  */
 function forRoute(payload: AdapterPayload | undefined): AdapterPayload | undefined {
-  return payload?.aud && Provider.ctx?.oidc.route === 'userinfo' ? { ...payload, aud: undefined } : payload;
+  return payload?.aud && asksUserinfo() ? { ...payload, aud: undefined } : payload;
 }
 
 const refuse = async (): Promise<never> => {
@@ -149,7 +150,7 @@ const readOnly = (find: Adapter['find']): Adapter => ({
 export const adapterFor =
   (tenant: Tenant, options: ClientSources) =>
   (kind: string): Adapter => {
-    if (kind === 'Client') return readOnly((id) => clientMetadata(tenant, id, options) as never);
+    if (kind === 'Client') return readOnly((id) => clientMetadata(tenant, id, options, callerAddress) as never);
     // Access tokens are signed, not stored: finding one is verifying it.
     if (kind === 'AccessToken' || kind === 'ClientCredentials')
       return {

@@ -2,9 +2,9 @@
  * Writes of one engine request, made together when it is over and before it is answered: a login ends with a grant, a
  * session, a code and the end of its flow, and one round trip is enough for them.
  */
-import { Provider } from 'oidc-provider';
 import { type Keyed, type ProtocolWrite, writeProtocol } from '../../domain/protocol/protocol-row.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import { currentRequest } from '../engine/context.ts';
 
 type Batch = { writes: ProtocolWrite[]; seen: Set<string> };
 const open = new WeakMap<object, Batch>();
@@ -19,7 +19,10 @@ export function openBatch(ctx: object, tenant: Tenant): () => Promise<void> {
   };
 }
 
-const current = (): Batch | undefined => (Provider.ctx ? open.get(Provider.ctx) : undefined);
+function current(): Batch | undefined {
+  const request = currentRequest();
+  return request && open.get(request);
+}
 
 /** What the request has read is replaced where it is written, unless it has ended since; what it has not read is new. */
 export const noteSeen = (token: string): void => void current()?.seen.add(token);

@@ -1,5 +1,5 @@
 /** Where what was read seconds ago will do, and where a request has to look for sure. */
-import { Provider } from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
 
 /** They say something about a token and change nothing. */
 const LOOKING = new Set(['userinfo', 'introspection']);
@@ -11,7 +11,7 @@ const LOOKING = new Set(['userinfo', 'introspection']);
 const REDEEMING = new Set<unknown>(['authorization_code', 'refresh_token']);
 
 /** Whether this request of the engine may take a grant and a user as they were a moment ago. */
-export function mayBeRecent(): boolean {
-  const { route = '', params } = Provider.ctx?.oidc ?? {};
+export function mayBeRecent(request: KoaContextWithOIDC | undefined): boolean {
+  const { route = '', params } = request?.oidc ?? {};
   return LOOKING.has(route) || (route === 'token' && REDEEMING.has(params?.grant_type));
 }

@@ -3,9 +3,10 @@
  * which reads and writes sessions itself, and for our own pages.
  */
 import type { FastifyRequest } from 'fastify';
-import { type Adapter, type AdapterPayload, Provider, type Session } from 'oidc-provider';
+import type { Adapter, AdapterPayload, Session } from 'oidc-provider';
 import { nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import { currentRequest } from '../engine/context.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 
 export const SESSION_COOKIE = 'cardea_sess';
@@ -71,8 +72,8 @@ export function sessionsWithLifetimes(tenant: Tenant, rows: Adapter): Adapter {
     ...rows,
     async find(id) {
       const payload = alive(await rows.find(id));
-      const context = Provider.ctx;
-      if (payload && context) read.set(context, { id, content: contentOf(payload), used: payload.used ?? 0 });
+      const request = currentRequest();
+      if (payload && request) read.set(request, { id, content: contentOf(payload), used: payload.used ?? 0 });
       return payload;
     },
     async findByUid(uid) {
@@ -81,7 +82,8 @@ export function sessionsWithLifetimes(tenant: Tenant, rows: Adapter): Adapter {
     async upsert(id, payload, expiresIn) {
       if (!payload.accountId) return;
       const used = nowSeconds();
-      const before = Provider.ctx && read.get(Provider.ctx);
+      const request = currentRequest();
+      const before = request && read.get(request);
       const isNews =
         before?.id !== id ||
         before.content !== contentOf(payload) ||

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { AccessToken, AdapterPayload, ClientCredentials, Provider } from 'oidc-provider';
+import type { AdapterPayload } from 'oidc-provider';
 import { LONGEST_TOKEN_SECONDS } from '../../domain/api/api.ts';
 import { userinfoAudience } from '../../domain/api/audience.ts';
 import { accountKeys, lateSigner } from '../../domain/key/account-keys.ts';
@@ -14,9 +14,9 @@ import { inSeconds, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import type { AuthorizationDetail } from '../request/authorization-details.ts';
 import { asClaimsRequest, userinfoClaims } from '../request/requested-claims.ts';
-import { outlive } from '../storage/grant-life.ts';
+import { type GrantLife, outlive } from '../storage/grant-life.ts';
 import { apiClaims } from './api-claims.ts';
-import { loginClaims, withIdentityScopes } from './login-claims.ts';
+import { type Login, loginClaims } from './login-claims.ts';
 import { signWith, verifyWith } from './signing.ts';
 
 type Claims = {
@@ -39,7 +39,7 @@ type Claims = {
   authorization_details?: AuthorizationDetail[];
   /** Names of the claims that the client asked of the userinfo endpoint beyond its scopes (OIDC Core §5.5). */
   userinfo_claims?: string[];
-  cnf?: { jkt?: string; 'x5t#S256'?: string };
+  cnf?: { jkt?: string };
 };
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -51,8 +51,8 @@ async function signAccessToken(signer: Signer, claims: Claims): Promise<string> 
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** What a token is made from: the engine's own, or just that much. */
-type Source = {
+/** What a token is made from. */
+export type TokenSource = {
   clientId?: string;
   aud?: string | string[];
   /** Seconds. */
@@ -63,17 +63,21 @@ type Source = {
   /** The Api's own; resource-server.ts says which. */
   alg?: SigningAlg;
   accountId?: string;
+  /** The login behind a user's token, as far as it is known. */
+  login?: Login;
   grantId?: string;
+  /** The grant of that id, which has to outlive the token. */
+  grant?: GrantLife;
   sid?: string;
+  /** Thumbprint of the key that the token is bound to (RFC 9449 §6.1). */
   jkt?: string;
-  'x5t#S256'?: string;
   rar?: AuthorizationDetail[];
   claims?: unknown;
   /** Claims that a grant adds; ours win over them. */
   extra?: Record<string, unknown>;
 };
 
-export async function issueAccessToken(tenant: Tenant, token: Source): Promise<string> {
+export async function issueAccessToken(tenant: Tenant, token: TokenSource): Promise<string> {
   const { accountId, clientId, aud, scope, permissions, grantId, sid, rar, jkt } = token;
   const iat = nowSeconds();
   const ofUser = accountId !== undefined;
@@ -88,7 +92,7 @@ export async function issueAccessToken(tenant: Tenant, token: Source): Promise<s
     iat,
     exp: iat + token.expiration,
     jti: randomUUID(),
-    ...(ofUser && loginClaims()),
+    ...(ofUser && loginClaims(token.login)),
     ...(scope && { scope }),
     ...(audience && (await apiClaims(tenant, { audience, accountId, permissions }))),
     ...(grantId && { grant_id: grantId }),
@@ -97,25 +101,10 @@ export async function issueAccessToken(tenant: Tenant, token: Source): Promise<s
     ...(token.claims !== undefined && { userinfo_claims: userinfoClaims(token.claims) }),
     ...(jkt && { cnf: { jkt } }),
   };
-  await outlive(tenant, grantId, claims.exp);
+  await outlive(tenant, token.grant, { grantId, exp: claims.exp });
   const alg = token.alg ?? 'RS256';
   const { signers } = await accountKeys(tenant);
   return signAccessToken(signers[alg] ?? (await lateSigner(tenant, alg)), claims);
-}
-
-/** Has a Provider's access tokens made here instead of stored. */
-export function issueJwtAccessTokens(provider: Provider, tenant: Tenant): void {
-  for (const Token of [provider.AccessToken, provider.ClientCredentials]) {
-    Object.defineProperty(Token.prototype, 'getValueAndPayload', {
-      async value(this: (AccessToken | ClientCredentials) & Source) {
-        const { alg } = (this.resourceServer?.jwt?.sign ?? {}) as { alg?: SigningAlg };
-        const permissions = this.scope;
-        // What is answered beside the token is read from here too.
-        if (this.accountId !== undefined && typeof this.aud === 'string') this.scope = withIdentityScopes(permissions);
-        return { value: await issueAccessToken(tenant, Object.assign(this, { alg, permissions })) };
-      },
-    });
-  }
 }
 
 export type VerifiedToken = Claims & { kid: string };

@@ -1,5 +1,4 @@
 /** Claims that an Api's settings add to tokens of logins for it. What a setting needs is read only where it is on. */
-import type { Provider } from 'oidc-provider';
 import { teams } from '../../domain/access/team.ts';
 import { teamsOf } from '../../domain/access/team-member.ts';
 import type { Api } from '../../domain/api/api.ts';
@@ -47,20 +46,11 @@ export async function apiClaims(
   };
 }
 
-/** Has id tokens say what the Api wants said that the access token beside them is for. */
-export function addApiClaimsToIdTokens(provider: Provider, tenant: Tenant): void {
-  type IdToken = InstanceType<Provider['IdToken']> & { ctx?: import('oidc-provider').KoaContextWithOIDC };
-  const { prototype } = provider.IdToken;
-  const { issue } = prototype;
-  Object.defineProperty(prototype, 'issue', {
-    async value(this: IdToken, options: { use: 'idtoken' }) {
-      const { AccessToken: token } = this.ctx?.oidc.entities ?? {};
-      if (options.use === 'idtoken' && token?.accountId && typeof token.aud === 'string') {
-        const api = await apiOf(tenant, token.aud);
-        const claims = api ? await memberships(tenant, token.accountId, inIdToken(api)) : {};
-        for (const [claim, value] of Object.entries(claims)) this.set(claim, value);
-      }
-      return issue.call(this, options);
-    },
-  });
+/** What the Api that an access token is for wants said in the id token beside it. */
+export async function idTokenClaims(
+  tenant: Tenant,
+  { audience, user }: { audience: string; user: string },
+): Promise<Claims> {
+  const api = await apiOf(tenant, audience);
+  return api ? memberships(tenant, user, inIdToken(api)) : {};
 }

@@ -2,7 +2,6 @@
 import type { Account } from 'oidc-provider';
 import { type User, users } from '../../domain/user/user.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { mayBeRecent } from '../storage/freshness.ts';
 
 /** Claims that each scope releases. */
 export const CLAIMS = {
@@ -65,8 +64,11 @@ export function userClaims(user: User): { sub: string; [claim: string]: unknown 
 /** One who is gone or suspended is no account: nothing is told of them. */
 export const isActive = (user: User | undefined): user is User => user !== undefined && !user.suspended;
 
-/** The engine's view of a user. */
-export async function findAccount(tenant: Tenant, id: string): Promise<Account | undefined> {
-  const user = await (mayBeRecent() ? users.recent(tenant, id) : users.reread(tenant, id));
+/**
+ * The engine's view of a user.
+ * @param recent take the user as they were seconds ago.
+ */
+export async function findAccount(tenant: Tenant, id: string, recent = false): Promise<Account | undefined> {
+  const user = await (recent ? users.recent(tenant, id) : users.reread(tenant, id));
   return isActive(user) ? { accountId: user.id, claims: async () => userClaims(user) } : undefined;
 }

@@ -1,0 +1,36 @@
+/** What every answer of the engine goes through on its way out: writes that have waited, and headers that apps read. */
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Tenant } from '../../kernel/context.ts';
+import { openBatch } from '../storage/batch.ts';
+import { PATHS, type ProviderOptions } from './configure.ts';
+
+type OnServerError = (ctx: KoaContextWithOIDC, error: Error) => void;
+
+export function reviewAnswers(
+  provider: Provider,
+  tenant: Tenant,
+  { renderError }: ProviderOptions,
+  onServerError: OnServerError,
+): void {
+  /** Nothing that was about to be said is true: no code, no session. */
+  async function failedToWrite(ctx: KoaContextWithOIDC, error: Error): Promise<void> {
+    for (const header of ['location', 'set-cookie']) ctx.remove(header);
+    const out = { error: 'server_error', error_description: 'what was asked for could not be stored' };
+    ctx.status = 500;
+    ctx.body = out;
+    onServerError(ctx, error);
+    if (ctx.path.startsWith(PATHS.authorization)) await renderError(ctx, out, error);
+  }
+
+  provider.use(async (ctx, next) => {
+    const flush = openBatch(ctx, tenant);
+    await next();
+    await flush().catch((error: Error) => failedToWrite(ctx as KoaContextWithOIDC, error));
+    // An app in a browser may know how long it has to wait.
+    if (ctx.response.get('retry-after')) ctx.append('access-control-expose-headers', 'Retry-After');
+    // Revocation answers with nothing at all; several clients parse whatever has a content type.
+    if (ctx.path !== PATHS.revocation || ctx.status !== 200) return;
+    ctx.body = null;
+    ctx.status = 200;
+  });
+}

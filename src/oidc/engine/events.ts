@@ -1,0 +1,76 @@
+/** What is written down when the engine tells that something happened. */
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { recordClientRefusal } from '../../auth/client-refusal.ts';
+import { markClientUsed } from '../../domain/client/client-registration.ts';
+import { append } from '../../domain/trail/log.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import type { ClientExtras } from '../client/client-metadata.ts';
+import { completeDeviceAnswer } from '../request/device.ts';
+import type { ProviderOptions } from './configure.ts';
+
+/** Nobody waits for what it answers. */
+type Listener = (
+  tenant: Tenant,
+  ctx: KoaContextWithOIDC,
+  about: never,
+  options: ListenOptions,
+) => Promise<unknown> | undefined;
+
+type ListenOptions = Pick<ProviderOptions, 'onMachineLogin'>;
+
+const refused: Listener = (tenant, ctx, error: { error?: string }) => {
+  if (error.error !== 'invalid_client') return undefined;
+  return recordClientRefusal(tenant, ctx.oidc.client?.clientId ?? ctx.oidc.params?.client_id, ctx.ip);
+};
+
+const used: Listener = (tenant, { oidc: { client } }) =>
+  client && (client as ClientExtras).unused ? markClientUsed(tenant, client.clientId) : undefined;
+
+const machineLoggedIn: Listener = (tenant, ctx, _about, { onMachineLogin }) => {
+  const { params, client, entities } = ctx.oidc;
+  if (params?.grant_type !== 'client_credentials' || !client) return undefined;
+  const { aud } = entities.ClientCredentials ?? {};
+  const audience = typeof aud === 'string' ? aud : undefined;
+  return onMachineLogin(tenant, { client: client.clientId, ip: ctx.ip, audience });
+};
+
+const reused: Listener = (tenant, { oidc: { route, entities } }) => {
+  const { RefreshToken: token } = entities;
+  if (route !== 'token' || !token) return undefined;
+  return append(tenant, {
+    type: 'oauth.token.reused',
+    status: 'failed',
+    user: token.accountId,
+    client: token.clientId,
+    data: { kind: 'RefreshToken' },
+  });
+};
+
+const LISTENERS: readonly [event: string, ...Listener[]][] = [
+  ['authorization.success', used],
+  ['grant.success', used, machineLoggedIn],
+  ['grant.revoked', reused],
+  ['grant.error', refused],
+  ['revocation.error', refused],
+  ['introspection.error', refused],
+  ['pushed_authorization_request.error', refused],
+  ['device_authorization.error', refused],
+];
+
+/** @param onFailure is told what could not be written down. */
+export function listen(
+  provider: Provider,
+  tenant: Tenant,
+  options: ListenOptions,
+  onFailure: (ctx: KoaContextWithOIDC, error: Error) => void,
+): void {
+  for (const [event, ...listeners] of LISTENERS)
+    for (const listener of listeners)
+      (provider as NodeJS.EventEmitter).on(event, (ctx: KoaContextWithOIDC, about: unknown) => {
+        listener(tenant, ctx, about as never, options)?.catch((error: Error) => onFailure(ctx, error));
+      });
+  // The one that is heard before the answer goes out, and may add to it.
+  provider.on('device_authorization.success', (ctx, answer) =>
+    Object.assign(answer, completeDeviceAnswer(tenant, ctx.oidc.entities.DeviceCode!.userCode)),
+  );
+}
