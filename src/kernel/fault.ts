@@ -72,6 +72,13 @@ export const FAULTS = {
   wrong_credentials: { status: 401, message: 'Wrong email or password.', oauth: 'invalid_grant' },
   unknown_user: { status: 401, message: 'Wrong email or password.', oauth: 'invalid_grant', reveals: true },
   locked_out: { status: 429, message: 'Too many attempts. Try again later.', oauth: 'invalid_grant' },
+  login_over: { status: 400, message: 'the login is not valid any more', oauth: 'invalid_grant' },
+  invalid_target: { status: 400, message: 'unknown audience', oauth: 'invalid_target' },
+  consent_required: {
+    status: 400,
+    message: 'the user has to allow this in a browser',
+    oauth: 'consent_required',
+  },
   login_required: { status: 401, message: 'Log in first.', oauth: 'login_required' },
   unknown_device_code: { status: 400, message: 'This code is wrong or has expired.', oauth: 'invalid_grant' },
   wrong_code: { status: 401, message: 'This code is wrong or has expired.', oauth: 'invalid_grant' },

@@ -23,7 +23,16 @@ export const TAGS = [
 const reference = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` });
 
 /** Codes that only pages and the token endpoint answer; the management API never does. */
-const ELSEWHERE = new Set(['csrf', 'flow_expired', 'wrong_credentials', 'unknown_user', 'locked_out']);
+const ELSEWHERE = new Set([
+  'csrf',
+  'flow_expired',
+  'wrong_credentials',
+  'unknown_user',
+  'locked_out',
+  'login_over',
+  'invalid_target',
+  'consent_required',
+]);
 
 /** The refusals that are documented, with the codes of the management API: status → code → what a stranger may read. */
 export const REFUSALS: ReadonlyMap<number, readonly { code: string; message: string }[]> = new Map(

@@ -3,14 +3,14 @@ import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Visitor } from '../../auth/device.ts';
 import { users } from '../../domain/user/user.ts';
-import { inSeconds } from '../../kernel/clock.ts';
+import { inSeconds, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { mintToken } from '../../kernel/secrets.ts';
 import { PAGES, PAGES_RETURN } from '../client/client-metadata.ts';
 import { originAllowed } from '../client/client-rules.ts';
 import type { ProviderFor } from '../engine/providers.ts';
-import { acrOf } from '../request/requested-claims.ts';
-import { SESSION_COOKIE, secondsLeft, sessionCookie, sessionOf } from '../storage/session.ts';
+import { mintSession } from '../mint.ts';
+import { SESSION_COOKIE, sessionCookie, sessionOf } from '../storage/session.ts';
 import { bearerUser } from '../wire/bearer.ts';
 import { apps } from './apps.ts';
 import { endSession } from './logout.ts';
@@ -79,15 +79,12 @@ export function browser(providerFor: ProviderFor) {
     /** Logs the browser in, under a session id that nobody has seen before. */
     async signIn(request: FastifyRequest, reply: FastifyReply, login: { user: string; amr: string[] }): Promise<void> {
       const { tenant } = request;
-      const provider = await providerFor(tenant);
       const previous = await sessionOf(providerFor, request);
-      const session = previous?.accountId === login.user ? previous : new provider.Session();
-      if (session === previous) session.resetIdentifier();
-      else if (previous) await endSession(tenant, previous);
-      session.loginAccount({ accountId: login.user, amr: login.amr, acr: acrOf(login.amr) });
-      const seconds = secondsLeft(tenant, session);
-      await session.save(seconds);
-      reply.setCookie(SESSION_COOKIE, session.jti, { ...sessionCookie(tenant), expires: inSeconds(seconds) });
+      const same = previous?.accountId === login.user ? previous : undefined;
+      if (previous && !same) await endSession(tenant, previous);
+      const proven = { ...login, authTime: nowSeconds() };
+      const { id, expiresIn } = await mintSession(tenant, await providerFor(tenant), proven, same);
+      reply.setCookie(SESSION_COOKIE, id, { ...sessionCookie(tenant), expires: inSeconds(expiresIn) });
     },
   };
 }

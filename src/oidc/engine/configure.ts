@@ -21,13 +21,14 @@ import { checkConnection } from '../request/connection-hint.ts';
 import { existingGrant } from '../request/consent.ts';
 import { deviceFlow } from '../request/device.ts';
 import { ACR_VALUES, checkClaimsParameter, requireRequestedSubject } from '../request/requested-claims.ts';
-import { allowsOfflineAccess, defaultResource, resourceServer } from '../request/resource-server.ts';
+import { defaultResource, resourceServer } from '../request/resource-server.ts';
 import { reviewScope } from '../request/scope.ts';
 import { adapterFor } from '../storage/adapter.ts';
 import { mayBeRecent } from '../storage/freshness.ts';
 import { SESSION_COOKIE, secondsLeft, sessionCookie } from '../storage/session.ts';
 import { CLAIMS, findAccount } from '../token/claims.ts';
 import { mayIntrospect } from '../token/introspection.ts';
+import { mayRefresh } from '../token/refresh.ts';
 import { engineKey } from '../token/signing.ts';
 import type { RenderResponse } from './response-pages.ts';
 
@@ -125,10 +126,10 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       Session: (_ctx, session) => secondsLeft(tenant, session),
       RefreshToken: (_ctx, _token, client) => extras(client).refresh_lifetime ?? 30 * DAY,
       // A grant outlives every token under it, and the session may get tokens to its last second.
-      Grant: (ctx) =>
+      Grant: (_ctx, grant) =>
         Math.min(
           ENDLESS_SECONDS,
-          Math.max(extras(ctx?.oidc?.client).refresh_lifetime ?? 0, LONGEST_TOKEN_SECONDS) +
+          Math.max(extras((grant as { client?: unknown }).client).refresh_lifetime ?? 0, LONGEST_TOKEN_SECONDS) +
             tenant.account.sessions.absolute_lifetime,
         ),
     },
@@ -203,12 +204,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     interactions: { policy, url: (_ctx, interaction) => `/flow/${interaction.uid}` },
     findAccount: (ctx, id) => findAccount(tenant, id, mayBeRecent(ctx)),
     loadExistingGrant: (ctx) => existingGrant(tenant, ctx),
-    // OIDC Core §11: a refresh token for whoever asked for offline access and may have it for the audience.
-    issueRefreshToken: async (_ctx, client, source) => {
-      if (!client.grantTypeAllowed('refresh_token') || !source.scopes.has('offline_access')) return false;
-      const [audience] = [source.resource].flat();
-      return audience ? allowsOfflineAccess(tenant, audience) : true;
-    },
+    issueRefreshToken: (_ctx, client, source) => mayRefresh(tenant, client, source),
     rotateRefreshToken: true,
     clientBasedCORS: (_ctx, origin, client) => originAllowed(client, origin),
     renderError: (ctx, out, error) => options.renderError(ctx, out as never, error),

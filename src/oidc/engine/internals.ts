@@ -3,7 +3,6 @@ import type { Provider, TokenEndpointGrantContext } from 'oidc-provider';
 import {
   checkDpopReplay,
   checkDpopRequired,
-  checkMtlsCert,
   type DPoPValidationResult,
   validateDpop,
 } from 'oidc-provider/lib/helpers/grants.js';
@@ -23,33 +22,22 @@ export function offerSigningAlgs(provider: Provider, algs: readonly string[]): v
   });
 }
 
-export {
-  applyRefreshTokenBindings,
-  buildTokenResponse,
-  resolveAndApplyResource,
-  resolveRequestedResources,
-  shouldIssueRefreshToken,
-} from 'oidc-provider/lib/helpers/grants.js';
+export { buildTokenResponse } from 'oidc-provider/lib/helpers/grants.js';
 
 export type GrantContext = TokenEndpointGrantContext<Record<string, string | undefined>>;
 
-export type Proofs = { cert: ReturnType<typeof checkMtlsCert>; dPoP: DPoPValidationResult | undefined };
+export type Proofs = { dPoP: DPoPValidationResult | undefined };
 
-/** DPoP (RFC 9449) and certificate binding (RFC 8705) of a token request, checked before anything is used up. */
+/** DPoP (RFC 9449) of a token request, checked before anything is used up. */
 export async function checkProofs(ctx: GrantContext): Promise<Proofs> {
   const { provider } = ctx.oidc;
   const dPoP = await validateDpop(provider, ctx);
-  const cert = checkMtlsCert(provider, ctx);
   checkDpopRequired(provider, ctx, dPoP);
-  return { cert, dPoP };
+  return { dPoP };
 }
 
-type Bindable = { setThumbprint(kind: 'x5t' | 'jkt', value: unknown): void };
-
-/** Binds a token to the proofs. @throws InvalidGrant for a DPoP proof that was seen before. */
-export async function bindToProofs(ctx: GrantContext, { cert, dPoP }: Proofs, token: object): Promise<void> {
-  if (cert) (token as Bindable).setThumbprint('x5t', cert);
-  if (!dPoP) return;
-  await checkDpopReplay(ctx.oidc.provider, ctx, dPoP, ctx.oidc.client.clientId);
-  (token as Bindable).setThumbprint('jkt', dPoP.thumbprint);
+/** @returns the thumbprint of the key that tokens are bound to. @throws InvalidGrant for a proof that was seen before. */
+export async function useProofs(ctx: GrantContext, { dPoP }: Proofs): Promise<string | undefined> {
+  if (dPoP) await checkDpopReplay(ctx.oidc.provider, ctx, dPoP, ctx.oidc.client.clientId);
+  return dPoP?.thumbprint;
 }

@@ -52,8 +52,8 @@ const signAccessTokens = (model: 'AccessToken' | 'ClientCredentials'): Patch => 
 });
 
 const pick = (token: EngineToken): TokenSource => {
-  const { accountId, clientId, aud, expiration, scope, grantId, sid, jkt, rar, claims, extra } = token;
-  return { accountId, clientId, aud, expiration, scope, grantId, sid, jkt, rar, claims, extra };
+  const { accountId, clientId, aud, expiration, scope, grantId, sid, jkt, rar, claims } = token;
+  return { accountId, clientId, aud, expiration, scope, grantId, sid, jkt, rar, claims };
 };
 
 export const PATCHES: readonly Patch[] = [

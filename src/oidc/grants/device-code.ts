@@ -1,6 +1,5 @@
 /** grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks until its person has decided. */
 import { errors } from 'oidc-provider';
-import { userinfoAudience } from '../../domain/api/audience.ts';
 import { type DeviceCode, pollDeviceCode, redeemDevice } from '../../domain/protocol/device-code.ts';
 import { now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
@@ -16,14 +15,11 @@ export const deviceCode: GrantType = {
     const proofs = await checkProofs(ctx);
     const { row, early } = (await pollDeviceCode(tenant, device_code, ctx.oidc.client.clientId)) ?? refuseUnknown();
     await checkDecided(tenant, row, early);
-    takeRequest(ctx, tenant, row);
+    checkTarget(ctx, row);
     const { user, amr, auth_time, session } = (await redeemDevice(tenant, row.id)) ?? refuseUsed();
-    await issueUserTokens(ctx, tenant, 'device_code', proofs, {
-      user: user!,
-      amr: amr ?? [],
-      authTime: auth_time!,
-      session,
-    });
+    const proven = { user: user!, amr: amr ?? [], authTime: auth_time!, session };
+    // What is granted was asked for, and shown, when the flow began.
+    await issueUserTokens(ctx, tenant, 'device_code', proofs, proven, row);
   },
 };
 
@@ -46,12 +42,8 @@ async function checkDecided(tenant: Tenant, row: DeviceCode, early: boolean): Pr
     : new errors.AuthorizationPending('the user has not decided yet');
 }
 
-/** What is granted was asked for, and shown, when the flow began; a token request may only repeat the audience. */
-function takeRequest(ctx: GrantContext, tenant: Tenant, { scope, resource }: DeviceCode): void {
-  const { params } = ctx.oidc;
+/** A token request may only repeat the audience. */
+function checkTarget({ oidc: { params } }: GrantContext, { resource }: DeviceCode): void {
   if (params.resource && params.resource !== resource)
     throw new errors.InvalidTarget('the device did not ask for this audience');
-  params.scope = scope;
-  // A default audience that the account has had only since is not what was asked for.
-  params.resource = resource ?? (tenant.account.oauth.default_audience ? userinfoAudience(tenant) : undefined);
 }

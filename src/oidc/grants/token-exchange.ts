@@ -11,18 +11,13 @@ import { MINUTE, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { scopeWords } from '../../kernel/text.ts';
-import {
-  bindToProofs,
-  buildTokenResponse,
-  checkProofs,
-  type GrantContext,
-  type Proofs,
-  resolveRequestedResources,
-} from '../engine/internals.ts';
+import { buildTokenResponse, checkProofs, type GrantContext, type Proofs, useProofs } from '../engine/internals.ts';
 import { isConsentDue, widen } from '../request/consent.ts';
+import { userServer } from '../request/resource-server.ts';
+import { issueAccessToken } from '../token/access-token.ts';
 import { findAccount } from '../token/claims.ts';
-import { fromOf, type GrantOptions, type GrantType, need, onlyFirstParty, refusal } from './grant-type.ts';
-import { refuseUser } from './user-tokens.ts';
+import { asGrant, fromOf, type GrantOptions, type GrantType, need, onlyFirstParty, refusal } from './grant-type.ts';
+import { refuseUser, targetOf } from './user-tokens.ts';
 
 const LIFETIME_SECONDS = 30 * MINUTE;
 const TYPE = 'urn:ietf:params:oauth:token-type:';
@@ -36,6 +31,8 @@ type Act = { sub: string; client_id?: string; act?: Act };
 type Subject = {
   sub: string;
   scope: string;
+  /** The Api that it is for; none: userinfo. */
+  server?: Awaited<ReturnType<typeof userServer>>;
   lifetimeSeconds: number;
   grantId?: string;
   extra?: Record<string, unknown>;
@@ -62,7 +59,7 @@ export const tokenExchange: GrantType = {
       const subject = own
         ? await ownSubject(ctx, tenant, subject_token, proofs)
         : await externalSubject(ctx, tenant, subject_token, options);
-      await issue(ctx, subject, proofs, chain(act, own ? subject_token : undefined));
+      await issue(ctx, tenant, subject, proofs, chain(act, own ? subject_token : undefined));
       await append(tenant, {
         type: 'oauth.token.exchanged',
         status: 'success',
@@ -110,15 +107,17 @@ async function externalSubject(
 ): Promise<Subject> {
   const { client, params } = ctx.oidc;
   const { sub, claims, connection } = await verifyExternalToken(tenant, client.clientId, token, options);
-  const [server] = await resolveRequestedResources(ctx.oidc.provider, ctx);
-  if (Object.keys(ctx.oidc.resourceServers).length > 1)
-    throw new errors.InvalidTarget('only one audience may be asked for');
-  if (await isConsentDue(tenant, ctx)) throw new errors.ConsentRequired('the user has to allow this in a browser');
+  const asked = words(params.scope);
+  const target = await targetOf(ctx, tenant);
+  const server = target ? await asGrant(ctx, () => userServer(tenant, target, { asked })) : undefined;
+  if (await isConsentDue(tenant, client, target ? [target] : []))
+    throw new errors.ConsentRequired('the user has to allow this in a browser');
   // Nobody of ours: there are no claims of a user to release, only what the Api grants.
-  const scopes = words(params.scope).filter((scope) => server?.scopes.has(scope));
+  const scopes = asked.filter((scope) => server?.scopes.includes(scope));
   return {
     sub,
     scope: scopes.join(' '),
+    server,
     lifetimeSeconds: LIFETIME_SECONDS,
     extra: mapClaims(connection.claims_mapping, claims, (ctx.oidc.body ?? {}) as Record<string, unknown>),
   };
@@ -141,19 +140,19 @@ async function ownSubject(ctx: GrantContext, tenant: Tenant, token: string, proo
   const audience = typeof subject.aud === 'string' ? resourceOf(subject.aud) : undefined;
   if (params.resource && params.resource !== (audience ?? userinfoAudience(tenant)))
     throw new errors.InvalidTarget('the subject token is for another audience');
-  params.resource = audience;
   const held = words(subject.scope).filter((scope) => scope !== 'offline_access');
   const asked = params.scope ? words(params.scope) : held;
   const beyond = asked.filter((scope) => !held.includes(scope));
   if (beyond.length) throw new errors.InvalidScope('the subject token has no such scope', beyond.join(' '));
-  params.scope = asked.join(' ');
+  const by = { user: subject.accountId, asked };
   // A token for no Api stays one: the account's default is for who asks for nothing and has nothing.
-  const [server] = audience ? await resolveRequestedResources(provider, ctx) : [];
+  const server = audience ? await asGrant(ctx, () => userServer(tenant, audience, by)) : undefined;
   // What the Api or the user's roles have lost since is lost here too.
-  const scopes = server ? asked.filter((scope) => server.scopes.has(scope)) : asked;
+  const scopes = server ? asked.filter((scope) => server.scopes.includes(scope)) : asked;
   return {
     sub: subject.accountId,
     scope: scopes.join(' '),
+    server,
     lifetimeSeconds: Math.min(LIFETIME_SECONDS, subject.exp! - nowSeconds()),
     grantId: same ? subject.grantId : await grantFor(ctx, subject.accountId, scopes, audience),
   };
@@ -197,26 +196,32 @@ function chain(act: Act | undefined, subjectToken: string | undefined): Act | un
 
 const words = (scope: string | undefined): string[] => [...new Set(scopeWords(scope))];
 
-async function issue(ctx: GrantContext, subject: Subject, proofs: Proofs, act: Act | undefined): Promise<void> {
-  const { provider, client, resourceServers } = ctx.oidc;
-  const [server] = Object.values(resourceServers);
-  const token = new provider.AccessToken({
-    accountId: subject.sub,
-    client,
-    grantId: subject.grantId as string,
-    gty: 'token_exchange',
-    expiresIn: subject.lifetimeSeconds,
-    ...(server && { resourceServer: server }),
-    ...(subject.scope && { scope: subject.scope }),
-    extra: { ...subject.extra, ...(act && { act }) },
+async function issue(
+  ctx: GrantContext,
+  tenant: Tenant,
+  { sub, scope, server, lifetimeSeconds, grantId, extra }: Subject,
+  proofs: Proofs,
+  act: Act | undefined,
+): Promise<void> {
+  const { provider, client } = ctx.oidc;
+  const jkt = await useProofs(ctx, proofs);
+  const accessToken = await issueAccessToken(tenant, {
+    accountId: sub,
+    clientId: client.clientId,
+    aud: server?.audience,
+    alg: server?.alg,
+    expiration: lifetimeSeconds,
+    scope,
+    permissions: scope,
+    grantId,
+    jkt,
+    extra: { ...extra, ...(act && { act }) },
   });
-  await bindToProofs(ctx, proofs, token);
-  ctx.oidc.entity('AccessToken', token);
   ctx.body = buildTokenResponse(provider, {
-    accessToken: await token.save(),
-    expiresIn: subject.lifetimeSeconds,
+    accessToken,
+    expiresIn: lifetimeSeconds,
     issuedTokenType: `${TYPE}access_token`,
-    scope: subject.scope || undefined,
-    tokenType: token.tokenType,
+    scope: scope || undefined,
+    tokenType: jkt ? 'DPoP' : 'Bearer',
   });
 }

@@ -2,7 +2,7 @@
  * When consent is due and what a decision grants. First-party clients get what they ask for, unless an Api insists;
  * third-party clients get what the user allowed, which domain/access/consent.ts remembers.
  */
-import { errors, type Grant, type Interaction, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Client, Grant, Interaction, KoaContextWithOIDC } from 'oidc-provider';
 import {
   type Allowed,
   addConsent,
@@ -14,6 +14,7 @@ import {
 } from '../../domain/access/consent.ts';
 import { DAY, inSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
 import { isLoopbackHost } from '../../kernel/loopback.ts';
 import type { ClientExtras } from '../client/client-metadata.ts';
 import { writeNow } from '../storage/batch.ts';
@@ -22,10 +23,9 @@ import type { AuthorizationDetail } from './authorization-details.ts';
 import { ownScopes, skipsConsent } from './resource-server.ts';
 
 /** Whether the user has to have allowed what the client asks for. */
-export async function isConsentDue(tenant: Tenant, ctx: KoaContextWithOIDC): Promise<boolean> {
-  if (!(ctx.oidc.client as unknown as ClientExtras).first_party) return true;
-  for (const identifier of Object.keys(ctx.oidc.resourceServers ?? {}))
-    if (!(await skipsConsent(tenant, identifier))) return true;
+export async function isConsentDue(tenant: Tenant, client: Client, resources: readonly string[]): Promise<boolean> {
+  if (!(client as unknown as ClientExtras).first_party) return true;
+  for (const identifier of resources) if (!(await skipsConsent(tenant, identifier))) return true;
   return false;
 }
 
@@ -38,9 +38,10 @@ export async function existingGrant(tenant: Tenant, ctx: KoaContextWithOIDC): Pr
   const found = id ? await oidc.provider.Grant.find(id) : undefined;
   // A session may have changed hands; a grant never does.
   const grant = found?.accountId === accountId && found.clientId === clientId ? found : undefined;
-  if (await isConsentDue(tenant, ctx)) return consentedGrant(tenant, ctx, grant);
+  const resources = Object.keys(oidc.resourceServers ?? {});
+  if (await isConsentDue(tenant, oidc.client!, resources)) return consentedGrant(tenant, ctx, grant);
 
-  const wide = grant ?? new oidc.provider.Grant({ accountId, clientId });
+  const wide = grant ?? newGrant(ctx);
   if (widen(wide, requestedOf(ctx)) || !grant) await wide.save();
   return wide;
 }
@@ -126,6 +127,10 @@ const partiesOf = ({ oidc }: KoaContextWithOIDC) => ({
   client: oidc.client!.clientId,
 });
 
+/** With the client itself, whose refresh tokens say how long it lives. */
+const newGrant = ({ oidc: { provider, account, client } }: KoaContextWithOIDC, jti?: string): Grant =>
+  new provider.Grant({ accountId: account!.accountId, client, jti } as never);
+
 async function consentedGrant(tenant: Tenant, ctx: KoaContextWithOIDC, found: Grant | undefined): Promise<Grant> {
   const { oidc } = ctx;
   const held = await consentOf(tenant, partiesOf(ctx));
@@ -135,11 +140,7 @@ async function consentedGrant(tenant: Tenant, ctx: KoaContextWithOIDC, found: Gr
   const settled = known && whole ? await settle(tenant, ctx, known, found) : undefined;
   if (settled) return settled;
   // Not stored: what the engine measures the request against, so that it asks for the rest.
-  const partial = new oidc.provider.Grant({
-    accountId: oidc.account!.accountId,
-    clientId: oidc.client!.clientId,
-    jti: found?.jti,
-  } as ConstructorParameters<typeof oidc.provider.Grant>[0]);
+  const partial = newGrant(ctx, found?.jti);
   // Covered, and yet not settled: revoked just now.
   if (!whole) widen(partial, part);
   return partial;
@@ -156,9 +157,8 @@ async function settle(
   held: Consent,
   found: Grant | undefined,
 ): Promise<Grant | undefined> {
-  const { provider, params } = ctx.oidc;
-  const { user: accountId, client: clientId } = partiesOf(ctx);
-  const grant = found ?? new provider.Grant({ accountId, clientId });
+  const { params } = ctx.oidc;
+  const grant = found ?? newGrant(ctx);
   const first = held.destinations.length === 0 ? destinationOf(params!.redirect_uri) : undefined;
   for (let consent = held; ; ) {
     const allowed = widen(grant, allowedBy(consent));
@@ -179,25 +179,27 @@ async function settle(
 
 /**
  * The consent behind a grant that no browser asks for.
- * @throws ConsentRequired when the user has to allow this, and has not.
+ * @throws Fault `consent_required` when the user has to allow this, and has not.
  */
-export async function requireConsent(tenant: Tenant, ctx: KoaContextWithOIDC): Promise<Consent | undefined> {
-  if (!(await isConsentDue(tenant, ctx))) return undefined;
-  const held = await consentOf(tenant, partiesOf(ctx));
-  const { whole } = await allowedPart(tenant, requestedOf(ctx), held);
-  return held && whole ? held : refuse();
+export async function requireConsent(
+  tenant: Tenant,
+  client: Client,
+  user: string,
+  wanted: Allowed,
+): Promise<Consent | undefined> {
+  if (!(await isConsentDue(tenant, client, Object.keys(wanted.resources)))) return undefined;
+  const held = await consentOf(tenant, { user, client: client.clientId });
+  const { whole } = await allowedPart(tenant, wanted, held);
+  if (!held || !whole) throw new Fault('consent_required');
+  return held;
 }
 
-/** Once the grant is stored. @throws ConsentRequired, the grant being gone, when the consent was revoked meanwhile. */
+/** Once the grant is stored. @throws Fault `consent_required`, the grant being gone, when the consent was revoked meanwhile. */
 export async function confirmConsent(tenant: Tenant, held: Consent | undefined, grant: Grant): Promise<void> {
   if (!held || (await noteLogin(tenant, held))) return;
   await grant.destroy();
-  refuse();
+  throw new Fault('consent_required');
 }
-
-const refuse = (): never => {
-  throw new errors.ConsentRequired('the user has to allow this in a browser');
-};
 
 /** Adds to a grant what it does not hold yet. @returns whether there was any such thing. */
 export function widen(grant: Grant, { scopes, claims, resources }: Allowed): boolean {

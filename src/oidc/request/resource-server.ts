@@ -6,6 +6,7 @@ import { type Api, apis, recentApi } from '../../domain/api/api.ts';
 import { audienceOf, resourceOf, userinfoAudience } from '../../domain/api/audience.ts';
 import { managementAudience, PLATFORM_AUDIENCE, platformPermissions } from '../../domain/api/permission.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
 import { scopeWords } from '../../kernel/text.ts';
 import { type ClientExtras, PAGES } from '../client/client-metadata.ts';
 import { isStandardScope } from '../token/claims.ts';
@@ -77,20 +78,41 @@ export function machineScopes({ api_grants }: ClientExtras, api: Api, asked: rea
   return grant && scopes.filter((scope) => grant.scope.includes(scope));
 }
 
-/** Scopes that this request may end up with: the Api's, what the client may have of them, what the user's roles grant. */
-async function allowedScopes(tenant: Tenant, ctx: KoaContextWithOIDC, api: Api): Promise<string[]> {
+/** What a user may have of an Api: of its scopes those that the user's roles grant, where roles matter. */
+async function userScopes(tenant: Tenant, api: Api, { user, asked }: AskedByUser): Promise<string[]> {
+  const scopes = offered(api, asked);
+  if (!api.rbac) return scopes;
+  const granted = user ? await grantedByRoles(tenant, user, api) : new Set<string>();
+  return scopes.filter((scope) => granted.has(scope));
+}
+
+/** Without a user, of nobody whom we know. */
+type AskedByUser = { user?: string; asked: readonly string[] };
+
+/**
+ * An Api as what a user's token is for.
+ * @throws Fault `invalid_target` for a resource that the account does not serve.
+ */
+export async function userServer(
+  tenant: Tenant,
+  resource: string,
+  by: AskedByUser,
+): Promise<{ audience: string; scopes: string[]; lifetimeSeconds: number; alg: Api['signing_alg'] }> {
+  if (resource === MISMATCH) throw new Fault('invalid_target', 'audience and resource differ');
+  const api = await apiOf(tenant, resource);
+  if (!api) throw new Fault('invalid_target');
+  const scopes = await userScopes(tenant, api, by);
+  return { audience: api.identifier, scopes, lifetimeSeconds: api.token_lifetime, alg: api.signing_alg };
+}
+
+/** Scopes that this request may end up with. */
+function allowedScopes(tenant: Tenant, ctx: KoaContextWithOIDC, api: Api): string[] | Promise<string[]> {
+  const { params, client, account, session } = ctx.oidc;
   const asked = askedScopes(ctx);
-  if (ctx.oidc.params?.grant_type === 'client_credentials') {
-    const allowed = machineScopes(ctx.oidc.client as ClientExtras, api, asked);
-    if (!allowed) throw new errors.InvalidTarget('the client may not ask for this audience');
-    return allowed;
-  }
-  let allowed = offered(api, asked);
-  if (api.rbac) {
-    const user = ctx.oidc.account?.accountId ?? ctx.oidc.session?.accountId;
-    const granted = user ? await grantedByRoles(tenant, user, api) : new Set<string>();
-    allowed = allowed.filter((scope) => granted.has(scope));
-  }
+  if (params?.grant_type !== 'client_credentials')
+    return userScopes(tenant, api, { user: account?.accountId ?? session?.accountId, asked });
+  const allowed = machineScopes(client as ClientExtras, api, asked);
+  if (!allowed) throw new errors.InvalidTarget('the client may not ask for this audience');
   return allowed;
 }
 
@@ -127,7 +149,8 @@ export async function resourceServer(
   if (!api || (ctx.oidc.client?.clientId === operatorClientId && !operator))
     throw new errors.InvalidTarget('unknown audience');
   const allowed = await allowedScopes(tenant, ctx, api);
-  // A machine client that asks for nothing in particular gets all that it may have.
+  // A machine client that asks for nothing in particular gets all that it may have; the engine's grant reads no more
+  // than its request.
   if (ctx.oidc.params?.grant_type === 'client_credentials' && !scopeWords(ctx.oidc.params.scope).length)
     ctx.oidc.params.scope = allowed.join(' ');
   const { audience, lifetimeSeconds, alg } = tokenTerms(api);

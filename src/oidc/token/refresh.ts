@@ -3,10 +3,23 @@
  * cannot fork. Whoever comes back with a link that was replaced longer ago than the grace ends the chain (RFC 9700
  * §4.14.2), be it the thief or the one who was robbed.
  */
+import type { Client } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
 import { mac, mintToken } from '../../kernel/secrets.ts';
+import { allowsOfflineAccess } from '../request/resource-server.ts';
 
 /** @param replaced the token that this one follows; without it a chain begins. */
 export const refreshTokenId = (tenant: Tenant, replaced?: string): string =>
   // Without the installation's key nobody computes a successor, not even from the token itself.
   replaced ? mac('refresh token', `${tenant.id} ${replaced}`) : mintToken();
+
+/** OIDC Core §11: a refresh token for whoever asked for offline access and may have it for the audience. */
+export async function mayRefresh(
+  tenant: Tenant,
+  client: Client,
+  { scopes, resource }: { scopes: ReadonlySet<string>; resource?: string | string[] },
+): Promise<boolean> {
+  if (!client.grantTypeAllowed('refresh_token') || !scopes.has('offline_access')) return false;
+  const [audience] = [resource].flat();
+  return audience ? allowsOfflineAccess(tenant, audience) : true;
+}
