@@ -6,6 +6,7 @@ import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { resumeAccounts } from './domain/account/account-provisioning.ts';
 import { installedOperator, type Operator } from './domain/account/installation.ts';
+import { secretParameters } from './domain/client/grant-type.ts';
 import { originOf } from './http/tenant.ts';
 import { startJobs } from './jobs/clock.ts';
 import { JOBS } from './jobs/index.ts';
@@ -69,7 +70,10 @@ async function start(): Promise<void> {
   const config = readConfig(process.env);
   const log = pino({
     level: config.logLevel,
-    redact: { paths: ['req.headers', 'headers', '*.password', '*.client_secret'], censor: '[redacted]' },
+    redact: {
+      paths: ['req.headers', 'headers', ...[...secretParameters('lasting')].map((name) => `*.${name}`)],
+      censor: '[redacted]',
+    },
   });
   useSecret(await sealingSecret(config));
   const store = await openStore({ mongodbUrl: config.mongodbUrl, dataDir: config.dataDir, log });

@@ -1,6 +1,7 @@
 /** Tokens of other issuers (RFC 8693): which of the account's connections trusts one, and what it says in our words. */
 import { decodeJwt } from 'jose';
 import { strategyOf } from '../connections/registry.ts';
+import { secretParameters } from '../domain/client/grant-type.ts';
 import { type Connection, connectionsFor } from '../domain/connection/connection.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
@@ -25,18 +26,6 @@ const RESERVED = new Set([
   'cnf',
   'sid',
   'grant_id',
-]);
-const SECRET_FIELDS = new Set([
-  'subject_token',
-  'actor_token',
-  'refresh_token',
-  'client_secret',
-  'client_assertion',
-  'password',
-  'otp',
-  'code',
-  'code_verifier',
-  'device_code',
 ]);
 const MAX_CLAIMS_BYTES = 8192;
 const OUR_IDS = /^[a-z]+_[0-9a-f]{24}$/;
@@ -105,7 +94,7 @@ function readSource(source: string, token: Record<string, unknown>, request: Rec
   const [, from, path] = /^(token|request)\.(.+)$/s.exec(source) ?? [];
   if (!from || !path) return undefined;
   if (from === 'token') return at(token, path);
-  return SECRET_FIELDS.has(path) ? undefined : at(request, path);
+  return secretParameters().has(path) ? undefined : at(request, path);
 }
 
 /** A member by its whole name, else by a path of names: claim names hold dots, and so do paths. */

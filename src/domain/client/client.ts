@@ -17,20 +17,8 @@ import { ensureSigningKeys } from '../key/account-keys.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
 import { revokeClient } from '../protocol/protocol-row.ts';
 import { checkClientKeys, JwkSet } from './client-keys.ts';
+import { defaultGrantTypes, grantTypeNames } from './grant-type.ts';
 
-/**
- * What a client gets unless it says otherwise. The password grant is not among them: it trains people to type their
- * password into apps (RFC 9700 §2.4), so whoever needs it asks for it.
- */
-const DEFAULT_GRANT_TYPES = [
-  'authorization_code',
-  'refresh_token',
-  'client_credentials',
-  'urn:ietf:params:oauth:grant-type:device_code',
-  'http://auth0.com/oauth/grant-type/passwordless/otp',
-  'urn:ietf:params:oauth:grant-type:token-exchange',
-] as const;
-export const GRANT_TYPES = [...DEFAULT_GRANT_TYPES, 'password'] as const;
 export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
 
 const Url = (description?: string) =>
@@ -65,7 +53,8 @@ const writable = {
   tos_uri: nullable(WebUrl()),
   policy_uri: nullable(WebUrl()),
   contacts: Type.Array(Type.String({ maxLength: 254 }), { maxItems: 20 }),
-  grant_types: Type.Array(OneOf(GRANT_TYPES), { uniqueItems: true }),
+  // The list itself: it is filled when the grant types are loaded.
+  grant_types: Type.Array(Type.Unsafe<string>({ type: 'string', enum: grantTypeNames }), { uniqueItems: true }),
   response_types: Type.Array(OneOf(['code']), { uniqueItems: true }),
   token_endpoint_auth_method: OneOf(AUTH_METHODS),
   application_type: OneOf(['web', 'native']),
@@ -137,7 +126,7 @@ export const clients = defineCollection({
     web_origins: [],
     refresh_token: { expiration_mode: 'expire' as const, infinite_token_lifetime: false, token_lifetime: 2_592_000 },
     contacts: [],
-    grant_types: [...DEFAULT_GRANT_TYPES],
+    grant_types: defaultGrantTypes(),
     response_types: ['code' as const],
     token_endpoint_auth_method: 'client_secret_basic' as const,
     application_type: 'web' as const,

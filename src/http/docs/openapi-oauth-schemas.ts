@@ -1,6 +1,7 @@
 /** What travels between relying parties and the OAuth endpoints, field by field, for the document only. */
 import Type from 'typebox';
 import { ClientMembers } from '../../domain/client/client-members.ts';
+import { grantTypes, secretParameters } from '../../domain/client/grant-type.ts';
 
 export const text = (description: string) => Type.Optional(Type.String({ description }));
 /** The contract lists these for GET too; a query string is no place for them. */
@@ -20,16 +21,6 @@ export const empty = (description: string, location?: string) =>
     description,
     ...(location && { headers: { location: { type: 'string', description: location } } }),
   });
-const GRANT_TYPES = [
-  'authorization_code',
-  'client_credentials',
-  'refresh_token',
-  'password',
-  'http://auth0.com/oauth/grant-type/passwordless/otp',
-  'urn:ietf:params:oauth:grant-type:token-exchange',
-  'urn:ietf:params:oauth:grant-type:device_code',
-];
-
 const target = {
   audience: text(
     'Alias of `resource` (RFC 8707), as Auth0 spells it: the identifier of the Api that the token is for. Both given must be equal.',
@@ -87,28 +78,33 @@ export const authorization = {
   ...target,
 };
 
-export const tokenFields = {
-  grant_type: oneOf(GRANT_TYPES, 'What is exchanged for the tokens.'),
+/** What the grants take besides, as they say it themselves; a parameter that several of them take once. */
+function grantFields(): Record<string, ReturnType<typeof text>> {
+  const parameters = grantTypes().flatMap((grant) => Object.entries(grant.parameters));
+  return Object.fromEntries(
+    parameters.flatMap(([name, { description }]) => (description ? [[name, text(description)]] : [])),
+  );
+}
+
+/** A function, as what follows from it: the grants enter while the program loads. */
+export const tokenFields = () => ({
+  grant_type: oneOf(
+    grantTypes().map(({ name }) => name),
+    'What is exchanged for the tokens.',
+  ),
   client_id: text('The client, where it is not named by HTTP Basic authentication.'),
   client_secret: text('Its secret, unless it is sent by HTTP Basic authentication or the client is public.'),
   scope: text('Scopes, separated by spaces. Without it, `client_credentials` gets all that the Api lists.'),
   ...target,
-  code: text('`authorization_code`: the code.'),
-  redirect_uri: text('`authorization_code`: the same as in the authorization request.'),
-  code_verifier: text('`authorization_code`: the PKCE verifier (RFC 7636 §4.5).'),
-  refresh_token: text('`refresh_token`: the newest one; each is good for one use.'),
-  username: text('`password` and one-time codes: the email, or whatever the user logs in with.'),
-  password: text('`password`: the password.'),
-  otp: text('One-time codes: the six digits.'),
-  subject_token: text('Token exchange (RFC 8693): the token of the other issuer.'),
-  subject_token_type: text('Token exchange: `urn:ietf:params:oauth:token-type:jwt`.'),
-  device_code: text('Device flow (RFC 8628): what `/oauth/device/code` answered.'),
-};
+  ...grantFields(),
+});
 
-const SECRET_FIELDS = ['client_secret', 'refresh_token', 'code_verifier', 'password', 'otp', 'subject_token'];
-export const tokenQuery = Object.fromEntries(
-  Object.entries(tokenFields).map(([name, schema]) => [name, SECRET_FIELDS.includes(name) ? refused(name) : schema]),
-);
+export function tokenQuery() {
+  const secrets = secretParameters('lasting');
+  return Object.fromEntries(
+    Object.entries(tokenFields()).map(([name, schema]) => [name, secrets.has(name) ? refused(name) : schema]),
+  );
+}
 
 export const tokens = Type.Object(
   {

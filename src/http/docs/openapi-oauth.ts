@@ -53,14 +53,18 @@ export const OAUTH_OPERATIONS: Record<string, Documented> = {
   'oauth/token': {
     description:
       'Takes a form or JSON. A client authenticates by HTTP Basic or in the body; public clients send their `client_id` and PKCE.',
-    body: Type.Object(tokenFields, { additionalProperties: true }),
+    get body() {
+      return Type.Object(tokenFields(), { additionalProperties: true });
+    },
     consumes: FORMS,
     security: ownClient,
     response: { 200: tokens },
   },
   'oauth/tokenGet': {
     description: 'The same for clients that can only GET. Whatever is secret is refused here.',
-    querystring: Type.Object(tokenQuery),
+    get querystring() {
+      return Type.Object(tokenQuery());
+    },
     security: ownClient,
     response: { 200: tokens },
   },

@@ -9,7 +9,10 @@ import { issueUserTokens, refuseUser } from './user-tokens.ts';
 
 export const deviceCode: GrantType = {
   name: 'urn:ietf:params:oauth:grant-type:device_code',
-  parameters: ['device_code'],
+  byDefault: 4,
+  parameters: {
+    device_code: { description: 'Device flow (RFC 8628): what `/oauth/device/code` answered.', secret: 'fleeting' },
+  },
   async handle(ctx, tenant) {
     const { device_code } = need(ctx, 'device_code');
     const proofs = await checkProofs(ctx);

@@ -1,5 +1,6 @@
 /** What a grant of ours is made of, and what several of them share: where a request came from, how a refusal is said. */
 import { errors } from 'oidc-provider';
+import type { GrantTypeRecord } from '../../domain/client/grant-type.ts';
 import { type Connection, connectionsFor } from '../../domain/connection/connection.ts';
 import type { Origin, Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
@@ -9,12 +10,14 @@ import type { GrantContext } from '../engine/internals.ts';
 
 export type GrantOptions = { passwordHash: PasswordAlgorithm; production: boolean };
 
-export type GrantType = {
-  /** As the wire has it. */
-  name: string;
-  parameters: readonly string[];
-  /** Answers in `ctx.body`. Client authentication and the client's right to the grant have been checked. */
-  handle(ctx: GrantContext, tenant: Tenant, options: GrantOptions): Promise<void>;
+export type GrantType = GrantTypeRecord & {
+  /** How whoever comes by it has logged in (RFC 8176). */
+  amr?: readonly string[];
+  /**
+   * Answers in `ctx.body`. Client authentication and the client's right to the grant have been checked. Without it, it is
+   * one that the engine brings along.
+   */
+  handle?(ctx: GrantContext, tenant: Tenant, options: GrantOptions): Promise<void>;
 };
 
 export const fromOf = (ctx: GrantContext): Origin => ({ ip: ctx.ip, userAgent: ctx.get('user-agent') || null });

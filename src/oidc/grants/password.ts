@@ -5,9 +5,19 @@ import { checkProofs } from '../engine/internals.ts';
 import { asGrant, connectionOf, fromOf, type GrantType, need, onlyFirstParty } from './grant-type.ts';
 import { issueUserTokens } from './user-tokens.ts';
 
+const AMR = ['pwd'];
+
 export const password: GrantType = {
   name: 'password',
-  parameters: ['username', 'password', 'scope', 'connection', 'realm'],
+  // Not by default: it trains people to type their password into apps (RFC 9700 §2.4), so whoever needs it asks for it.
+  parameters: {
+    username: { description: '`password` and one-time codes: the email, or whatever the user logs in with.' },
+    password: { description: '`password`: the password.', secret: 'lasting' },
+    scope: {},
+    connection: {},
+    realm: {},
+  },
+  amr: AMR,
   async handle(ctx, tenant, { passwordHash }) {
     onlyFirstParty(ctx);
     const { username, password } = need(ctx, 'username', 'password');
@@ -27,6 +37,10 @@ export const password: GrantType = {
       // RFC 6749 §5.2 names wrong resource owner credentials among what a 400 says.
       { wrong_credentials: 400, unknown_user: 400 },
     );
-    await issueUserTokens(ctx, tenant, 'password', proofs, { user: user.id, amr: ['pwd'], authTime: nowSeconds() });
+    await issueUserTokens(ctx, tenant, 'password', proofs, {
+      user: user.id,
+      amr: AMR,
+      authTime: nowSeconds(),
+    });
   },
 };

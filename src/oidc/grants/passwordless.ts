@@ -5,9 +5,19 @@ import { checkProofs } from '../engine/internals.ts';
 import { asGrant, connectionOf, fromOf, type GrantType, need, onlyFirstParty } from './grant-type.ts';
 import { issueUserTokens } from './user-tokens.ts';
 
+const AMR = ['otp'];
+
 export const passwordless: GrantType = {
   name: 'http://auth0.com/oauth/grant-type/passwordless/otp',
-  parameters: ['username', 'otp', 'scope', 'connection', 'realm'],
+  byDefault: 5,
+  parameters: {
+    username: {},
+    otp: { description: 'One-time codes: the six digits.', secret: 'lasting' },
+    scope: {},
+    connection: {},
+    realm: {},
+  },
+  amr: AMR,
   async handle(ctx, tenant) {
     onlyFirstParty(ctx);
     const { username, otp } = need(ctx, 'username', 'otp');
@@ -25,7 +35,7 @@ export const passwordless: GrantType = {
     );
     await issueUserTokens(ctx, tenant, 'passwordless', proofs, {
       user: user.id,
-      amr: ['otp'],
+      amr: AMR,
       authTime: nowSeconds(),
     });
   },

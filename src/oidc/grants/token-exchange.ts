@@ -40,14 +40,18 @@ type Subject = {
 
 export const tokenExchange: GrantType = {
   name: 'urn:ietf:params:oauth:grant-type:token-exchange',
-  parameters: [
-    'subject_token',
-    'subject_token_type',
-    'actor_token',
-    'actor_token_type',
-    'requested_token_type',
-    'scope',
-  ],
+  byDefault: 6,
+  parameters: {
+    subject_token: {
+      description: 'Token exchange (RFC 8693): the token of the other issuer.',
+      secret: 'lasting',
+    },
+    subject_token_type: { description: 'Token exchange: `urn:ietf:params:oauth:token-type:jwt`.' },
+    actor_token: { secret: 'lasting' },
+    actor_token_type: {},
+    requested_token_type: {},
+    scope: {},
+  },
   async handle(ctx, tenant, options) {
     onlyFirstParty(ctx);
     const { subject_token, subject_token_type } = need(ctx, 'subject_token', 'subject_token_type');

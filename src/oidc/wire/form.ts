@@ -1,24 +1,14 @@
 /** The wire's variants of a request, read as the one that the engine takes: a form, however it came. */
+
 import type { FastifyRequest } from 'fastify';
 import { resourceOf } from '../../domain/api/audience.ts';
+import { secretParameters } from '../../domain/client/grant-type.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { PATHS } from '../engine/configure.ts';
 import { MISMATCH } from '../request/resource-server.ts';
 import { opaqueForm } from '../token/access-token.ts';
 
 const BODY_LIMIT = 56 * 1024;
-
-/** Secrets that would end up in logs and histories when sent in a query string. */
-const NEVER_IN_QUERY = [
-  'client_secret',
-  'client_assertion',
-  'password',
-  'otp',
-  'refresh_token',
-  'code_verifier',
-  'subject_token',
-  'actor_token',
-];
 
 const isForm = (type: string) => type === 'application/x-www-form-urlencoded';
 
@@ -31,7 +21,7 @@ const contentType = ({ headers }: FastifyRequest): string =>
  */
 export async function readForm(request: FastifyRequest): Promise<URLSearchParams> {
   const query = queryOf(request);
-  for (const name of NEVER_IN_QUERY) {
+  for (const name of secretParameters('lasting')) {
     if (query.has(name))
       throw new Fault('invalid_request', `${name} must not be sent in the query string, where logs would keep it`);
   }

@@ -85,6 +85,8 @@ async function ready(fields: Record<string, unknown> = {}) {
   return { t, other, connection, client: await t.client() };
 }
 
+const OTHER_SECRETS = ['password', 'otp', 'refresh_token', 'code', 'code_verifier', 'device_code'];
+
 describe('a token of an issuer that the tenant trusts', () => {
   test('becomes one of ours: its subject, our audience, half an hour, and nothing to refresh', async () => {
     const { t, other, client } = await ready();
@@ -147,6 +149,8 @@ describe('a token of an issuer that the tenant trusts', () => {
         missing: 'token.nothing',
         proto: 'token.__proto__',
         leak: 'request.client_secret',
+        leaked_assertion: 'request.client_assertion',
+        ...Object.fromEntries([...OTHER_SECRETS, 'subject_token'].map((name) => [`leaked_${name}`, `request.${name}`])),
         nonsense: 'process.env',
         sub: 'token.email',
         iss: '"https://evil.example"',
@@ -162,6 +166,8 @@ describe('a token of an issuer that the tenant trusts', () => {
         act: '"a"',
       },
     });
+    // What other grants take is as secret in this one.
+    const everySecret = Object.fromEntries(OTHER_SECRETS.map((name) => [name, 'a secret']));
     const token = await other.token({
       email: 'ada@partner.example',
       realm: { groups: ['a', 'b'] },
@@ -169,7 +175,7 @@ describe('a token of an issuer that the tenant trusts', () => {
       far: 9_999_999_999,
     });
     const claims = decodeJwt(
-      (await exchange(t, client, token, { audience: ORDERS, scope: 'read:orders' })).body.access_token,
+      (await exchange(t, client, token, { audience: ORDERS, scope: 'read:orders', ...everySecret })).body.access_token,
     );
     const { iat, exp, jti, ...rest } = claims;
     assert.deepEqual(rest, {
