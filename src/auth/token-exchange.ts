@@ -8,8 +8,8 @@ import { Fault } from '../kernel/fault.ts';
 
 export type ExternalSubject = { connection: Connection; sub: string; claims: Record<string, unknown> };
 
-/** What no mapping may write: it says who issued the token, for whom, and what it may do. */
-const RESERVED = new Set([
+/** What nobody adds to a token: it says who issued it, for whom, and what it may do. */
+export const RESERVED_CLAIMS = new Set([
   'iss',
   'aud',
   'sub',
@@ -80,7 +80,7 @@ export function mapClaims(
 ): Record<string, unknown> {
   const mapped = Object.fromEntries(
     Object.entries(mapping ?? {})
-      .filter(([name]) => !RESERVED.has(name))
+      .filter(([name]) => !RESERVED_CLAIMS.has(name))
       .map(([name, source]) => [name, readSource(source.trim(), token, request)])
       .filter(([, value]) => value !== undefined),
   );

@@ -5,6 +5,7 @@
  * has to be asked they were. That the user is who they say has been proven before.
  */
 import type { Client, Provider, Session } from 'oidc-provider';
+import { RESERVED_CLAIMS } from '../auth/token-exchange.ts';
 import { resourceOf } from '../domain/api/audience.ts';
 import { bindGrant, findProtocolByUid, revokeGrant } from '../domain/protocol/protocol-row.ts';
 import { type User, users } from '../domain/user/user.ts';
@@ -19,10 +20,10 @@ import { userServer } from './request/resource-server.ts';
 import { writeNow } from './storage/batch.ts';
 import { secondsLeft } from './storage/session.ts';
 import { issueAccessToken } from './token/access-token.ts';
-import { idTokenClaims } from './token/api-claims.ts';
-import { isStandardScope, userClaims } from './token/claims.ts';
+import { isStandardScope } from './token/claims.ts';
+import { mintIdToken } from './token/id-token.ts';
 import { withIdentityScopes } from './token/login-claims.ts';
-import { mayRefresh } from './token/refresh.ts';
+import { mintRefreshToken } from './token/refresh.ts';
 
 export type Proven = {
   user: string;
@@ -43,7 +44,7 @@ export type Asked = Proven & {
   gty: string;
   /** Thumbprint of the key that the tokens are bound to (RFC 9449 §6.1). */
   jkt?: string;
-  /** Added to this access token, not to those that a refresh token gets; ours win over them. */
+  /** Added to this access token, not to those that a refresh token gets. What a token says of itself is left out. */
   claims?: Record<string, unknown>;
   /** Of the access token, where the Api's own lifetime is not shorter. */
   lifetimeSeconds?: number;
@@ -73,7 +74,7 @@ export type MintedSession = {
 /** For whoever has a tenant and no engine. */
 export const minter = (providerFor: ProviderFor) => ({
   /**
-   * @param asked without `client` the tokens are our own pages', which no app can use or renew.
+   * @param asked without `client` the tokens are our own pages', and nobody can renew them.
    * @throws Fault as `mintTokens`; `invalid_request` for a client that the tenant does not have.
    */
   async tokens(tenant: Tenant, { client: id = PAGES, ...asked }: Asked & { client?: string }): Promise<Minted> {
@@ -88,31 +89,92 @@ export const minter = (providerFor: ProviderFor) => ({
     mintSession(tenant, await providerFor(tenant), proven),
 });
 
+type For = { provider: Provider; client: Client };
+
 /**
  * What has to be stored is stored when this is done, or at the end of the engine's request that it is called in.
  * @throws Fault `user_suspended`, `login_over` for a user or a session that is gone, `invalid_target` for an audience that
  *   the account does not serve, `consent_required`.
  */
-export async function mintTokens(
-  tenant: Tenant,
-  { provider, client }: { provider: Provider; client: Client },
-  asked: Asked,
-): Promise<Minted> {
-  const { amr, authTime, jkt, gty } = asked;
+export async function mintTokens(tenant: Tenant, to: For, asked: Asked): Promise<Minted> {
+  const { authTime, amr, jkt } = asked;
   const user = await requireUser(tenant, asked.user);
-  const canRefresh = client.grantTypeAllowed('refresh_token');
-  const wanted = [...new Set(asked.scopes)].filter((scope) => canRefresh || scope !== 'offline_access');
-  const resource = asked.audience === undefined ? undefined : resourceOf(asked.audience);
-  const server = resource ? await userServer(tenant, resource, { user: user.id, asked: wanted }) : undefined;
-  const identity = wanted.filter(isStandardScope);
-  const permissions = wanted.filter((scope) => server?.scopes.includes(scope));
-  const allowed = { scopes: identity, claims: [], resources: resource ? { [resource]: permissions } : {} };
-  const consent = await requireConsent(tenant, client, user.id, allowed);
-
+  const granted = await allowedOf(tenant, to.client, asked);
+  const { server, resource, identity, permissions } = granted;
   const expiresIn = Math.min(server?.lifetimeSeconds ?? DAY, asked.lifetimeSeconds ?? Number.POSITIVE_INFINITY);
+  const grantId = await storeGrant(tenant, to, asked, granted, expiresIn);
+
+  const login = { authTime, amr, acr: acrOf(amr) };
+  const scope = server ? withIdentityScopes(permissions.join(' '), identity.join(' ')) : identity.join(' ');
+  const accessToken = await issueAccessToken(tenant, {
+    accountId: user.id,
+    clientId: to.client.clientId,
+    aud: server?.audience,
+    alg: server?.alg,
+    expiration: expiresIn,
+    scope,
+    permissions: permissions.join(' '),
+    login,
+    grantId,
+    jkt,
+    extra: Object.fromEntries(Object.entries(asked.claims ?? {}).filter(([name]) => !RESERVED_CLAIMS.has(name))),
+  });
+  return {
+    accessToken,
+    tokenType: jkt ? 'DPoP' : 'Bearer',
+    expiresIn,
+    scope: scope || undefined,
+    refreshToken: await mintRefreshToken(tenant, to, {
+      ...login,
+      accountId: user.id,
+      grantId,
+      gty: asked.gty,
+      scopes: new Set([...identity, ...permissions]),
+      resource,
+      jkt,
+    }),
+    idToken: identity.includes('openid')
+      ? await mintIdToken(tenant, to, { user, ...login, scopes: identity, audience: server?.audience })
+      : undefined,
+  };
+}
+
+/** What of all that is asked for there is to give. */
+type Granted = {
+  /** Scopes about the user themself. */
+  identity: string[];
+  /** Scopes of the Api. */
+  permissions: string[];
+  resource?: string;
+  server?: Awaited<ReturnType<typeof userServer>>;
+};
+
+async function allowedOf(tenant: Tenant, client: Client, { user, scopes, audience }: Asked): Promise<Granted> {
+  const canRefresh = client.grantTypeAllowed('refresh_token');
+  const asked = [...new Set(scopes)].filter((scope) => canRefresh || scope !== 'offline_access');
+  const resource = audience === undefined ? undefined : resourceOf(audience);
+  const server = resource ? await userServer(tenant, resource, { user, asked }) : undefined;
+  return {
+    identity: asked.filter(isStandardScope),
+    permissions: asked.filter((scope) => server?.scopes.includes(scope)),
+    resource,
+    server,
+  };
+}
+
+/** The row that tokens hang on, and go with. */
+async function storeGrant(
+  tenant: Tenant,
+  { provider, client }: For,
+  { user, session }: Asked,
+  { identity, permissions, resource }: Granted,
+  expiresIn: number,
+): Promise<string> {
+  const allowed = { scopes: identity, claims: [], resources: resource ? { [resource]: permissions } : {} };
+  const consent = await requireConsent(tenant, client, user, allowed);
   const offline = identity.includes('offline_access');
   const grant = new provider.Grant({
-    accountId: user.id,
+    accountId: user,
     client,
     // Nothing refreshes it: the row need not outlive the access token that names it.
     ...(!offline && { expiresIn: expiresIn + MINUTE }),
@@ -121,64 +183,17 @@ export async function mintTokens(
   const grantId = await grant.save();
   // What may have ended meanwhile must find it.
   await writeNow(tenant);
-  if (asked.session && !offline) await endWith(tenant, asked.session, grantId);
+  if (session && !offline) await endWith(tenant, session, grantId);
   await confirmConsent(tenant, consent, grant);
-
-  const login = { authTime, amr, acr: acrOf(amr) };
-  const scopes = new Set([...identity, ...permissions]);
-  const scope = server ? withIdentityScopes(permissions.join(' '), identity.join(' ')) : identity.join(' ');
-  return {
-    accessToken: await issueAccessToken(tenant, {
-      accountId: user.id,
-      clientId: client.clientId,
-      aud: server?.audience,
-      alg: server?.alg,
-      expiration: expiresIn,
-      scope,
-      permissions: permissions.join(' '),
-      login,
-      grantId,
-      jkt,
-      extra: asked.claims,
-    }),
-    tokenType: jkt ? 'DPoP' : 'Bearer',
-    expiresIn,
-    scope: scope || undefined,
-    refreshToken: (await mayRefresh(tenant, client, { scopes, resource }))
-      ? await new provider.RefreshToken({
-          accountId: user.id,
-          client,
-          grantId,
-          gty,
-          ...login,
-          scope: [...scopes].join(' '),
-          resource,
-          rotations: 0,
-          // A client without a secret proves by the same key that it is the same (RFC 9449 §5).
-          ...(jkt && client.clientAuthMethod === 'none' && { jkt }),
-        } as never).save()
-      : undefined,
-    idToken: scopes.has('openid')
-      ? await mintIdToken(tenant, { provider, client }, user, login, {
-          scope: identity.join(' '),
-          audience: server?.audience,
-        })
-      : undefined,
-  };
+  return grantId;
 }
 
-async function mintIdToken(
-  tenant: Tenant,
-  { provider, client }: { provider: Provider; client: Client },
-  user: User,
-  { acr, amr, authTime }: { acr?: string; amr: string[]; authTime: number },
-  { scope, audience }: { scope: string; audience?: string },
-): Promise<string> {
-  const token = new provider.IdToken({ ...userClaims(user), acr, amr, auth_time: authTime }, { client });
-  Object.assign(token, { scope });
-  const claims = audience ? await idTokenClaims(tenant, { audience, user: user.id }) : {};
-  for (const [claim, value] of Object.entries(claims)) token.set(claim, value);
-  return token.issue({ use: 'idtoken' });
+async function endWith(tenant: Tenant, session: string, grantId: string): Promise<void> {
+  await bindGrant(tenant, grantId, session);
+  // It may have ended a moment ago, before there was anything to take along.
+  if (await findProtocolByUid(tenant, 'Session', session)) return;
+  await revokeGrant(tenant, grantId);
+  throw new Fault('login_over');
 }
 
 /**
@@ -209,12 +224,4 @@ async function requireUser(tenant: Tenant, id: string): Promise<User> {
 /** Why a user may not have tokens any more. */
 export async function endOfLogin(tenant: Tenant, user: string): Promise<Fault> {
   return new Fault((await users.find(tenant, user))?.suspended ? 'user_suspended' : 'login_over');
-}
-
-async function endWith(tenant: Tenant, session: string, grantId: string): Promise<void> {
-  await bindGrant(tenant, grantId, session);
-  // It may have ended a moment ago, before there was anything to take along.
-  if (await findProtocolByUid(tenant, 'Session', session)) return;
-  await revokeGrant(tenant, grantId);
-  throw new Fault('login_over');
 }

@@ -3,10 +3,11 @@
  * cannot fork. Whoever comes back with a link that was replaced longer ago than the grace ends the chain (RFC 9700
  * §4.14.2), be it the thief or the one who was robbed.
  */
-import type { Client } from 'oidc-provider';
+import type { Client, Provider } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
 import { mac, mintToken } from '../../kernel/secrets.ts';
 import { allowsOfflineAccess } from '../request/resource-server.ts';
+import type { Login } from './login-claims.ts';
 
 /** @param replaced the token that this one follows; without it a chain begins. */
 export const refreshTokenId = (tenant: Tenant, replaced?: string): string =>
@@ -22,4 +23,31 @@ export async function mayRefresh(
   if (!client.grantTypeAllowed('refresh_token') || !scopes.has('offline_access')) return false;
   const [audience] = [resource].flat();
   return audience ? allowsOfflineAccess(tenant, audience) : true;
+}
+
+/** The first of a chain. @returns nothing where there may be none. */
+export async function mintRefreshToken(
+  tenant: Tenant,
+  { provider, client }: { provider: Provider; client: Client },
+  source: Login & {
+    accountId: string;
+    grantId: string;
+    gty: string;
+    scopes: ReadonlySet<string>;
+    resource?: string;
+    /** Of the access token beside it. */
+    jkt?: string;
+  },
+): Promise<string | undefined> {
+  if (!(await mayRefresh(tenant, client, source))) return undefined;
+  const { scopes, jkt, ...remembered } = source;
+  const token = new provider.RefreshToken({
+    ...remembered,
+    client,
+    scope: [...scopes].join(' '),
+    rotations: 0,
+    // A client without a secret proves by the key that it is the same one (RFC 9449 §5).
+    ...(jkt && client.clientAuthMethod === 'none' && { jkt }),
+  } as never);
+  return token.save();
 }

@@ -1,0 +1,22 @@
+/** ID tokens (OIDC Core §2) for a login that no authorization request of the engine led to. */
+import type { Client, Provider } from 'oidc-provider';
+import type { User } from '../../domain/user/user.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { idTokenClaims } from './api-claims.ts';
+import { userClaims } from './claims.ts';
+import type { Login } from './login-claims.ts';
+
+/** @param about `scopes` say which of the user's claims; `audience` is of the access token beside it. */
+export async function mintIdToken(
+  tenant: Tenant,
+  { provider, client }: { provider: Provider; client: Client },
+  about: Login & { user: User; scopes: readonly string[]; audience?: string },
+): Promise<string> {
+  const { user, acr, amr, scopes, audience } = about;
+  // The engine's own kind of it: algorithm and key are the client's.
+  const token = new provider.IdToken({ ...userClaims(user), acr, amr }, { client });
+  Object.assign(token, { scope: scopes.join(' ') });
+  const claims = audience ? await idTokenClaims(tenant, { audience, user: user.id }) : {};
+  for (const [claim, value] of Object.entries(claims)) token.set(claim, value);
+  return token.issue({ use: 'idtoken' });
+}
