@@ -34,7 +34,7 @@ const NEIGHBOURS: Record<string, string[]> = {
     'type oidc/engine/providers.ts',
     'type oidc/browser/browser.ts',
   ],
-  dialects: ['kernel', 'domain', 'auth', 'http', 'type oidc/browser/browser.ts'],
+  dialects: ['kernel', 'domain', 'auth', 'http', 'oidc/mint.ts', 'type oidc/browser/browser.ts'],
 };
 /** Packages, and who alone may import them. `type` is for types only; app.ts, main.ts and seed.ts are named where they may. */
 const OWNERS: Record<string, string[]> = {

@@ -7,8 +7,7 @@ import { asTenant } from '../../src/kernel/context.ts';
 import { Fault, type FaultCode } from '../../src/kernel/fault.ts';
 import { providers } from '../../src/oidc/engine/providers.ts';
 import { minter } from '../../src/oidc/mint.ts';
-import { authorizeUrl, requestOf } from '../kit/authorization.ts';
-import { type Client, REDIRECT, type TenantHandle, world } from '../kit/world.ts';
+import { authorizeUrl, type Client, REDIRECT, requestOf, type TenantHandle, world } from '../kit/index.ts';
 
 const w = await world();
 const ORDERS = 'https://orders.example.com';
@@ -25,6 +24,7 @@ const mint = minter(
       operatorClientId: w.operator.id,
       operatorClientSecret: w.operator.secret,
       fetch: never,
+      onMachineLogin: never,
       renderError: never,
       renderResponse: never,
     },
