@@ -1,8 +1,6 @@
 /** One engine instance per account, origin and revision, in an LRU; making one costs a third of a millisecond. */
 import { LRUCache } from 'lru-cache';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { recordClientRefusal } from '../../auth/client-refusal.ts';
-import { markClientUsed } from '../../domain/client/client-registration.ts';
 import { SIGNING_ALGS } from '../../domain/key/signing-key.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { registerGrants } from '../grants/index.ts';
