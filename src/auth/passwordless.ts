@@ -20,7 +20,8 @@ import {
 } from '../domain/link/passwordless.ts';
 import { revokeUser } from '../domain/protocol/session-end.ts';
 import { append } from '../domain/trail/log.ts';
-import { createUser, markEmailVerified, recordLogin, type User, users } from '../domain/user/user.ts';
+import { createUser, markEmailVerified, recordLogin, type User } from '../domain/user/user.ts';
+import { userOfEmail } from '../domain/user/user-of-email.ts';
 import { DAY, MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
@@ -47,13 +48,6 @@ export type Start = {
   from: Origin;
 };
 
-/** The accounts of an address, the verified first, then the oldest. */
-async function userOf(tenant: Tenant, email: string): Promise<User | undefined> {
-  const found = await users.all(tenant, { email: { $eq: email } });
-  const rank = (user: User) => (user.email_verified ? 0 : 1);
-  return found.sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1))[0];
-}
-
 /**
  * @returns the id of the message, or undefined where the address had one less than three minutes ago.
  * @throws Fault `too_many_requests` for a network address that asks for too many.
@@ -64,7 +58,7 @@ export async function startPasswordless(tenant: Tenant, start: Start): Promise<s
   const email = normalizeEmail(start.email);
   if ((await perEmail.consume(`${tenant.id} ${email}`)) !== null) return undefined;
 
-  const user = await userOf(tenant, email);
+  const user = await userOfEmail(tenant, email);
   const welcome = user ? !user.suspended && !user.email_bounced_at : !connection.disable_signup;
   const id = mintMailedId();
   const code = mintCode();
@@ -135,7 +129,7 @@ type Proven = { connection: Connection; client: string; email: string; from: Ori
 
 /** Whoever reads the address's mail is its user: an existing one, verified by that, or a new one. */
 async function login(tenant: Tenant, { connection, client, email, from, method }: Proven): Promise<User> {
-  const known = await userOf(tenant, email);
+  const known = await userOfEmail(tenant, email);
   if (!known && connection.disable_signup) throw new Fault('wrong_code');
   const user = known
     ? await verified(tenant, known, email)

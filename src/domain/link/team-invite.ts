@@ -13,7 +13,8 @@ import { type Team, teams } from '../access/team.ts';
 import { addMembers, Roles, type TeamMember, teamMembers } from '../access/team-member.ts';
 import { Email } from '../fields.ts';
 import { append } from '../trail/log.ts';
-import { createUser, markEmailVerified, type User, users } from '../user/user.ts';
+import { createUser, markEmailVerified } from '../user/user.ts';
+import { userOfEmail } from '../user/user-of-email.ts';
 import { checkTarget, landingOf, RedirectUri } from './link-target.ts';
 import { isOpen, issueTicket, redeemTicket, type Ticket, tickets, voidTicket } from './ticket.ts';
 
@@ -34,7 +35,7 @@ async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Acto
   const email = normalizeEmail(input.email);
   await checkTarget(tenant, actor, 'create:teammembers', redirect_uri);
   await requireRows(tenant, 'role', roles, 'roles');
-  const known = mode === 'auto' ? await userByEmail(tenant, email) : undefined;
+  const known = mode === 'auto' ? await userOfEmail(tenant, email) : undefined;
   if (known) {
     const [member] = await addMembers(tenant, team.id, [known.id], roles);
     return { status: 'added', member: member! };
@@ -53,17 +54,10 @@ async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Acto
   return { status: 'invited', ticket };
 }
 
-/** Emails are not unique among users: whoever proved the address comes first, then whoever was there first. */
-async function userByEmail(tenant: Tenant, email: string): Promise<User | undefined> {
-  const found = await users.all(tenant, { email: { $eq: email } });
-  const rank = (user: User) => (user.email_verified ? 0 : 1);
-  return found.sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1))[0];
-}
-
 /** Makes a member of whoever followed the link; having it proves the address. */
 async function accept(tenant: Tenant, ticket: Ticket, ip: string | null): Promise<void> {
   const team = await teams.get(tenant, ticket.team!);
-  const known = await userByEmail(tenant, ticket.email);
+  const known = await userOfEmail(tenant, ticket.email);
   const user = known ?? (await createUser(tenant, { email: ticket.email, email_verified: true }, 'team_invite'));
   if (known && !known.email_verified) await markEmailVerified(tenant, known.id, ticket.email, 'team_invite');
   // A role that was deleted since the invitation is not a reason to refuse it.
