@@ -3,6 +3,7 @@ import formbody from '@fastify/formbody';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import type { Logger } from 'pino';
 import { clientOfDocument } from './auth/client-document.ts';
+import { type FactorDue, nothingDue } from './auth/factor-due.ts';
 import { closeMachineLogins, recordMachineLogin } from './auth/machine-login.ts';
 import type { Config } from './config.ts';
 import { publishedFetch } from './connections/published-fetch.ts';
@@ -63,6 +64,8 @@ export type AppOptions = {
   log: Logger;
   /** True when the demo tenant was seeded, so that the landing page can say where its credentials are. */
   demo?: () => boolean;
+  /** What logins lack; nothing without it. */
+  factorDue?: FactorDue;
   /** Sees every route as it is registered: what a review of the whole surface starts from. */
   onRoute?: (route: RouteOptions) => void;
   /** Sees what is about to be answered without the engine. */
@@ -72,7 +75,8 @@ export type AppOptions = {
 };
 
 export async function buildApp({ config, store, operator, log, ...options }: AppOptions): Promise<FastifyInstance> {
-  const { production, passwordHash } = config;
+  const { production } = config;
+  const policy = { passwordHash: config.passwordHash, factorDue: options.factorDue ?? nothingDue };
   const app = await server({ trustProxy: config.trustProxy, log, renderFault, onRoute: options.onRoute });
   await openapi(app, VERSION.version);
   hooks(app, config, { log, openToken: openAccessToken as never });
@@ -82,9 +86,9 @@ export async function buildApp({ config, store, operator, log, ...options }: App
   const answers = engineAnswers({ failurePage: faultPage, responsePage, isUnavailable });
   const providerFor = providers(
     {
+      ...policy,
       playground: !production,
       production,
-      passwordHash,
       operatorClientId: operator.id,
       operatorClientSecret: operator.secret,
       fetch: fetchPublished,
@@ -131,6 +135,7 @@ export async function buildApp({ config, store, operator, log, ...options }: App
     system(scope, () => store.ping());
     await protectedResource(scope);
     await ownDialect(scope, pages, {
+      policy,
       development: !production,
       localeOf: (request, uiLocales) => pageCommon(request, uiLocales).locale,
     });
@@ -139,12 +144,12 @@ export async function buildApp({ config, store, operator, log, ...options }: App
     // Only pages take forms.
     await scope.register(formbody, { bodyLimit: 65_536 });
     dispatch(scope, steps);
-    login(scope, steps, { passwordHash });
+    login(scope, steps, policy);
     consent(scope, steps);
     apps(scope, pages);
-    device(scope, pages);
+    device(scope, pages, policy);
     returning(scope, pages);
-    passwordless(scope, pages);
+    passwordless(scope, pages, policy);
     logout(scope, providerFor);
     landing(scope, {
       development: !production,

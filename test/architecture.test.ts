@@ -184,3 +184,11 @@ test('only config.ts reads the settings from the environment', () => {
   const ours = readers.filter((line) => !known.test(line));
   assert.deepEqual(ours, []);
 });
+
+test('only auth/login-record.ts writes of logins to the audit trail, and counts them', () => {
+  const writers = globSync('src/**/*.ts').filter((path) =>
+    /type: .*'auth\.(login|suspended)|await recordLogin\(/.test(readFileSync(path, 'utf8')),
+  );
+  // The reference shows what such a row looks like.
+  assert.deepEqual(writers.sort(), ['src/auth/login-record.ts', 'src/http/docs/reference-examples.ts']);
+});

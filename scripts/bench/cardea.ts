@@ -7,11 +7,11 @@ import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { rootAccount } from '../../src/domain/account/account.ts';
 import { updateClient } from '../../src/domain/client/client.ts';
-import { users } from '../../src/domain/user/user.ts';
+import { type User, users } from '../../src/domain/user/user.ts';
+import { nowSeconds } from '../../src/kernel/clock.ts';
 import { asRoot, asTenant } from '../../src/kernel/context.ts';
 import { useSecret } from '../../src/kernel/secrets.ts';
 import { interactions } from '../../src/oidc/browser/interactions.ts';
-import { SESSION_COOKIE } from '../../src/oidc/browser/logout.ts';
 import { providers } from '../../src/oidc/engine/providers.ts';
 import { seedRoot } from '../../src/seed.ts';
 import { openStore } from '../../src/store/connect.ts';
@@ -45,8 +45,8 @@ const steps = interactions(providerFor);
 let user = '';
 app.post('/flow/:uid/bench', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
   const flow = await steps.open(request, reply);
-  const sessionId = request.cookies[SESSION_COOKIE];
-  return reply.redirect(await steps.login(flow, request, { user, amr: ['pwd'], sessionId }), 303);
+  const done = { user: { id: user } as User, amr: ['pwd'], authTime: nowSeconds() };
+  return reply.redirect(await steps.conclude(flow, request, { done }), 303);
 });
 // The engine's other half of the form is read by nobody here.
 app.addContentTypeParser('application/x-www-form-urlencoded', (_request, payload, done) => {

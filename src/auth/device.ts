@@ -13,6 +13,8 @@ import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
 import { mac, sameSecret } from '../kernel/secrets.ts';
 import { limiter } from '../store/limiter.ts';
+import { type LoginPolicy, resumeLogin } from './conclude-login.ts';
+import type { Due } from './factor-due.ts';
 
 const WINDOW_SECONDS = 15 * MINUTE;
 // RFC 8628 §5.1. Each look counts, right or wrong: a right one of one's own must not buy more guesses.
@@ -43,6 +45,7 @@ export const handleOf = (tenant: Tenant, { id }: DeviceCode, visitor: Visitor): 
 
 /**
  * @param remember keeps what the page showed and the user allows, before the device can have tokens of it.
+ * @returns what the login that is to let the device in lacks for that; nothing was decided then.
  * @throws Fault `unknown_device_code` for a handle of another session, and when it was decided before or expired.
  */
 export async function decide(
@@ -51,13 +54,16 @@ export async function decide(
   handle: string,
   decision: 'approved' | 'denied',
   remember: (device: DeviceCode) => Promise<void>,
-): Promise<void> {
+  policy: LoginPolicy,
+): Promise<Due | undefined> {
   const [id = '', shown = ''] = handle.split('.');
   if (!sameSecret(shown, proof(tenant, id, visitor))) throw new Fault('unknown_device_code');
   const { user, amr, authTime, session, from } = visitor;
   if (decision === 'approved') {
     const pending = await findPendingById(tenant, id);
     if (!pending) throw new Fault('unknown_device_code');
+    const outcome = await resumeLogin(tenant, { user, amr, authTime, client: pending.client }, policy);
+    if ('next' in outcome) return outcome.next.due;
     await remember(pending);
   }
   const decided = await decideDevice(
@@ -73,4 +79,5 @@ export async function decide(
     client: decided.client,
     data: { ip: from.ip, device_ip: decided.ip },
   });
+  return undefined;
 }

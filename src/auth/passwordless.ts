@@ -1,5 +1,5 @@
 /**
- * Logging in by what was mailed: sends a code or a link at most once in three minutes, and turns a right one into a user.
+ * Logging in by what was mailed: sends a code or a link at most once in three minutes, and turns a right one into a login.
  * Whether the address has an account shows in neither answers nor work.
  */
 
@@ -18,9 +18,6 @@ import {
   useCode,
   useLink,
 } from '../domain/link/passwordless.ts';
-import { revokeUser } from '../domain/protocol/session-end.ts';
-import { append } from '../domain/trail/log.ts';
-import { createUser, markEmailVerified, recordLogin, type User } from '../domain/user/user.ts';
 import { userOfEmail } from '../domain/user/user-of-email.ts';
 import { DAY, MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
@@ -29,6 +26,8 @@ import { networkOf } from '../kernel/network.ts';
 import { normalizeEmail } from '../kernel/text.ts';
 import { add } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
+import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';
+import { recordRefusal } from './login-record.ts';
 
 const perEmail = limiter('passwordless-send', 1, 3 * MINUTE);
 const perAddress = limiter('passwordless-address', 100, 15 * MINUTE);
@@ -83,29 +82,27 @@ export async function startPasswordless(tenant: Tenant, start: Start): Promise<s
 type CodeAttempt = { connection: Connection; client: string; email: string; code: string; from: Origin };
 
 /** @throws Fault `wrong_code` for a code that is wrong, expired, used or of another client; `locked_out`; `user_suspended`. */
-export async function redeemCode(tenant: Tenant, attempt: CodeAttempt): Promise<User> {
-  const { connection, client, code, from } = attempt;
+export async function redeemCode(tenant: Tenant, attempt: CodeAttempt, policy: LoginPolicy): Promise<Outcome> {
+  const { connection, client, code } = attempt;
   const email = normalizeEmail(attempt.email);
   const guess = `${tenant.id} ${email}`;
   const wait = await perGuess.consume(guess);
   const right = wait === null && (await useCode(tenant, { connection: connection.id, client, email }, code));
   if (!right) {
-    const data = { reason: wait === null ? 'wrong_code' : 'locked_out', ip: from.ip };
-    await append(tenant, {
-      type: 'auth.login.failed',
-      status: 'failed',
-      client,
-      connection: connection.id,
-      data,
-    });
+    await recordRefusal(tenant, attempt, wait === null ? 'wrong_code' : 'locked_out');
     throw wait === null ? new Fault('wrong_code') : new Fault('locked_out', undefined, { retryAfterSeconds: wait });
   }
   await perGuess.reset(guess);
-  return login(tenant, { connection, client, email, from, method: 'passwordless_code' });
+  return login(tenant, { ...attempt, email, method: 'passwordless_code' }, policy);
 }
 
 /** @throws Fault `link_unknown`, `link_used`, `link_expired`, `user_suspended`. */
-export async function redeemLink(tenant: Tenant, token: string, from: Origin): Promise<{ user: User; link: Mailed }> {
+export async function redeemLink(
+  tenant: Tenant,
+  token: string,
+  from: Origin,
+  policy: LoginPolicy,
+): Promise<{ outcome: Outcome; link: Mailed }> {
   const link = await openLink(tenant, token);
   const usable = await connectionsFor(tenant, link.client);
   const connection = usable.find(({ id }) => id === link.connection);
@@ -113,8 +110,8 @@ export async function redeemLink(tenant: Tenant, token: string, from: Origin): P
   if (!connection) throw new Fault('link_expired');
   if (!(await useLink(tenant, link))) throw new Fault('link_used');
   const { client, email } = link;
-  const user = await login(tenant, { connection, client, email, from, method: 'passwordless_link' });
-  return { user, link };
+  const outcome = await login(tenant, { connection, client, email, from, method: 'passwordless_link' }, policy);
+  return { outcome, link };
 }
 
 /** The link of a token, as long as it works. @throws as `redeemLink` */
@@ -125,38 +122,10 @@ export async function openLink(tenant: Tenant, token: string): Promise<Mailed> {
   return link;
 }
 
-type Proven = { connection: Connection; client: string; email: string; from: Origin; method: string };
+type Reader = { connection: Connection; client: string; email: string; from: Origin; method: string };
 
-/** Whoever reads the address's mail is its user: an existing one, verified by that, or a new one. */
-async function login(tenant: Tenant, { connection, client, email, from, method }: Proven): Promise<User> {
-  const known = await userOfEmail(tenant, email);
-  if (!known && connection.disable_signup) throw new Fault('wrong_code');
-  const user = known
-    ? await verified(tenant, known, email)
-    : await createUser(tenant, { email, email_verified: true }, 'passwordless_otp');
-  const row = { user: user.id, client, connection: connection.id };
-  if (user.suspended) {
-    await append(tenant, {
-      type: 'auth.suspended',
-      status: 'failed',
-      ...row,
-      data: { reason: 'suspended', ip: from.ip },
-    });
-    throw new Fault('user_suspended');
-  }
-  await recordLogin(tenant, user.id, from);
-  await append(tenant, {
-    type: 'auth.login',
-    status: 'success',
-    ...row,
-    data: { ip: from.ip, method, signup: !known },
-  });
-  return user;
-}
-
-/** Whoever made the account without owning the address is logged out of it by whoever does. */
-async function verified(tenant: Tenant, user: User, email: string): Promise<User> {
-  if (user.email_verified || user.suspended) return user;
-  await revokeUser(tenant, user.id);
-  return (await markEmailVerified(tenant, user.id, email, 'passwordless_otp')) ?? user;
+/** Whoever reads the address's mail is its user. */
+function login(tenant: Tenant, { email, connection, client, from, method }: Reader, policy: LoginPolicy) {
+  const identity = { email, verification: 'passwordless_otp' } as const;
+  return concludeLogin(tenant, { identity, method, amr: ['otp'], connection, client, from }, policy);
 }

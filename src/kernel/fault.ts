@@ -72,6 +72,7 @@ export const FAULTS = {
   wrong_credentials: { status: 401, message: 'Wrong email or password.', oauth: 'invalid_grant' },
   unknown_user: { status: 401, message: 'Wrong email or password.', oauth: 'invalid_grant', reveals: true },
   locked_out: { status: 429, message: 'Too many attempts. Try again later.', oauth: 'invalid_grant' },
+  mfa_required: { status: 403, message: 'Multifactor authentication required.', oauth: 'mfa_required' },
   login_over: { status: 400, message: 'the login is not valid any more', oauth: 'invalid_grant' },
   invalid_target: { status: 400, message: 'unknown audience', oauth: 'invalid_target' },
   consent_required: {

@@ -10,7 +10,7 @@ import { after, mock } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import mongoose from 'mongoose';
 import { pino } from 'pino';
-import { buildApp } from '../../src/app.ts';
+import { type AppOptions, buildApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { asRoot } from '../../src/kernel/context.ts';
 import { useSecret } from '../../src/kernel/secrets.ts';
@@ -24,7 +24,7 @@ import { shortWayWitness } from './short-ways.ts';
 import { liveToken, machineToken, tenantHandle } from './tenant.ts';
 
 export type World = Awaited<ReturnType<typeof world>>;
-export type WorldOptions = { env?: Record<string, string>; log?: string[] };
+export type WorldOptions = Pick<AppOptions, 'factorDue'> & { env?: Record<string, string>; log?: string[] };
 
 export const SECRET = 'a secret of the tests, long enough to be one';
 
@@ -52,7 +52,7 @@ export async function world(options: WorldOptions = {}) {
   await migrate(store);
   const operator = { id: 'operator_test', secret: 'the operator of the tests, long enough' };
   const shortWays = shortWayWitness();
-  const appOptions = { config, store, operator, log };
+  const appOptions = { config, store, operator, log, factorDue: options.factorDue };
   const app: FastifyInstance = await buildApp({ ...appOptions, onShortAnswer: shortWays.onShortAnswer });
   await app.listen({ port: 0, host: '127.0.0.1' });
   const address = app.server.address();

@@ -24,6 +24,7 @@ const mint = minter(
       operatorClientId: w.operator.id,
       operatorClientSecret: w.operator.secret,
       fetch: never,
+      factorDue: never,
       onMachineLogin: never,
       renderError: never,
       renderResponse: never,

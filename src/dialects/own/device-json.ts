@@ -4,8 +4,11 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
+import type { LoginPolicy } from '../../auth/conclude-login.ts';
 import { decide, handleOf, lookUpDevice, type Visitor } from '../../auth/device.ts';
+import { mfaRequired } from '../../auth/factor-due.ts';
 import { clients } from '../../domain/client/client.ts';
+import type { DeviceCode } from '../../domain/protocol/device-code.ts';
 import { answerOAuthError } from '../../http/errors/oauth.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
@@ -24,7 +27,7 @@ function checkOrigin({ headers, tenant }: FastifyRequest): void {
     throw new Fault('unsupported_media_type', 'send application/json');
 }
 
-export function deviceJson(app: FastifyInstance, browser: Browser): void {
+export function deviceJson(app: FastifyInstance, browser: Browser, policy: LoginPolicy): void {
   const visitor = async (request: FastifyRequest): Promise<Visitor> => {
     const found = await browser.visitor(request);
     if (!found) throw new Fault('login_required');
@@ -92,9 +95,9 @@ export function deviceJson(app: FastifyInstance, browser: Browser): void {
       async (request, reply) => {
         const who = await visitor(request);
         const { device_code, deny } = request.body as { device_code: string; deny?: boolean };
-        await decide(request.tenant, who, device_code, deny ? 'denied' : 'approved', (row) =>
-          browser.apps.remember(request.tenant, who.user, row),
-        );
+        const remember = (row: DeviceCode) => browser.apps.remember(request.tenant, who.user, row);
+        const due = await decide(request.tenant, who, device_code, deny ? 'denied' : 'approved', remember, policy);
+        if (due) throw mfaRequired(due);
         reply.header('cache-control', 'no-store');
         return { success: true };
       },

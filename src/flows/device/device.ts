@@ -3,6 +3,7 @@
  * and deciding are auth/device.ts's.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { LoginPolicy } from '../../auth/conclude-login.ts';
 import { decide, handleOf, lookUpDevice, type Visitor } from '../../auth/device.ts';
 import { type DeviceCode, readUserCode } from '../../domain/protocol/device-code.ts';
 import { Fault } from '../../kernel/fault.ts';
@@ -78,7 +79,7 @@ function errorOf(error: unknown): { error: 'unknown' | 'too_many'; status: numbe
   throw error;
 }
 
-export function device(app: FastifyInstance, browser: Browser): void {
+export function device(app: FastifyInstance, browser: Browser, policy: LoginPolicy): void {
   const page = { config: { access: 'session' as const }, schema: { hide: true } };
 
   app.get(ACTIVATE, page, async (request, reply) =>
@@ -103,10 +104,11 @@ export function device(app: FastifyInstance, browser: Browser): void {
     if (!visitor) return reply.redirect(ACTIVATE, 303);
     const { device_code: handle = '', decision } = checkForm(request, visitor.session);
     const allowed = decision === 'allow';
+    const remember = (row: DeviceCode) => browser.apps.remember(request.tenant, visitor.user, row);
     try {
-      await decide(request.tenant, visitor, handle, allowed ? 'approved' : 'denied', (row) =>
-        browser.apps.remember(request.tenant, visitor.user, row),
-      );
+      const due = await decide(request.tenant, visitor, handle, allowed ? 'approved' : 'denied', remember, policy);
+      // What is due is asked for by a login, and the device still shows its code.
+      if (due) return reply.redirect(browser.loginHref(request.tenant, ACTIVATE, { prompt: 'login' }), 303);
     } catch (error) {
       return showActivate(request, reply, errorOf(error));
     }

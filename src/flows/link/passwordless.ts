@@ -1,6 +1,7 @@
 /** The page behind a mailed login link. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
+import type { LoginPolicy } from '../../auth/conclude-login.ts';
 import { openLink, redeemLink } from '../../auth/passwordless.ts';
 import { LINK_COOKIE, type Mailed } from '../../domain/link/passwordless.ts';
 import { Fault } from '../../kernel/fault.ts';
@@ -13,11 +14,11 @@ import { renderPage } from '../shell/render.ts';
 
 const VERIFY = '/passwordless/verify_redirect';
 
-const authorizeHref = ({ client, params }: Mailed): string =>
-  `/authorize?${new URLSearchParams({ client_id: client, response_type: 'code', ...JSON.parse(params ?? '{}') })}`;
+const authorizeHref = ({ client, params }: Mailed, more: { prompt?: string }): string =>
+  `/authorize?${new URLSearchParams({ client_id: client, response_type: 'code', ...JSON.parse(params ?? '{}'), ...more })}`;
 
 /** The pages behind a mailed link. */
-export function passwordless(app: FastifyInstance, browser: Browser): void {
+export function passwordless(app: FastifyInstance, browser: Browser, policy: LoginPolicy): void {
   /** A link that is over: says which of the ways, and how to go on where the app is known. */
   async function showOver(request: FastifyRequest, reply: FastifyReply, fault: Fault) {
     const known = fault.code as 'link_unknown' | 'link_used' | 'link_expired';
@@ -25,10 +26,10 @@ export function passwordless(app: FastifyInstance, browser: Browser): void {
   }
 
   async function complete(request: FastifyRequest, reply: FastifyReply, token: string) {
-    const { user, link } = await redeemLink(request.tenant, token, request.from);
-    await browser.signIn(request, reply, { user: user.id, amr: ['otp'] });
+    const { outcome, link } = await redeemLink(request.tenant, token, request.from, policy);
+    const more = await browser.conclude(request, reply, outcome, link.client);
     reply.clearCookie(LINK_COOKIE, { path: '/passwordless' });
-    return reply.header('cache-control', 'no-store').redirect(authorizeHref(link), 303);
+    return reply.header('cache-control', 'no-store').redirect(authorizeHref(link, more), 303);
   }
 
   const answer = async (request: FastifyRequest, reply: FastifyReply, act: () => Promise<unknown>) => {

@@ -1,5 +1,6 @@
 /** Which step a flow is at, decided from its stored state alone; a step answers the flow and comes back here. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { mfaRequired } from '../../auth/factor-due.ts';
 import type { Flow, Interactions } from '../../oidc/browser/interactions.ts';
 import { APPS } from '../consent/app-words.ts';
 import { showConsent } from '../consent/consent.ts';
@@ -27,6 +28,8 @@ async function showAccount(request: FastifyRequest, reply: FastifyReply, flow: F
 export function dispatch(app: FastifyInstance, interactions: Interactions): void {
   app.get('/flow/:uid', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
     const flow = await interactions.open(request, reply);
+    // TODO: with factors, the page of the one that is due.
+    if (flow.half) throw mfaRequired(flow.half.due);
     switch (flow.prompt) {
       case 'consent':
         return showConsent(request, reply, flow, interactions);

@@ -1,12 +1,10 @@
 /** The login page of a flow: choose who you are, type a password, or go on as who you are. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { authenticate } from '../../auth/authenticate.ts';
+import { authenticate, type PasswordPolicy } from '../../auth/authenticate.ts';
 import { type Connection, connectionsFor } from '../../domain/connection/connection.ts';
 import { users } from '../../domain/user/user.ts';
 import { Fault } from '../../kernel/fault.ts';
-import type { PasswordAlgorithm } from '../../kernel/secrets.ts';
 import type { Flow, Interactions } from '../../oidc/browser/interactions.ts';
-import { SESSION_COOKIE } from '../../oidc/browser/logout.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
 import type { LoginError } from '../shell/pages.ts';
 import { renderPage } from '../shell/render.ts';
@@ -82,11 +80,7 @@ function errorOf(fault: Fault, tenant: string): Attempt {
   }
 }
 
-export function login(
-  app: FastifyInstance,
-  interactions: Interactions,
-  options: { passwordHash: PasswordAlgorithm },
-): void {
+export function login(app: FastifyInstance, interactions: Interactions, policy: PasswordPolicy): void {
   app.post('/flow/:uid/login', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
     const flow = await interactions.open(request, reply);
     let email: string | undefined;
@@ -106,20 +100,9 @@ export function login(
         });
       const connection = await passwordConnection(request, flow);
       if (!connection) throw new Fault('forbidden');
-      const user = await authenticate(request.tenant, {
-        connection,
-        identifier: email,
-        password,
-        client: flow.client.id,
-        from: request.from,
-        algorithm: options.passwordHash,
-      });
-      const next = await interactions.login(flow, request, {
-        user: user.id,
-        amr: ['pwd'],
-        sessionId: request.cookies[SESSION_COOKIE],
-      });
-      return reply.redirect(next, 303);
+      const attempt = { connection, identifier: email, password, client: flow.client.id, from: request.from };
+      const outcome = await authenticate(request.tenant, attempt, policy);
+      return reply.redirect(await interactions.conclude(flow, request, outcome), 303);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       if (error.retryAfterSeconds) reply.header('retry-after', String(error.retryAfterSeconds));

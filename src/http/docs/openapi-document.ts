@@ -29,6 +29,7 @@ const ELSEWHERE = new Set([
   'wrong_credentials',
   'unknown_user',
   'locked_out',
+  'mfa_required',
   'login_over',
   'invalid_target',
   'consent_required',

@@ -1,9 +1,10 @@
 /** What our pages need of the engine outside an app's authorization flow: who is at the browser, and how they log in. */
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Login, Outcome } from '../../auth/conclude-login.ts';
 import type { Visitor } from '../../auth/device.ts';
 import { users } from '../../domain/user/user.ts';
-import { inSeconds, nowSeconds } from '../../kernel/clock.ts';
+import { inSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { mintToken } from '../../kernel/secrets.ts';
 import { PAGES, PAGES_RETURN } from '../client/client-metadata.ts';
@@ -13,6 +14,7 @@ import { mintSession } from '../mint.ts';
 import { SESSION_COOKIE, sessionCookie, sessionOf } from '../storage/session.ts';
 import { bearerUser } from '../wire/bearer.ts';
 import { apps } from './apps.ts';
+import { carryHalfLogin } from './half-login.ts';
 import { endSession } from './logout.ts';
 
 export type Browser = ReturnType<typeof browser>;
@@ -76,15 +78,34 @@ export function browser(providerFor: ProviderFor) {
       };
     },
 
-    /** Logs the browser in, under a session id that nobody has seen before. */
-    async signIn(request: FastifyRequest, reply: FastifyReply, login: { user: string; amr: string[] }): Promise<void> {
-      const { tenant } = request;
-      const previous = await sessionOf(providerFor, request);
-      const same = previous?.accountId === login.user ? previous : undefined;
-      if (previous && !same) await endSession(tenant, previous);
-      const proven = { ...login, authTime: nowSeconds() };
-      const { id, expiresIn } = await mintSession(tenant, await providerFor(tenant), proven, same);
-      reply.setCookie(SESSION_COOKIE, id, { ...sessionCookie(tenant), expires: inSeconds(expiresIn) });
+    /**
+     * For a login outside of any flow.
+     * @returns parameters of the authorization request that comes next: one that asks for what is due, if anything is.
+     */
+    async conclude(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      outcome: Outcome,
+      client: string,
+    ): Promise<{ prompt?: string }> {
+      if ('done' in outcome) {
+        await signIn(request, reply, outcome.done);
+        return {};
+      }
+      carryHalfLogin(request, reply, outcome.next, client);
+      // Whoever has a session here must not go on with that one instead.
+      return { prompt: 'login' };
     },
   };
+
+  /** Logs the browser in, under a session id that nobody has seen before. */
+  async function signIn(request: FastifyRequest, reply: FastifyReply, login: Login): Promise<void> {
+    const { tenant } = request;
+    const previous = await sessionOf(providerFor, request);
+    const same = previous?.accountId === login.user.id ? previous : undefined;
+    if (previous && !same) await endSession(tenant, previous);
+    const proven = { user: login.user.id, amr: login.amr, authTime: login.authTime };
+    const { id, expiresIn } = await mintSession(tenant, await providerFor(tenant), proven, same);
+    reply.setCookie(SESSION_COOKIE, id, { ...sessionCookie(tenant), expires: inSeconds(expiresIn) });
+  }
 }

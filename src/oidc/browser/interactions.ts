@@ -1,6 +1,7 @@
 /** The hosted pages' way into the engine: what a login waits for, and how a step answers it. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errors, type Interaction, type InteractionResults, type Provider } from 'oidc-provider';
+import type { HalfLogin, Outcome } from '../../auth/conclude-login.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { type ClientExtras, isUnverified } from '../client/client-metadata.ts';
@@ -9,6 +10,7 @@ import type { AuthorizationDetail } from '../request/authorization-details.ts';
 import { destinationOf, detailsOf, rememberConsent, wantedOf } from '../request/consent.ts';
 import { type ConsentQuestion, questionOf } from '../request/permissions.ts';
 import { acrOf } from '../request/requested-claims.ts';
+import { takeHalfLogin } from './half-login.ts';
 import { endSession, SESSION_COOKIE } from './logout.ts';
 
 export type { AuthorizationDetail };
@@ -34,6 +36,8 @@ export type Flow = {
   };
   /** The user whom the browser's session belongs to, if any. */
   sessionUser?: string;
+  /** Somebody is proven here, and something is due before that is a login. */
+  half?: HalfLogin;
 };
 
 export type Interactions = ReturnType<typeof interactions>;
@@ -50,6 +54,8 @@ export function interactions(providerFor: ProviderFor) {
     if (interaction.uid !== uid) throw new Fault('flow_expired');
     const client = await provider.Client.find(interaction.params.client_id as string);
     if (!client) throw new Fault('flow_expired');
+    const carried = interaction.prompt.name === 'login' && takeHalfLogin(request, reply, client.clientId);
+    if (carried) await hold(interaction, carried);
     return {
       provider,
       interaction,
@@ -68,12 +74,22 @@ export function interactions(providerFor: ProviderFor) {
         destination: destinationOf(interaction.params.redirect_uri),
       },
       sessionUser: interaction.session?.accountId,
+      half: interaction.result?.half as HalfLogin | undefined,
     };
   }
 
-  /** Stores the step's result beside those of the steps before; the browser goes on at the returned address. */
+  /** Keeps a half login with the flow. The engine asks its result for `login` alone: to it nobody has logged in. */
+  async function hold(interaction: Interaction, half: HalfLogin): Promise<void> {
+    interaction.result = { ...interaction.lastSubmission, half };
+    await interaction.persist();
+  }
+
+  /**
+   * Stores the step's result beside those of the steps before; the browser goes on at the returned address. What was half
+   * done is done with.
+   */
   async function answer({ interaction }: Flow, result: InteractionResults): Promise<string> {
-    interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
+    interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, half: undefined, ...result };
     await interaction.persist();
     return interaction.returnTo;
   }
@@ -92,15 +108,17 @@ export function interactions(providerFor: ProviderFor) {
   return {
     open,
 
-    async login(
-      flow: Flow,
-      request: FastifyRequest,
-      login: { user: string; amr: string[]; sessionId?: string },
-    ): Promise<string> {
-      if (flow.sessionUser && flow.sessionUser !== login.user)
-        await leaveSession(request.tenant, flow, login.sessionId);
+    /** @returns where the browser goes on: to the engine, or back to the flow for what is due. */
+    async conclude(flow: Flow, request: FastifyRequest, outcome: Outcome): Promise<string> {
+      if ('next' in outcome) {
+        await hold(flow.interaction, outcome.next);
+        return `/flow/${flow.uid}`;
+      }
+      const { user, amr } = outcome.done;
+      if (flow.sessionUser && flow.sessionUser !== user.id)
+        await leaveSession(request.tenant, flow, request.cookies[SESSION_COOKIE]);
       return answer(flow, {
-        login: { accountId: login.user, amr: login.amr, acr: acrOf(login.amr), remember: true },
+        login: { accountId: user.id, amr, acr: acrOf(amr), remember: true },
         // Somebody else may have allowed something a step before.
         consent: undefined,
         // Whoever logs in has chosen an account by that.

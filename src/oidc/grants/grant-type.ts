@@ -1,18 +1,16 @@
 /** What a grant of ours is made of, and what several of them share: where a request came from, how a refusal is said. */
 import { errors } from 'oidc-provider';
+import type { PasswordPolicy } from '../../auth/authenticate.ts';
 import type { GrantTypeRecord } from '../../domain/client/grant-type.ts';
 import { type Connection, connectionsFor } from '../../domain/connection/connection.ts';
 import type { Origin, Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import type { PasswordAlgorithm } from '../../kernel/secrets.ts';
 import type { ClientExtras } from '../client/client-metadata.ts';
 import type { GrantContext } from '../engine/internals.ts';
 
-export type GrantOptions = { passwordHash: PasswordAlgorithm; production: boolean };
+export type GrantOptions = PasswordPolicy & { production: boolean };
 
 export type GrantType = GrantTypeRecord & {
-  /** How whoever comes by it has logged in (RFC 8176). */
-  amr?: readonly string[];
   /**
    * Answers in `ctx.body`. Client authentication and the client's right to the grant have been checked. Without it, it is
    * one that the engine brings along.

@@ -1,11 +1,9 @@
 /** grant_type=password (RFC 6749 §4.3): for the tenant's own apps that still show their own password field. */
 import { authenticate } from '../../auth/authenticate.ts';
-import { nowSeconds } from '../../kernel/clock.ts';
+import { requireDone } from '../../auth/conclude-login.ts';
 import { checkProofs } from '../engine/internals.ts';
 import { asGrant, connectionOf, fromOf, type GrantType, need, onlyFirstParty } from './grant-type.ts';
 import { issueUserTokens } from './user-tokens.ts';
-
-const AMR = ['pwd'];
 
 export const password: GrantType = {
   name: 'password',
@@ -17,30 +15,24 @@ export const password: GrantType = {
     connection: {},
     realm: {},
   },
-  amr: AMR,
-  async handle(ctx, tenant, { passwordHash }) {
+  async handle(ctx, tenant, options) {
     onlyFirstParty(ctx);
     const { username, password } = need(ctx, 'username', 'password');
     const proofs = await checkProofs(ctx);
     const connection = await connectionOf(ctx, tenant, 'database');
-    const user = await asGrant(
+    const attempt = {
+      connection,
+      identifier: username.trim().slice(0, 254),
+      password,
+      client: ctx.oidc.client.clientId,
+      from: fromOf(ctx),
+    };
+    const { user, amr, authTime } = await asGrant(
       ctx,
-      () =>
-        authenticate(tenant, {
-          connection,
-          identifier: username.trim().slice(0, 254),
-          password,
-          client: ctx.oidc.client.clientId,
-          from: fromOf(ctx),
-          algorithm: passwordHash,
-        }),
+      async () => requireDone(await authenticate(tenant, attempt, options)),
       // RFC 6749 §5.2 names wrong resource owner credentials among what a 400 says.
       { wrong_credentials: 400, unknown_user: 400 },
     );
-    await issueUserTokens(ctx, tenant, 'password', proofs, {
-      user: user.id,
-      amr: AMR,
-      authTime: nowSeconds(),
-    });
+    await issueUserTokens(ctx, tenant, 'password', proofs, { user: user.id, amr, authTime });
   },
 };

@@ -4,6 +4,7 @@
  */
 import { decodeJwt } from 'jose';
 import { type AccessToken, errors } from 'oidc-provider';
+import { type Login, requireDone, resumeLogin } from '../../auth/conclude-login.ts';
 import { issuerOf, mapClaims, verifyExternalToken } from '../../auth/token-exchange.ts';
 import { resourceOf, userinfoAudience } from '../../domain/api/audience.ts';
 import { append } from '../../domain/trail/log.ts';
@@ -15,9 +16,9 @@ import { buildTokenResponse, checkProofs, type GrantContext, type Proofs, usePro
 import { isConsentDue, widen } from '../request/consent.ts';
 import { userServer } from '../request/resource-server.ts';
 import { issueAccessToken } from '../token/access-token.ts';
-import { findAccount } from '../token/claims.ts';
+import { asAccount } from '../token/claims.ts';
 import { asGrant, fromOf, type GrantOptions, type GrantType, need, onlyFirstParty, refusal } from './grant-type.ts';
-import { refuseUser, targetOf } from './user-tokens.ts';
+import { targetOf } from './user-tokens.ts';
 
 const LIFETIME_SECONDS = 30 * MINUTE;
 const TYPE = 'urn:ietf:params:oauth:token-type:';
@@ -59,9 +60,9 @@ export const tokenExchange: GrantType = {
     const proofs = await checkProofs(ctx);
     try {
       const own = issuerOf(subject_token) === tenant.origin;
-      const act = await actorOf(ctx, tenant);
+      const act = await actorOf(ctx, tenant, options);
       const subject = own
-        ? await ownSubject(ctx, tenant, subject_token, proofs)
+        ? await ownSubject(ctx, tenant, subject_token, proofs, options)
         : await externalSubject(ctx, tenant, subject_token, options);
       await issue(ctx, tenant, subject, proofs, chain(act, own ? subject_token : undefined));
       await append(tenant, {
@@ -128,7 +129,13 @@ async function externalSubject(
 }
 
 /** A token of ours about a user: the new one is for the same audience, says no more, and lives no longer. */
-async function ownSubject(ctx: GrantContext, tenant: Tenant, token: string, proofs: Proofs): Promise<Subject> {
+async function ownSubject(
+  ctx: GrantContext,
+  tenant: Tenant,
+  token: string,
+  proofs: Proofs,
+  options: GrantOptions,
+): Promise<Subject> {
   const { provider, client, params } = ctx.oidc;
   const subject = (await provider.AccessToken.find(token)) as (AccessToken & { jkt?: string }) | undefined;
   if (!subject?.grantId || !(await provider.Grant.find(subject.grantId))) throw new Fault('refused_subject_token');
@@ -137,9 +144,8 @@ async function ownSubject(ctx: GrantContext, tenant: Tenant, token: string, proo
   if (!same && client.clientAuthMethod === 'none') throw new Fault('untrusted_issuer');
   // RFC 9449 §1: exchanging a bound token must not unbind it.
   if (subject.jkt && subject.jkt !== proofs.dPoP?.thumbprint) throw new Fault('refused_subject_token');
-  const account = await findAccount(tenant, subject.accountId);
-  if (!account) return refuseUser(tenant, subject.accountId);
-  ctx.oidc.entity('Account', account);
+  const { user } = await resume(ctx, tenant, subject.accountId, token, options);
+  ctx.oidc.entity('Account', asAccount(user));
 
   const audience = typeof subject.aud === 'string' ? resourceOf(subject.aud) : undefined;
   if (params.resource && params.resource !== (audience ?? userinfoAudience(tenant)))
@@ -162,6 +168,14 @@ async function ownSubject(ctx: GrantContext, tenant: Tenant, token: string, proo
   };
 }
 
+/** The login that a token of ours is of. @throws invalid_grant for a user who may not have tokens any more, mfa_required */
+function resume(ctx: GrantContext, tenant: Tenant, user: string, token: string, options: GrantOptions): Promise<Login> {
+  // The engine takes tokens in their opaque form, too.
+  const claims = decodeJwt<{ amr?: string[]; auth_time?: number }>(token.replaceAll('~', '.'));
+  const login = { user, client: ctx.oidc.client.clientId, amr: claims.amr ?? [], authTime: claims.auth_time ?? 0 };
+  return asGrant(ctx, async () => requireDone(await resumeLogin(tenant, login, options)));
+}
+
 /** Another client's token hangs on a row of its own, which goes with the user's others. */
 async function grantFor(ctx: GrantContext, user: string, scopes: string[], audience: string | undefined) {
   const grant = new ctx.oidc.provider.Grant({
@@ -176,7 +190,7 @@ async function grantFor(ctx: GrantContext, user: string, scopes: string[], audie
 /* ——— who acts for them ——— */
 
 /** The actor, from a token of ours that was issued to the very client that presents it. */
-async function actorOf(ctx: GrantContext, tenant: Tenant): Promise<Act | undefined> {
+async function actorOf(ctx: GrantContext, tenant: Tenant, options: GrantOptions): Promise<Act | undefined> {
   const { provider, client, params } = ctx.oidc;
   const { actor_token } = params;
   if (!actor_token) return undefined;
@@ -184,7 +198,7 @@ async function actorOf(ctx: GrantContext, tenant: Tenant): Promise<Act | undefin
   if (!actor || actor.clientId !== client.clientId)
     throw new Fault('refused_subject_token', 'The actor token is refused.');
   const sub = (actor as { accountId?: string }).accountId;
-  if (sub && !(await findAccount(tenant, sub))) return refuseUser(tenant, sub);
+  if (sub) await resume(ctx, tenant, sub, actor_token, options);
   return { sub: sub ?? client.clientId, ...(sub && { client_id: client.clientId }) };
 }
 

@@ -70,5 +70,8 @@ export const isActive = (user: User | undefined): user is User => user !== undef
  */
 export async function findAccount(tenant: Tenant, id: string, recent = false): Promise<Account | undefined> {
   const user = await (recent ? users.recent(tenant, id) : users.reread(tenant, id));
-  return isActive(user) ? { accountId: user.id, claims: async () => userClaims(user) } : undefined;
+  return isActive(user) ? asAccount(user) : undefined;
 }
+
+/** For a user who was found, and may have tokens. */
+export const asAccount = (user: User): Account => ({ accountId: user.id, claims: async () => userClaims(user) });
