@@ -53,7 +53,7 @@ const machine = (t: TenantHandle, client_assertion: string, form: Record<string,
 
 async function shop() {
   const t = await w.tenant();
-  await ordersApi(t);
+  await ordersApi(t, { permissions: [{ value: 'read:orders' }] });
   return t;
 }
 const t = await shop();

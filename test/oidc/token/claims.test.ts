@@ -42,14 +42,14 @@ test('claims come where they were asked for, and nowhere else', async () => {
     assert.deepEqual([claims.birthdate, claims.email_verified], ['1815-12-10', false]);
     assert.equal(claims.email, undefined);
     assert.equal(claims.phone_number, undefined, 'essential or not: what is not there cannot be sent (§5.5.1)');
-    assert.deepEqual(await userinfo(t, access_token), {
+    assert.deepEqual((await userinfo(t, access_token)).body, {
       sub: user.id,
       email: user.email,
       website: 'https://ada.example',
     });
   }
   const plain = await tokensOf(t, client, user);
-  assert.deepEqual(await userinfo(t, plain.tokens.access_token), { sub: user.id }, 'the next login asks anew');
+  assert.deepEqual((await userinfo(t, plain.tokens.access_token)).body, { sub: user.id }, 'the next login asks anew');
 });
 
 test('they come with a pushed request too, which keeps them from the browser', async () => {
