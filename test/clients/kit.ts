@@ -17,7 +17,7 @@ type Proofs<L extends Library> = Record<(typeof LIBRARIES)[L][number], (page: Pa
  */
 export function suite<L extends Library>(library: L, proofs: Proofs<L>, options: BrowserContextOptions = {}): void {
   const visit = browsers();
-  test(library, (t) => {
+  test(`an app that uses ${library} does what the table promises of it`, (t) => {
     assert.deepEqual(Object.keys(proofs), [...LIBRARIES[library]]);
     return visit(options, async (page) => {
       for (const [capability, prove] of Object.entries(proofs) as [string, (page: Page) => Promise<void>][])
