@@ -5,33 +5,41 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { OpenApi, Operation } from '../../src/http/docs/openapi-types.ts';
 import type { Collection } from '../../src/resource/collection.ts';
 import { expandable } from '../../src/resource/define.ts';
 import { assertRefused, type Json, type TenantHandle } from '../kit/index.ts';
+import { fill, type Operation } from '../kit/operations.ts';
 
 export type Tenants = { mine: TenantHandle; theirs: TenantHandle };
 
-/** Where a resource is served: `many` is its list, `one` a row, `id` the parameter of that path. */
-type Served = { many: Record<string, Operation>; one: Record<string, Operation>; id: string };
+const UNKNOWN = { made_up_field: 'x' };
+const VERBS: Record<string, string> = {
+  GET: 'read',
+  POST: 'create',
+  'GET one': 'read',
+  'POST one': 'update',
+  'DELETE one': 'delete',
+};
 
-export function servedAt(document: OpenApi, name: string): Served | undefined {
-  const many = document.paths[`/${name}`];
-  const path = Object.keys(document.paths).find((each) => new RegExp(`^/${name}/\\{${name}_id\\}$`).test(each));
-  return many && path ? { many, one: document.paths[path]!, id: `${name}_id` } : undefined;
+/** Of all operations those of one resource's list and rows; none where it has no list. */
+export function operationsOf(name: string, all: readonly Operation[]): Operation[] {
+  const own = all.filter(({ path }) => new RegExp(`^/${name}(/\\{\\w+\\})?$`).test(path));
+  return own.some(({ method, path }) => method === 'GET' && path === `/${name}`) ? own : [];
 }
 
-const REFUSED_FIELD = 'made_up_field';
-
-/** @param make a row of the resource in a tenant, another one at each call; answers its id */
+/**
+ * @param operations as operationsOf answers them
+ * @param make a row of the resource in a tenant, another one at each call; answers its id
+ */
 export function resourceSuite(
   { spec }: Collection,
-  { many, one }: Served,
+  operations: readonly Operation[],
   { mine, theirs }: Tenants,
   make: (t: TenantHandle) => Promise<string>,
 ): void {
   const path = `/${spec.name}`;
-  const takes = (name: string) => (many.get!.parameters ?? []).some((parameter) => parameter.name === name);
+  const ofOne = operations.filter(({ parameters }) => parameters.length > 0);
+  const at = (operation: Operation, id: string) => fill(operation.path, { [operation.parameters[0] ?? '']: id });
   const list = async (query: Record<string, string> = {}): Promise<{ results: Json[]; next: string | null }> =>
     mine.api('GET', `${path}?${new URLSearchParams(query)}`);
   const idsOf = (rows: Json[]): string[] => rows.map(({ id }) => id);
@@ -63,18 +71,14 @@ export function resourceSuite(
 
     test('an id of another tenant, of nothing and of no form is not found, whatever is done with it', async () => {
       const missing = `${foreign.replace(/_.*/, '')}_${'0'.repeat(24)}`;
-      for (const [verb, operation] of Object.entries(one)) {
-        const body = operation.requestBody && {};
+      for (const operation of ofOne)
         for (const id of [foreign, missing, 'x'])
-          assertRefused(await mine.call(verb.toUpperCase(), `${path}/${id}`, body), 404, 'not_found');
-      }
+          assertRefused(await mine.call(operation.method, at(operation, id), operation.body), 404, 'not_found');
       assert.equal((await mine.api('GET', `${path}/${own[0]}`)).id, own[0]);
       assert.equal((await theirs.api('GET', `${path}/${foreign}`)).id, foreign);
     });
 
     test('a query finds a row by the id and by each field of the filter, and names a field that it does not know', async () => {
-      if (!takes('query'))
-        return assertRefused(await mine.call('GET', `${path}?query=id:x`), 400, 'validation', /query/);
       const row = await mine.api('GET', `${path}/${own[0]}`);
       for (const field of ['id', ...spec.filter]) {
         const value = [row[field]].flat()[0];
@@ -89,22 +93,22 @@ export function resourceSuite(
         assert.deepEqual(others, [], `${field} is not ${value}`);
       }
       assert.deepEqual((await list({ query: `id:${foreign}` })).results, []);
-      const unknown = await mine.call('GET', `${path}?query=${REFUSED_FIELD}:x`);
-      assertRefused(unknown, 400, 'invalid_query', new RegExp(REFUSED_FIELD));
+      assertRefused(await mine.call('GET', `${path}?query=made_up_field:x`), 400, 'invalid_query', /made_up_field/);
     });
 
     test('a field that the schema does not have is refused by its name, and changes nothing', async () => {
       const before = await mine.api('GET', `${path}/${own[0]}`);
-      for (const [operation, address] of [
-        [many.post, path],
-        [one.post, `${path}/${own[0]}`],
-      ] as const) {
-        if (!operation?.requestBody) continue;
-        const answer = await mine.call('POST', address, { [REFUSED_FIELD]: 'x' });
-        assertRefused(answer, 400, 'validation', new RegExp(REFUSED_FIELD));
+      for (const operation of operations.filter(({ body }) => body !== undefined)) {
+        const answer = await mine.call('POST', at(operation, own[0]!), { ...(operation.body as Json), ...UNKNOWN });
+        assertRefused(answer, 400, 'validation', /made_up_field/);
       }
       assert.deepEqual(await mine.api('GET', `${path}/${own[0]}`), before);
-      assertRefused(await mine.call('GET', `${path}?${REFUSED_FIELD}=x`), 400, 'validation', new RegExp(REFUSED_FIELD));
+      assertRefused(
+        await mine.call('GET', `${path}?${new URLSearchParams(UNKNOWN)}`),
+        400,
+        'validation',
+        /made_up_field/,
+      );
     });
 
     test('expanding shows the tenant’s own rows in place of their ids', async () => {
@@ -116,18 +120,13 @@ export function resourceSuite(
         const [id, inlined] = [[row[field]].flat()[0], [expanded[field]].flat()[0]];
         if (id) assert.deepEqual([inlined.id, inlined.account], [id, mine.id], field);
       }
-      assert.deepEqual({ ...expanded, ...Object.fromEntries(paths.map((field) => [field, row[field]])) }, row);
+      const asIds = Object.fromEntries(paths.filter((field) => field in row).map((field) => [field, row[field]]));
+      assert.deepEqual({ ...expanded, ...asIds }, row);
     });
 
     test('each operation wants the permission of its verb and this resource', () => {
-      for (const [operation, verb] of [
-        [many.get, 'read'],
-        [one.get, 'read'],
-        [many.post, 'create'],
-        [one.post, 'update'],
-        [one.delete, 'delete'],
-      ] as const)
-        if (operation) assert.equal((operation as Json)['x-permission'], `${verb}:${spec.permission}`);
+      for (const { id, method, parameters, permission } of operations)
+        assert.equal(permission, `${VERBS[parameters.length ? `${method} one` : method]}:${spec.permission}`, id);
     });
   });
 }
