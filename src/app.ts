@@ -8,12 +8,10 @@ import { closeMachineLogins, recordMachineLogin } from './auth/machine-login.ts'
 import type { Config } from './config.ts';
 import { publishedFetch } from './connections/published-fetch.ts';
 import { safePost } from './connections/safe-fetch.ts';
-import { backchannelLogout } from './delivery/channels/backchannel-logout.ts';
+import { channels } from './delivery/channels/index.ts';
 import { type Worker, worker } from './delivery/worker.ts';
 import { ownDialect } from './dialects/own/index.ts';
-import { clients, isDocumentId } from './domain/client/client.ts';
 import { mountResources } from './domain/index.ts';
-import { BACKCHANNEL_LOGOUT } from './domain/protocol/session-end.ts';
 import { apps } from './flows/account/apps.ts';
 import { consent } from './flows/consent/consent.ts';
 import { device } from './flows/device/device.ts';
@@ -98,16 +96,11 @@ export async function buildApp({ config, store, operator, log, ...options }: App
     answers.onServerError,
   );
   const outbox = worker(
-    {
-      [BACKCHANNEL_LOGOUT]: backchannelLogout({
-        findClient: (tenant, id) =>
-          isDocumentId(id)
-            ? clientOfDocument(tenant, id, { fetch: fetchPublished, production, ip: '' })
-            : clients.find(tenant, id),
-        mintToken: (...about) => mintLogoutToken(providerFor, ...about),
-        post: (address, form) => safePost(address, form, { production, timeoutSeconds: 5 }),
-      }),
-    },
+    channels({
+      readClient: (tenant, address) => clientOfDocument(tenant, address, { fetch: fetchPublished, production, ip: '' }),
+      mintLogoutToken: (...about) => mintLogoutToken(providerFor, ...about),
+      post: (address, form) => safePost(address, form, { production, timeoutSeconds: 5 }),
+    }),
     (err, what) => log.warn({ err }, what),
   );
   app.decorate('outbox', outbox);

@@ -18,13 +18,15 @@ import {
   useCode,
   useLink,
 } from '../domain/link/passwordless.ts';
+import { passwordlessCode } from '../domain/message/passwordless-code.ts';
+import { passwordlessLink } from '../domain/message/passwordless-link.ts';
 import { userOfEmail } from '../domain/user/user-of-email.ts';
 import { DAY, MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
 import { normalizeEmail } from '../kernel/text.ts';
-import { add } from '../outbox/outbox.ts';
+import { add, addDecoy } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
 import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';
 import { recordRefusal } from './login-record.ts';
@@ -62,17 +64,13 @@ export async function startPasswordless(tenant: Tenant, start: Start): Promise<s
   const id = mintMailedId();
   const code = mintCode();
   const token = mintLinkToken();
-  const secret =
-    send === 'code'
-      ? { code, expires_in: CODE_SECONDS }
-      : { link: `${tenant.origin}/passwordless/verify_redirect?token=${token}`, expires_in: LINK_SECONDS };
-  await add(tenant, {
-    type: `passwordless_${send}`,
-    to: email,
-    data: welcome ? { ...secret, app: client.name, locale } : {},
-    // An intent about a row that never comes is dropped: the same work, and nothing is sent.
-    ref: welcome ? id : mintMailedId(),
-  });
+  const link = `${tenant.origin}/passwordless/verify_redirect?token=${token}`;
+  const message = { to: email, ref: id };
+  const about = { app: client.name, locale };
+  if (!welcome) await addDecoy(tenant, send === 'code' ? passwordlessCode : passwordlessLink, email);
+  else if (send === 'code')
+    await add(tenant, passwordlessCode, { ...message, data: { ...about, code, expires_in: CODE_SECONDS } });
+  else await add(tenant, passwordlessLink, { ...message, data: { ...about, link, expires_in: LINK_SECONDS } });
   const asked = { client: client.id, connection: connection.id, email, params, browser };
   if (send === 'code') await storeCode(tenant, id, welcome ? code : mintLinkToken(), asked);
   else await storeLink(tenant, id, welcome ? token : mintLinkToken(), asked);

@@ -1,34 +1,13 @@
 /**
- * Sends what waits in the outbox: takes due rows, hands each to the channel of its type, settles it by what came of that.
- * At least once, with growing pauses; any number of workers share the rows. What a message is, and how it goes out, is
- * its channel's.
+ * Sends what waits in the outbox: takes due rows while there is room, and has each tried. At least once, with growing
+ * pauses; any number of workers share the rows. What no channel sends is not looked at.
  */
-import { accountById } from '../domain/account/account.ts';
-import { append, type LogEntry } from '../domain/trail/log.ts';
-import { HOUR, inSeconds, MINUTE } from '../kernel/clock.ts';
-import { asTenant, type Tenant } from '../kernel/context.ts';
-import { drop, postpone, settle, type Taken, takeDue } from '../outbox/lease.ts';
-import { onRelease } from '../outbox/outbox.ts';
-
-export type Message = { id: string; to: string; ref: string; data: Record<string, unknown> };
-
-export type Channel = {
-  /** Whether what the message speaks of was written. One that was not after a minute never will be, and is dropped. */
-  happened(tenant: Tenant, message: Message): Promise<boolean>;
-  /**
-   * Sends once. @returns `skipped` when there is nobody to send to any more.
-   * @throws Refusal with words that a tenant's administrator may read; any other error is told as "failed".
-   */
-  send(tenant: Tenant, message: Message): Promise<'sent' | 'skipped'>;
-  /** The audit row's type and whom it is about. */
-  audit(message: Message): Pick<LogEntry, 'type' | 'user' | 'client'>;
-};
-
-/** Why a message did not arrive, in words without secrets and without anything that was answered. */
-export const refusal = (reason: string, cause?: unknown): Error =>
-  Object.assign(new Error(reason, { cause }), { [REASON]: reason });
-const REASON = Symbol('reason');
-const reasonOf = (error: unknown): string => (error as { [REASON]?: string } | null)?.[REASON] ?? 'failed';
+import { MESSAGES } from '../domain/message/index.ts';
+import { takeDue } from '../outbox/lease.ts';
+import { type OutboxRow, onRelease } from '../outbox/outbox.ts';
+import { deliver, type OnError, type Route } from './attempt.ts';
+import type { AnyChannel, Channel } from './channel.ts';
+import { slots } from './slots.ts';
 
 export type Worker = {
   /** Polls, and listens for what this process adds, until `stop`. */
@@ -40,94 +19,29 @@ export type Worker = {
 };
 
 const POLL_SECONDS = 1;
-/** How long what an intent speaks of may take to be written, and how often it is looked for meanwhile. */
-const PATIENCE_SECONDS = MINUTE;
-const LOOK_AGAIN_SECONDS = 5;
-/** About seven hours, with the pauses between. */
-const MAX_ATTEMPTS = 14;
 
-/** Sent at a time: by this process, of one account, to one receiver. A dead end holds up itself alone. */
-const SLOTS = { total: 200, account: 12, to: 3 };
+/** By the type of a row. A channel is asked for kinds that name it, and for no others. */
+const routesOf = (channels: readonly AnyChannel[]): Map<string, Route> =>
+  new Map(
+    channels.flatMap((channel) =>
+      MESSAGES.filter((kind) => kind.channel === channel.name).map((kind): [string, Route] => [
+        kind.type,
+        { kind, channel: channel as Channel },
+      ]),
+    ),
+  );
 
-/** 30 seconds, doubling up to an hour; up to a quarter more, so that what failed together does not come back together. */
-const pauseSeconds = (attempt: number): number =>
-  Math.min(HOUR, 30 * 2 ** Math.min(attempt - 1, 20)) * (1 + Math.random() / 4);
-
-export function worker(channels: Record<string, Channel>, onError: (error: unknown, what: string) => void): Worker {
-  const types = Object.keys(channels);
+export function worker(channels: readonly AnyChannel[], onError: OnError): Worker {
+  const routes = routesOf(channels);
+  const types = [...routes.keys()];
+  const room = slots();
   const flying = new Set<Promise<void>>();
-  const accounts = new Map<string, number>();
-  const receivers = new Map<string, number>();
   let stopped = false;
 
-  /** One row's failure is its own: never throws. */
-  async function deliver({ row, data }: Taken): Promise<void> {
-    try {
-      const account = await accountById(row.account);
-      // An account that is going takes its rows along.
-      if (!account) return;
-      const tenant = asTenant(account, row.origin ?? '');
-      await attempt(tenant, { row, data });
-    } catch (error) {
-      // The database: the lease ends, and the row is due again.
-      onError(error, 'a message could not be settled');
-    }
-  }
-
-  async function attempt(tenant: Tenant, { row, data }: Taken): Promise<void> {
-    const channel = channels[row.type]!;
-    const { id, to, ref, send_count: count } = row;
-    const message = { id, to, ref, data };
-    // Taken that often without an end: whatever it is that kills workers is not tried once more.
-    if (count > MAX_ATTEMPTS) return void (await settle(tenant, row, { state: 'abandoned', last_error: 'no outcome' }));
-    if (!(await channel.happened(tenant, message))) {
-      const old = row.createdAt < inSeconds(-PATIENCE_SECONDS);
-      return void (await (old ? drop(tenant, row) : postpone(tenant, row, LOOK_AGAIN_SECONDS)));
-    }
-    let outcome: LogEntry['status'] = 'success';
-    let last_error: string | undefined;
-    try {
-      if ((await channel.send(tenant, message)) === 'skipped') {
-        outcome = 'skipped';
-        last_error = 'nobody to send it to';
-      }
-    } catch (error) {
-      outcome = 'failed';
-      last_error = reasonOf(error);
-      if (last_error === 'failed') onError(error, 'a message could not be sent');
-    }
-    const over = outcome === 'skipped' || (outcome === 'failed' && count >= MAX_ATTEMPTS);
-    await settle(
-      tenant,
-      row,
-      last_error === undefined
-        ? { state: 'sent' }
-        : over
-          ? { state: 'abandoned', last_error }
-          : { state: 'failed', due: inSeconds(pauseSeconds(count)), last_error },
-    );
-    await append(tenant, {
-      ...channel.audit(message),
-      status: outcome,
-      data: { message: id, attempt: count, ...(last_error && { error: last_error }), ...(over && { given_up: true }) },
-    });
-  }
-
-  const full = (counts: Map<string, number>, limit: number) =>
-    [...counts].filter(([, count]) => count >= limit).map(([key]) => key);
-  const count = (counts: Map<string, number>, key: string, by: 1 | -1) => {
-    const next = (counts.get(key) ?? 0) + by;
-    if (next > 0) counts.set(key, next);
-    else counts.delete(key);
-  };
-
-  function launch(taken: Taken): void {
-    const { account, to } = taken.row;
-    count(accounts, account, 1);
-    count(receivers, to, 1);
-    const flight = deliver(taken).finally(() => {
-      count(accounts, account, -1);
-      count(receivers, to, -1);
+  function launch(row: OutboxRow): void {
+    const giveBack = room.take(row);
+    const flight = deliver(routes.get(row.type)!, row, onError).finally(() => {
+      giveBack();
       flying.delete(flight);
       // What waited for this slot need not wait for the next poll.
       if (limited && !stopped) tick();
@@ -147,12 +61,12 @@ export function worker(channels: Record<string, Channel>, onError: (error: unkno
         while (again && !stopped) {
           again = false;
           limited = true;
-          while (!stopped && flying.size < SLOTS.total) {
-            const busy = { accounts: full(accounts, SLOTS.account), to: full(receivers, SLOTS.to) };
-            const taken = await takeDue(types, busy);
-            limited = taken !== undefined || busy.accounts.length + busy.to.length > 0;
-            if (!taken) break;
-            launch(taken);
+          while (!stopped && room.areFree()) {
+            const busy = room.busy();
+            const row = await takeDue(types, busy);
+            limited = row !== undefined || busy.accounts.length + busy.to.length > 0;
+            if (!row) break;
+            launch(row);
           }
         }
       } finally {

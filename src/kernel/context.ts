@@ -26,7 +26,7 @@ export type Tenant = {
   readonly [tenantBrand]: true;
 };
 
-/** Made only by http/tenant.ts (from the request's host), by delivery/worker.ts (from a row), by seeds and by scripts. */
+/** Made only by http/tenant.ts (from the request's host), by delivery/attempt.ts (from a row), by seeds and by scripts. */
 export const asTenant = (account: AccountView, origin: string): Tenant =>
   ({ id: account.id, origin, account }) as unknown as Tenant;
 

@@ -10,8 +10,7 @@ import { type OutboxRow, outbox } from './outbox.ts';
 /** How long a worker may be silent about a row before another takes it; many times what a channel may take. */
 export const LEASE_SECONDS = 60;
 
-type Stored = Omit<OutboxRow, 'id' | 'data'> & { _id: string; data: string };
-export type Taken = { row: OutboxRow; data: Record<string, unknown> };
+type Stored = Omit<OutboxRow, 'id'> & { _id: string };
 
 /**
  * The row that has been due the longest, of the types named and for nobody who is busy. A row whose worker died is due
@@ -20,7 +19,7 @@ export type Taken = { row: OutboxRow; data: Record<string, unknown> };
 export async function takeDue(
   types: readonly string[],
   busy: { accounts: readonly string[]; to: readonly string[] },
-): Promise<Taken | undefined> {
+): Promise<OutboxRow | undefined> {
   const stored = await outbox.model
     .findOneAndUpdate(
       {
@@ -39,8 +38,7 @@ export async function takeDue(
     .lean<Stored>();
   if (!stored) return undefined;
   const { _id, ...rest } = stored;
-  const row = { ...rest, id: _id } as OutboxRow;
-  return { row, data: JSON.parse(outbox.reveal(row, 'data') ?? '{}') };
+  return { ...rest, id: _id } as OutboxRow;
 }
 
 const held = (lease: string | undefined) => ({ lease: { $eq: lease }, state: 'sending' });

@@ -5,8 +5,10 @@
 import Type from 'typebox';
 import { DAY, inSeconds, now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { mintToken } from '../kernel/secrets.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { OneOf, type Row, Timestamp } from '../resource/define.ts';
+import type { Address, MessageKind } from './message.ts';
 
 /** How long an intent is kept, sent or not. */
 const RETENTION_SECONDS = 8 * DAY;
@@ -47,21 +49,35 @@ export const outbox = defineCollection({
 
 export type OutboxRow = Row<typeof outbox.spec.row, NonNullable<typeof outbox.spec.stored>>;
 
-export type Intent = {
-  type: string;
-  to: string;
-  data: Record<string, unknown>;
-  ref: string;
+type Intent<D> = Address & {
+  data: D;
   /** Default: the tenant's. */
   origin?: string;
 };
 
-/** @returns the id of the row, for `release`. */
-export async function add(tenant: Tenant, { data, ...intent }: Intent): Promise<string> {
+/**
+ * @returns the id of the row, for `release`.
+ * @throws Error for data that is not the kind's; nothing is written then.
+ */
+export const add = <D>(
+  tenant: Tenant,
+  kind: MessageKind<string, string, D>,
+  { data, ...intent }: Intent<NoInfer<D>>,
+): Promise<string> => store(tenant, kind, { ...intent, data: kind.write(data) });
+
+/**
+ * The same work for a message that nobody is to get: it says nothing, and what it waits for never comes. The worker drops
+ * it.
+ */
+export async function addDecoy(tenant: Tenant, kind: MessageKind, to: string): Promise<void> {
+  await store(tenant, kind, { to, ref: `never ${mintToken(12)}`, data: '{}' });
+}
+
+async function store(tenant: Tenant, { type }: MessageKind, intent: Intent<string>): Promise<string> {
   const { id } = await outbox.create(tenant, {
+    type,
     origin: tenant.origin,
     ...intent,
-    data: JSON.stringify(data),
     due: inSeconds(LEAD_SECONDS),
     expires_at: inSeconds(RETENTION_SECONDS),
   });

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import { buildApp } from '../../src/app.ts';
-import { BACKCHANNEL_LOGOUT } from '../../src/domain/protocol/session-end.ts';
+import { backchannelLogout } from '../../src/domain/message/backchannel-logout.ts';
 import { asTenant } from '../../src/kernel/context.ts';
 import { add, onRelease, outbox } from '../../src/outbox/outbox.ts';
 import { type TenantHandle, tokensOf, world } from '../kit/index.ts';
@@ -14,7 +14,7 @@ import { logoutReceiver, type Receiver } from '../kit/logout-receiver.ts';
 
 const w = await world();
 
-const rowsOf = (t: { id: string }) => outbox.model.find({ account: t.id, type: BACKCHANNEL_LOGOUT }).lean();
+const rowsOf = (t: { id: string }) => outbox.model.find({ account: t.id, type: backchannelLogout.type }).lean();
 const attempts = async (t: TenantHandle) =>
   (await t.api('GET', '/log?query=type:auth.logout.backchannel&pageSize=200')).results as {
     status: string;
@@ -94,7 +94,7 @@ test('a message whose worker died is sent by another when the lease ends, and no
     due: new Date(Date.now() + 60_000),
     send_count: 1,
   };
-  await outbox.model.updateOne({ account: t.id, type: BACKCHANNEL_LOGOUT }, { $set: gone });
+  await outbox.model.updateOne({ account: t.id, type: backchannelLogout.type }, { $set: gone });
   await w.deliver();
   assert.equal(receiver.state.bodies.length, 0);
   w.clock.advance({ seconds: 61 });
@@ -170,8 +170,8 @@ test('a message about something that never happened is waited for, and then drop
   const { default: mongoose } = await import('mongoose');
   const session = await mongoose.connection.db!.collection('protocol').findOne({ account: t.id, kind: 'Session' });
   // A server that was killed between the intent and the end of the session.
-  const gone = { session: session!.uid as string };
-  await add(tenantOf(t), { type: BACKCHANNEL_LOGOUT, to: client.id, ref: gone.session, data: { sub: user.id, gone } });
+  const ref = session!.uid as string;
+  await add(tenantOf(t), backchannelLogout, { to: client.id, ref, data: { sub: user.id } });
   for (const seconds of [3, 10, 30]) {
     w.clock.advance({ seconds });
     await w.deliver();
@@ -182,6 +182,44 @@ test('a message about something that never happened is waited for, and then drop
   await w.deliver();
   assert.deepEqual(await rowsOf(t), []);
   assert.equal(receiver.state.bodies.length, 0);
+});
+
+test('a message that is not what its kind says is refused before anything is written', async () => {
+  const t = await w.tenant();
+  const { client } = await party(t);
+  const wrong = [{}, { sub: 7 }, { sub: 'user_1', extra: true }, { sub: null }];
+  for (const data of wrong)
+    await assert.rejects(
+      add(tenantOf(t), backchannelLogout, { to: client.id, ref: 'x', data: data as { sub: string } }),
+      (error: Error) => error.message.includes('backchannel_logout') && !error.message.includes('user_1'),
+    );
+  // @ts-expect-error and where it is added it does not compile
+  await assert.rejects(add(tenantOf(t), backchannelLogout, { to: client.id, ref: 'x', data: { link: 'y' } }));
+  assert.deepEqual(await rowsOf(t), []);
+});
+
+test('a stored row that does not fit its kind is abandoned with the reason; a field too many does not matter', async () => {
+  const t = await w.tenant();
+  const { receiver, client } = await party(t);
+  const users = [];
+  for (let n = 0; n < 4; n += 1) users.push(await logInAndOut(t, client));
+  const rows = await rowsOf(t);
+  const write = (n: number, data: string) => outbox.update(tenantOf(t), rows[n]!._id, { data });
+  await write(0, '{"sid":"secret-sid"}');
+  await write(1, 'no JSON');
+  await write(2, JSON.stringify({ sub: users[2]!.id, sid: 'abc', gone: { session: 'of an earlier version' } }));
+  await w.deliver();
+  assert.equal(receiver.state.bodies.length, 2, 'the others are sent');
+  const after = await rowsOf(t);
+  assert.deepEqual(
+    after.map(({ state }) => state),
+    ['abandoned', 'abandoned', 'sent', 'sent'],
+  );
+  assert.match(String(after[0]!.last_error), /not what its kind says: .*sub/);
+  assert.ok(!String(after[0]!.last_error).includes('secret-sid'));
+  w.clock.advance({ seconds: 7200 });
+  await w.deliver();
+  assert.equal(receiver.state.bodies.length, 2, 'nothing of it is tried again');
 });
 
 test('what no channel sends stays as it was written', async () => {
@@ -198,7 +236,7 @@ test('what no channel sends stays as it was written', async () => {
 test('the rows of other types and of settled messages are not looked at when due ones are asked for', async () => {
   const plan = (await outbox.model
     .find({
-      type: { $in: [BACKCHANNEL_LOGOUT] },
+      type: { $in: [backchannelLogout.type] },
       state: { $in: ['queued', 'failed', 'sending'] },
       due: { $lte: new Date(Date.now() + 9e9) },
     })

@@ -1,31 +1,34 @@
 /** The channel that tells a client that a login session has ended (OpenID Connect Back-Channel Logout 1.0 §2.5–2.8). */
-import type { Client } from '../../domain/client/client.ts';
-import { hasEnded, type LogoutIntent, wantsToKnow } from '../../domain/protocol/session-end.ts';
+import { type Client, clients, isDocumentId } from '../../domain/client/client.ts';
+import { wantsToKnow } from '../../domain/protocol/session-end.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { type Channel, type Message, refusal } from '../worker.ts';
+import { type Channel, refusal } from '../channel.ts';
 
-export type BackchannelOptions = {
-  /** A client of the account, whether it is a row or describes itself at an address. */
-  findClient(tenant: Tenant, id: string): Promise<Client | undefined>;
+export type BackchannelLogoutParts = {
+  /** The client that describes itself at an address. */
+  readClient(tenant: Tenant, address: string): Promise<Client | undefined>;
   /** A fresh logout token; undefined when the client is gone. */
-  mintToken(tenant: Tenant, client: string, about: { sub: string; sid?: string }): Promise<string | undefined>;
+  mintLogoutToken(tenant: Tenant, client: string, about: { sub: string; sid?: string }): Promise<string | undefined>;
   /** POSTs a form to an address that a tenant configured. @returns the status. @throws when there was none. */
   post(address: string, form: Record<string, string>): Promise<number>;
 };
 
-const intentOf = (message: Message) => message.data as LogoutIntent;
-
-export function backchannelLogout({ findClient, mintToken, post }: BackchannelOptions): Channel {
+export function backchannelLogout({
+  readClient,
+  mintLogoutToken,
+  post,
+}: BackchannelLogoutParts): Channel<'backchannel-logout'> {
   return {
-    happened: (tenant, message) => hasEnded(tenant, intentOf(message)),
+    name: 'backchannel-logout',
 
-    async send(tenant, message) {
-      const { sub, sid } = intentOf(message);
+    async send(tenant, { to, data }) {
+      const { sub, sid } = data;
       // Read now: an address that was corrected meanwhile is the one to try.
-      const client = await findClient(tenant, message.to).catch((error: unknown) => {
+      const find = isDocumentId(to) ? readClient(tenant, to) : clients.find(tenant, to);
+      const client = await find.catch((error: unknown) => {
         throw refusal('what the client published about itself could not be read', error);
       });
-      const token = wantsToKnow(client, { sid }) && (await mintToken(tenant, message.to, { sub, sid }));
+      const token = wantsToKnow(client, { sid }) && (await mintLogoutToken(tenant, to, { sub, sid }));
       if (!client || !token) return 'skipped';
       const status = await post(client.backchannel_logout_uri!, { logout_token: token }).catch((error: unknown) => {
         throw refusal(reasonOf(error), error);
@@ -35,7 +38,7 @@ export function backchannelLogout({ findClient, mintToken, post }: BackchannelOp
       return 'sent';
     },
 
-    audit: (message) => ({ type: 'auth.logout.backchannel', user: intentOf(message).sub, client: message.to }),
+    audit: ({ to, data }) => ({ type: 'auth.logout.backchannel', user: data.sub, client: to }),
   };
 }
 

@@ -12,6 +12,8 @@ import { add } from '../../outbox/outbox.ts';
 import { OneOf } from '../../resource/define.ts';
 import { accountOf } from '../account/account.ts';
 import { Email } from '../fields.ts';
+import { changeEmail } from '../message/change-email.ts';
+import { emailChanged } from '../message/email-changed.ts';
 import { append } from '../trail/log.ts';
 import { credentials } from '../user/credential.ts';
 import { type User, users } from '../user/user.ts';
@@ -50,7 +52,8 @@ const issue = (tenant: Tenant, pending: Pending, to: string): Promise<Ticket> =>
     type: 'change_email',
     ttlSeconds: TTL_SECONDS,
     slot: `change_email:${pending.user}`,
-    mail: { to, data: { new_email: pending.email, step: pending.details.step } },
+    mail: (link, ref) =>
+      add(tenant, changeEmail, { to, ref, data: { link, new_email: pending.email, step: pending.details.step } }),
   });
 
 async function checkFree(tenant: Tenant, user: string, email: string): Promise<void> {
@@ -84,7 +87,7 @@ async function apply(tenant: Tenant, ticket: Ticket, from: string | null): Promi
   const user = await users.get(tenant, ticket.user!);
   if ((user.email ?? null) !== from) throw new Fault('not_found');
   await checkFree(tenant, user.id, email);
-  if (from !== null) await add(tenant, { type: 'email_changed', to: from, data: { new_email: email }, ref: ticket.id });
+  if (from !== null) await add(tenant, emailChanged, { to: from, ref: ticket.id, data: { new_email: email } });
   await moveLogins(tenant, user.id, from, email);
   const time = now().toISOString();
   const patch = {

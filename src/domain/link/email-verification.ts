@@ -4,7 +4,9 @@ import Type from 'typebox';
 import { DAY } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { add } from '../../outbox/outbox.ts';
 import { Nullable, OneOf } from '../../resource/define.ts';
+import { verifyEmail } from '../message/verify-email.ts';
 import { append } from '../trail/log.ts';
 import { markEmailVerified, users } from '../user/user.ts';
 import { checkTarget, landingOf, RedirectUri } from './link-target.ts';
@@ -22,7 +24,14 @@ async function startEmailVerification(
   const { email, email_verified } = await users.get(tenant, userId);
   if (!email) throw new Fault('invalid_request', 'The user has no email address that could be verified.');
   if (email_verified) return 'already_verified';
-  return issueTicket(tenant, { type: 'verify_email', email, user: userId, redirect_uri, ttlSeconds: TTL_SECONDS });
+  return issueTicket(tenant, {
+    type: 'verify_email',
+    email,
+    user: userId,
+    redirect_uri,
+    ttlSeconds: TTL_SECONDS,
+    mail: (link, ref) => add(tenant, verifyEmail, { to: email, ref, data: { link } }),
+  });
 }
 
 /** @throws Fault `not_found` when the user is gone or has another address by now. */

@@ -113,6 +113,9 @@ export async function storeLink(tenant: Tenant, id: string, token: string, asked
 
 export const mintLinkToken = (): string => mintToken();
 
+/** Whether a code or link is there; one that a later code replaced is not. */
+export const isStored = (tenant: Tenant, id: string): Promise<boolean> => mailed.exists(tenant, { _id: { $eq: id } });
+
 export type LinkState = 'open' | 'used' | 'expired';
 export const stateOf = ({ consumed_at, expires_at }: Mailed): LinkState =>
   consumed_at ? 'used' : expires_at <= now() ? 'expired' : 'open';

@@ -5,6 +5,7 @@ import { DAY } from '../../kernel/clock.ts';
 import type { Actor, Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { normalizeEmail } from '../../kernel/text.ts';
+import { add } from '../../outbox/outbox.ts';
 import { Metadata, OneOf, Timestamp } from '../../resource/define.ts';
 import { present } from '../../resource/presentation.ts';
 import { requireRows } from '../../resource/references.ts';
@@ -12,6 +13,7 @@ import { roles as allRoles } from '../access/role.ts';
 import { type Team, teams } from '../access/team.ts';
 import { addMembers, Roles, type TeamMember, teamMembers } from '../access/team-member.ts';
 import { Email } from '../fields.ts';
+import { teamInvite } from '../message/team-invite.ts';
 import { append } from '../trail/log.ts';
 import { createUser, markEmailVerified } from '../user/user.ts';
 import { userOfEmail } from '../user/user-of-email.ts';
@@ -49,7 +51,8 @@ async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Acto
     details,
     ttlSeconds: TTL_SECONDS,
     slot: `team_invite:${team.id}:${email}`,
-    mail: { data: { team: team.name, inviter: details.inviter } },
+    mail: (link, ref) =>
+      add(tenant, teamInvite, { to: email, ref, data: { link, team: team.name, inviter: details.inviter } }),
   });
   return { status: 'invited', ticket };
 }

@@ -1,13 +1,12 @@
 /**
  * Single-use links that are mailed: issue, redeem, void. What a link does and who may ask for one is the caller's;
- * sending it is the outbox's. The token is in the link alone, its hash is what is stored.
+ * mailing it is the outbox's. The token is in the link alone, its hash is what is stored.
  */
 import Type from 'typebox';
 import { DAY, inSeconds, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { hashToken, mintToken } from '../../kernel/secrets.ts';
-import { add } from '../../outbox/outbox.ts';
 import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { isTaken, nullable } from '../fields.ts';
@@ -71,9 +70,11 @@ export type NewTicket = {
   ttlSeconds: number;
   /** Voids the open ticket of the same slot. */
   slot?: string;
-  /** Who gets the link, where that is not `email`, and what the message says besides. */
-  mail?: { to?: string; type?: string; data?: Record<string, unknown> };
+  /** Adds the message with the link to the outbox, about the ticket whose id `ref` is. */
+  mail: (link: string, ref: string) => Promise<unknown>;
 };
+
+export const isIssued = (tenant: Tenant, id: string): Promise<boolean> => tickets.exists(tenant, { _id: { $eq: id } });
 
 export const isOpen = (): Filter => ({ consumed_at: null, expires_at: { $gt: now() } });
 
@@ -82,12 +83,7 @@ export async function issueTicket(tenant: Tenant, ticket: NewTicket): Promise<Ti
   const { ttlSeconds, mail, ...fields } = ticket;
   const id = tickets.mintId();
   const token = mintToken();
-  await add(tenant, {
-    type: mail?.type ?? ticket.type,
-    to: mail?.to ?? ticket.email,
-    data: { ...mail?.data, link: `${tenant.origin}${PATHS[ticket.type]}?ticket=${token}` },
-    ref: id,
-  });
+  await mail(`${tenant.origin}${PATHS[ticket.type]}?ticket=${token}`, id);
   const row = {
     ...fields,
     id,

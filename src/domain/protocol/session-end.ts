@@ -7,12 +7,11 @@
 import type { Tenant } from '../../kernel/context.ts';
 import { add, release } from '../../outbox/outbox.ts';
 import { type Client, clients, isDocumentId } from '../client/client.ts';
+import { backchannelLogout } from '../message/backchannel-logout.ts';
 import { revokeDevicesOf, revokeDevicesOfSession } from './device-code.ts';
 import {
-  findProtocolByUid,
   type ProtocolRow,
   protocolOfUser,
-  protocolRowExists,
   removeBoundGrants,
   removeProtocolOfUser,
   revokeGrant,
@@ -29,11 +28,6 @@ export type EndingSession = {
   /** The issuer that the clients know; default the tenant's. */
   origin?: string;
 };
-
-export const BACKCHANNEL_LOGOUT = 'backchannel_logout';
-
-/** What a logout token says, and what has to be gone when it is sent: a session by uid, or the row of a grant. */
-export type LogoutIntent = { sub: string; sid?: string; gone: { session: string } | { grant: string } };
 
 /**
  * Ends a session. What was granted within it ends too, offline access excepted (OIDC Core §11): for the clients it was
@@ -81,20 +75,19 @@ async function announce(
     Object.entries(authorizations)
       // Without one the client never got past the start of a login.
       .filter(([, { sid }]) => sid)
-      .map(([client, { sid }]) => ({ client, origin, intent: { sub: user, sid, gone: { session: uid } } })),
+      .map(([client, { sid }]) => ({ client, origin, sub: user, sid, ref: uid })),
   );
   const seen = new Set(within.map(({ client }) => client));
   const besides = grants.flatMap(({ _id, kind, client, user, origin }) => {
     if (kind !== 'Grant' || !client || seen.has(client)) return [];
     seen.add(client);
-    return [{ client, origin, intent: { sub: user, sid: undefined, gone: { grant: _id } } }];
+    return [{ client, origin, sub: user, sid: undefined, ref: _id }];
   });
   const known = await clients.many(tenant, [...seen]);
   const told: string[] = [];
-  for (const { client: id, origin, intent } of [...within, ...besides]) {
-    if (!intent.sub || !(isDocumentId(id) || wantsToKnow(known.get(id), intent))) continue;
-    const ref = 'session' in intent.gone ? intent.gone.session : intent.gone.grant;
-    told.push(await add(tenant, { type: BACKCHANNEL_LOGOUT, to: id, data: intent, ref, ...(origin && { origin }) }));
+  for (const { client: to, origin, sub, sid, ref } of [...within, ...besides]) {
+    if (!sub || !(isDocumentId(to) || wantsToKnow(known.get(to), { sid }))) continue;
+    told.push(await add(tenant, backchannelLogout, { to, ref, data: { sub, sid }, ...(origin && { origin }) }));
   }
   return told;
 }
@@ -102,10 +95,3 @@ async function announce(
 /** Whether a client has an address for logout tokens, and takes one like this. */
 export const wantsToKnow = (client: Client | undefined, { sid }: { sid?: string }): client is Client =>
   Boolean(client?.backchannel_logout_uri && (sid || !client.backchannel_logout_session_required));
-
-/** Whether what a logout token speaks of has ended. */
-export async function hasEnded(tenant: Tenant, { gone }: LogoutIntent): Promise<boolean> {
-  return 'session' in gone
-    ? (await findProtocolByUid(tenant, 'Session', gone.session)) === null
-    : !(await protocolRowExists(tenant, gone.grant));
-}

@@ -1,0 +1,25 @@
+/** THE list of message kinds: what the outbox holds, and what the channels have to be able to send. */
+import type { Message } from '../../outbox/message.ts';
+import { backchannelLogout } from './backchannel-logout.ts';
+import { changeEmail } from './change-email.ts';
+import { emailChanged } from './email-changed.ts';
+import { passwordlessCode } from './passwordless-code.ts';
+import { passwordlessLink } from './passwordless-link.ts';
+import { teamInvite } from './team-invite.ts';
+import { verifyEmail } from './verify-email.ts';
+
+export const MESSAGES = [
+  verifyEmail,
+  changeEmail,
+  emailChanged,
+  teamInvite,
+  passwordlessCode,
+  passwordlessLink,
+  backchannelLogout,
+] as const;
+
+type Kind = (typeof MESSAGES)[number];
+export type ChannelName = Kind['channel'];
+
+/** Every message that leaves by a channel; its `type` tells them apart. */
+export type MessageBy<C extends ChannelName> = Message<Extract<Kind, { channel: C }>>;
