@@ -16,6 +16,7 @@ const NEIGHBOURS: Record<string, string[]> = {
     'resource',
     'outbox',
     'connections/registry.ts',
+    'type connections/strategy.ts',
     'store/by-key.ts',
     'store/changes.ts',
     'store/limiter.ts',
@@ -23,7 +24,7 @@ const NEIGHBOURS: Record<string, string[]> = {
   auth: ['kernel', 'domain', 'outbox', 'connections/registry.ts', 'type connections', 'store/limiter.ts'],
   delivery: ['kernel', 'outbox', 'domain'],
   jobs: ['kernel', 'store', 'resource/registry.ts', 'outbox', 'domain', 'auth'],
-  oidc: ['kernel', 'domain', 'auth'],
+  oidc: ['kernel', 'domain', 'auth', 'type connections/strategy.ts'],
   http: ['kernel', 'domain', 'resource', 'type config.ts', 'store/connect.ts', 'version.ts'],
   flows: [
     'kernel',

@@ -1,8 +1,14 @@
 /** The account's own users: an identifier and a password that we keep a hash of. */
 import { verifyDecoy, verifyPassword } from '../kernel/secrets.ts';
-import type { PasswordStrategy } from './strategy.ts';
+import { settings } from './settings.ts';
+import type { PasswordStrategy, Strategy } from './strategy.ts';
 
 export const database = {
+  type: 'database',
+  title: 'Database',
+  settings: settings({}),
+  secrets: [],
+
   async checkPassword(lookup, password) {
     const credential = await lookup();
     if (!credential?.password_hash) {
@@ -12,4 +18,4 @@ export const database = {
     const right = await verifyPassword(password, credential.password_hash);
     return right ? { credential, user: credential.user } : 'wrong';
   },
-} satisfies PasswordStrategy;
+} as const satisfies Strategy & PasswordStrategy;

@@ -4,7 +4,8 @@ import { LRUCache } from 'lru-cache';
 import { MINUTE, SECOND } from '../kernel/clock.ts';
 import { Fault } from '../kernel/fault.ts';
 import { safeFetch } from './safe-fetch.ts';
-import type { TokenStrategy } from './strategy.ts';
+import { clientSettings, issuerSettings, settings } from './settings.ts';
+import type { Strategy, TokenStrategy } from './strategy.ts';
 
 /** Signatures that a holder of the public key cannot make. */
 const ALGORITHMS = [
@@ -50,6 +51,11 @@ function keysAt(owner: string, address: string, production: boolean): JWTVerifyG
 }
 
 export const oidc = {
+  type: 'oidc',
+  title: 'OpenID Connect',
+  settings: settings({ ...clientSettings, ...issuerSettings }),
+  secrets: ['client_secret'],
+
   async verifyToken({ id, issuer, jwksUrl, audience }, token, { production }) {
     try {
       const { payload } = await jwtVerify(token, keysAt(id, jwksUrl, production), {
@@ -66,7 +72,7 @@ export const oidc = {
       return 'refused';
     }
   },
-} satisfies TokenStrategy;
+} as const satisfies Strategy & TokenStrategy;
 
 /** The other side's keys are what is missing, so nothing is known of the token. */
 const isTheirs = (error: unknown): boolean =>

@@ -1,9 +1,31 @@
-/** What a connection can do, as small capabilities; a strategy has those that it has, and callers ask with `in`. */
+/**
+ * What a type of connection is, as data, and what it can do, as small capabilities: a strategy has those that it has, and
+ * callers ask with `in`. Nobody asks which type it is.
+ */
+import type { TObject, TString } from 'typebox';
+
+export type Strategy = {
+  /** As stored and on the wire. */
+  type: string;
+  /** For people who choose one: `OpenID Connect`. */
+  title: string;
+  /** A picture of views/partials/mark.eta; without one the label's initial is shown. */
+  mark?: string;
+  /** What a connection of the type is set up with, besides what every connection has. */
+  settings: TObject<Record<string, TString>>;
+  /** Settings that are sealed at rest. */
+  secrets: readonly string[];
+  /** The installation may have credentials of its own that a connection without any uses. */
+  hasDefaultCredentials?: true;
+} & Partial<Capabilities>;
+
+export type Capabilities = PasswordStrategy & TokenStrategy & CodeStrategy;
+export type Capability = keyof Capabilities;
 
 /** Who somebody is, as a connection found out. */
 export type Found<C> = { credential: C; user: string };
 
-/** Checks an identifier and a password. */
+/** Keeps identifiers and passwords of its own (domain/user/credential.ts), and checks them. */
 export type PasswordStrategy = {
   /**
    * @param lookup finds the credential and its hash, or nothing.
@@ -28,4 +50,5 @@ export type TokenStrategy = {
   ): Promise<Record<string, unknown> | 'refused'>;
 };
 
-export type Strategy = Partial<PasswordStrategy & TokenStrategy>;
+/** Logs in whoever reads the mail of an address, by a code or a link. */
+export type CodeStrategy = { sendsCodes: true };

@@ -1,6 +1,7 @@
 /** Schemas of fields that several resources share, with the checks that JSON Schema can state. */
 import Type, { type TSchema } from 'typebox';
 import { Fault } from '../kernel/fault.ts';
+import { WEB_URL } from '../kernel/text.ts';
 import { Nullable } from '../resource/define.ts';
 
 export const Email = (description?: string) =>
@@ -14,7 +15,7 @@ export const Email = (description?: string) =>
 export const WebUrl = (description?: string) =>
   Type.String({
     maxLength: 2048,
-    pattern: '^https?://[^\\s\\\\#@/?]+([/?][^\\s\\\\]*)?$',
+    pattern: WEB_URL,
     ...(description && { description }),
   });
 

@@ -1,7 +1,10 @@
-/** Text as it is compared: emails, search words and slugs. */
+/** Text as it is compared: emails, search words and slugs; and what an address of the web looks like. */
 
 /** Unicode NFKC, trimmed, lower case: the form in which an email is stored and compared. */
 export const normalizeEmail = (email: string): string => email.normalize('NFKC').trim().toLowerCase();
+
+/** An absolute http(s) URL, as a pattern of JSON Schema. */
+export const WEB_URL = '^https?://[^\\s\\\\#@/?]+([/?][^\\s\\\\]*)?$';
 
 /** Letters that Unicode does not take apart into a base and a mark, as people type them without the right keyboard. */
 const PLAIN: Record<string, string> = {

@@ -10,8 +10,8 @@ import { MESSAGES, type MessageBy } from '../../src/domain/message/index.ts';
 import { verifyEmail } from '../../src/domain/message/verify-email.ts';
 import { asTenant } from '../../src/kernel/context.ts';
 import { add, outbox } from '../../src/outbox/outbox.ts';
+import { agent, type TenantHandle, world } from '../kit/index.ts';
 import { lastLink, mailbox } from '../kit/mailbox.ts';
-import { agent, type TenantHandle, world } from '../kit/world.ts';
 
 const w = await world();
 

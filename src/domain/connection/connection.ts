@@ -1,6 +1,15 @@
 /** Connections: where users of an account come from. Settings only; running one is connections/'s business. */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import {
+  CONNECTION_TYPES,
+  type ConnectionType,
+  offers,
+  perSetting,
+  SECRETS,
+  strategyOf,
+} from '../../connections/registry.ts';
+import type { Capability } from '../../connections/strategy.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { defineCollection } from '../../resource/collection.ts';
@@ -9,33 +18,15 @@ import { checkMetadata } from '../../resource/metadata.ts';
 import { checkReferences } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { watched } from '../../store/changes.ts';
-import { Name, nullable, Text, WebUrl } from '../fields.ts';
+import { Name, nullable } from '../fields.ts';
 import { PasswordPolicy } from '../user/password-policy.ts';
 
-export const CONNECTION_TYPES = [
-  'database',
-  'custom',
-  'github',
-  'figma',
-  'google_oauth2',
-  'oidc',
-  'passwordless_email',
-] as const;
-
-/** Types for which the installation may have credentials of its own that a connection without any uses. */
-const WITH_DEFAULT_CREDENTIALS: ReadonlySet<string> = new Set(['github', 'figma', 'google_oauth2']);
-
+/** What a connection's secrets are masked without. */
+const SHOW_SECRETS = 'read:connection_keys';
 const SyncPolicy = OneOf(['preserve_manual', 'always_sync']);
 const StringMap = MapOf<string>(Type.String({ maxLength: 2000 }));
 const settings = {
-  authorize_url: nullable(WebUrl()),
-  token_url: nullable(WebUrl()),
-  userinfo_url: nullable(WebUrl()),
-  client_id: nullable(Text(undefined, 500)),
-  client_secret: nullable(Text(undefined, 2000)),
-  issuer: nullable(WebUrl()),
-  jwks_url: nullable(WebUrl()),
-  response_type: nullable(Text(undefined, 50)),
+  ...perSetting(nullable),
   enabled: Type.Optional(Type.Boolean()),
   enabled_clients: nullable(
     Type.Array(Type.String({ maxLength: 100 }), { maxItems: 1000, description: 'null: every client' }),
@@ -59,14 +50,11 @@ export const connections = defineCollection({
   row: Type.Object({
     connection_name: Name(),
     connection_type: OneOf(CONNECTION_TYPES),
-    authorize_url: Nullable(Type.String()),
-    token_url: Nullable(Type.String()),
-    userinfo_url: Nullable(Type.String()),
-    client_id: Nullable(Type.String()),
-    client_secret: Nullable(Type.String({ description: 'Masked without the permission read:connection_keys' })),
-    issuer: Nullable(Type.String()),
-    jwks_url: Nullable(Type.String()),
-    response_type: Nullable(Type.String()),
+    ...perSetting((_schema, name) =>
+      Nullable(
+        Type.String(SECRETS.includes(name) ? { description: `Masked without the permission ${SHOW_SECRETS}` } : {}),
+      ),
+    ),
     enabled: Type.Boolean(),
     enabled_clients: Nullable(Type.Array(Type.String())),
     scope: Type.Array(Type.String()),
@@ -77,16 +65,9 @@ export const connections = defineCollection({
     password_policy: Type.Optional(PasswordPolicy),
     disable_signup: Type.Boolean(),
   }),
-  sealed: { client_secret: 'read:connection_keys' },
+  sealed: Object.fromEntries(SECRETS.map((name) => [name, SHOW_SECRETS])),
   defaults: () => ({
-    authorize_url: null,
-    token_url: null,
-    userinfo_url: null,
-    client_id: null,
-    client_secret: null,
-    issuer: null,
-    jwks_url: null,
-    response_type: null,
+    ...perSetting(() => null),
     enabled: true,
     enabled_clients: null,
     scope: [],
@@ -116,8 +97,8 @@ async function checkConnection(tenant: Tenant, input: ConnectionInput): Promise<
   await checkReferences(connections, tenant, input);
 }
 
-const usesDefaults = (type: string, clientId: string | null | undefined): boolean =>
-  WITH_DEFAULT_CREDENTIALS.has(type) && !clientId;
+const usesDefaults = (type: ConnectionType, clientId: string | null | undefined): boolean =>
+  Boolean(strategyOf(type).hasDefaultCredentials) && !clientId;
 
 export async function createConnection(tenant: Tenant, input: ConnectionInput): Promise<Connection> {
   await checkConnection(tenant, input);
@@ -151,12 +132,16 @@ async function disable(tenant: Tenant, id: string): Promise<void> {
 
 const enabledOf = watched<Connection[]>(5000, ({ key }) => key);
 
-/** Connections that a client may use, the account's default first, then by age. */
-export async function connectionsFor(tenant: Tenant, clientId: string): Promise<Connection[]> {
+/**
+ * Connections that a client may use, the account's default first, then by age.
+ * @param capability of those that can do it.
+ */
+export async function connectionsFor(tenant: Tenant, clientId: string, capability?: Capability): Promise<Connection[]> {
   const enabled = await enabledOf.get(tenant.id, () => connections.all(tenant, { enabled: { $eq: true } }));
   const rank = (connection: Connection) => (connection.id === tenant.account.default_connection ? 0 : 1);
   return enabled
     .filter(({ enabled_clients }) => enabled_clients === null || enabled_clients.includes(clientId))
+    .filter(({ connection_type }) => capability === undefined || offers(connection_type, capability))
     .sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));
 }
 
