@@ -33,9 +33,8 @@ export type PasswordPolicy = LoginPolicy & { passwordHash: PasswordAlgorithm };
  */
 export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, policy: PasswordPolicy): Promise<Outcome> {
   const { connection, identifier, password, client, from } = attempt;
-  const strategy = strategyOf(connection.connection_type);
-  if (!strategy || !('checkPassword' in strategy) || !strategy.checkPassword)
-    throw new Fault('invalid_request', 'This connection takes no password.');
+  const { checkPassword } = strategyOf(connection.connection_type);
+  if (!checkPassword) throw new Fault('invalid_request', 'This connection takes no password.');
 
   const network = networkOf(from.ip);
   const address = `${tenant.id} ${network}`;
@@ -47,7 +46,7 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, pol
     throw new Fault('locked_out', undefined, { retryAfterSeconds: wait });
   }
 
-  const found = await strategy.checkPassword(() => findByIdentifier(tenant, connection.id, identifier), password);
+  const found = await checkPassword(() => findByIdentifier(tenant, connection.id, identifier), password);
   const user = typeof found === 'object' ? await users.find(tenant, found.user) : undefined;
   if (typeof found === 'string' || !user) {
     await perAddress.consume(address);

@@ -53,14 +53,14 @@ export async function verifyExternalToken(
 ): Promise<ExternalSubject> {
   const issuer = issuerOf(token);
   const { aud } = decodeJwt(token);
-  const trusted = (await connectionsFor(tenant, client)).filter(
-    (one) => one.connection_type === 'oidc' && one.issuer === issuer && one.jwks_url && one.client_id,
+  const trusted = (await connectionsFor(tenant, client, 'verifyToken')).filter(
+    (one) => one.issuer === issuer && one.jwks_url && one.client_id,
   );
   if (trusted.length === 0) throw new Fault('untrusted_issuer');
   const connection = trusted.find((one) => [aud].flat().includes(one.client_id!));
   if (!connection) throw new Fault('refused_subject_token');
   const settings = { id: connection.id, issuer, jwksUrl: connection.jwks_url!, audience: connection.client_id! };
-  const claims = await strategyOf('oidc')!.verifyToken!(settings, token, options);
+  const claims = await strategyOf(connection.connection_type).verifyToken!(settings, token, options);
   if (claims === 'refused') throw new Fault('refused_subject_token');
   const { sub } = claims;
   // One of our ids would make the bearer that user (or client) wherever the token is read.

@@ -55,9 +55,7 @@ const refuse = (message: string): never => {
 };
 
 async function connectionOf(request: FastifyRequest, { client_id, connection_id }: StartBody) {
-  const usable = (await connectionsFor(request.tenant, client_id)).filter(
-    ({ connection_type }) => connection_type === 'passwordless_email',
-  );
+  const usable = await connectionsFor(request.tenant, client_id, 'sendsCodes');
   const found = connection_id ? usable.find(({ id }) => id === connection_id) : usable[0];
   return found ?? refuse('The client has no such passwordless connection.');
 }

@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import { type ConnectionType, offers } from '../../connections/registry.ts';
 import { now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
@@ -25,7 +26,7 @@ const Username = Type.String({ minLength: 1, maxLength: 150, pattern: '^[^\\s@]+
 
 /** Where people log in by something that is kept here. */
 function checkDatabase({ connection_type }: Referred): void {
-  if (connection_type === 'database') return;
+  if (offers(connection_type as ConnectionType, 'checkPassword')) return;
   throw new Fault('invalid_reference', '"connection" is not a database connection.', {
     details: [{ path: '/connection', message: 'must be a database connection' }],
   });

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
+import { offers } from '../../connections/registry.ts';
 import { now } from '../../kernel/clock.ts';
 import { can, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
@@ -265,7 +266,7 @@ export function mount(app: FastifyInstance): void {
         const { tenant } = request;
         const id = (request.query as { connection?: string }).connection ?? tenant.account.default_connection ?? '';
         const connection = await connections.find(tenant, id);
-        if (connection?.connection_type !== 'database') missingReference('connection', id);
+        if (!connection || !offers(connection.connection_type, 'checkPassword')) missingReference('connection', id);
         const counts = { created: 0, exists: 0, failed: 0 };
         const body = request.body;
         const report = async function* () {

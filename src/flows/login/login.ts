@@ -23,10 +23,10 @@ export const pageUser = async (request: FastifyRequest, id: string) => {
 };
 
 async function passwordConnection(request: FastifyRequest, flow: Flow) {
-  const usable = await connectionsFor(request.tenant, flow.client.id);
+  const usable = await connectionsFor(request.tenant, flow.client.id, 'checkPassword');
   const wanted = flow.params.connection_id ?? flow.params.connection;
   const isWanted = ({ id, connection_name }: Connection) => !wanted || id === wanted || connection_name === wanted;
-  return usable.find((connection) => connection.connection_type === 'database' && isWanted(connection));
+  return usable.find(isWanted);
 }
 
 type Attempt = { email?: string; error?: LoginError; status?: number };

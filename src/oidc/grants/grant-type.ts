@@ -1,6 +1,7 @@
 /** What a grant of ours is made of, and what several of them share: where a request came from, how a refusal is said. */
 import { errors } from 'oidc-provider';
 import type { PasswordPolicy } from '../../auth/authenticate.ts';
+import type { Capability } from '../../connections/strategy.ts';
 import type { GrantTypeRecord } from '../../domain/client/grant-type.ts';
 import { type Connection, connectionsFor } from '../../domain/connection/connection.ts';
 import type { Origin, Tenant } from '../../kernel/context.ts';
@@ -62,15 +63,13 @@ export async function asGrant<T>(
 export async function connectionOf(
   ctx: GrantContext,
   tenant: Tenant,
-  type: Connection['connection_type'],
+  capability: Capability,
   alias?: string,
 ): Promise<Connection> {
   const { connection, realm } = ctx.oidc.params;
   const named = connection ?? realm;
   const wanted = named === alias ? undefined : named;
-  const usable = (await connectionsFor(tenant, ctx.oidc.client.clientId)).filter(
-    ({ connection_type }) => connection_type === type,
-  );
+  const usable = await connectionsFor(tenant, ctx.oidc.client.clientId, capability);
   const found = wanted
     ? usable.find(({ id, connection_name }) => id === wanted || connection_name === wanted)
     : usable[0];

@@ -19,7 +19,7 @@ export const password: GrantType = {
     onlyFirstParty(ctx);
     const { username, password } = need(ctx, 'username', 'password');
     const proofs = await checkProofs(ctx);
-    const connection = await connectionOf(ctx, tenant, 'database');
+    const connection = await connectionOf(ctx, tenant, 'checkPassword');
     const attempt = {
       connection,
       identifier: username.trim().slice(0, 254),

@@ -19,7 +19,7 @@ export const passwordless: GrantType = {
     onlyFirstParty(ctx);
     const { username, otp } = need(ctx, 'username', 'otp');
     const proofs = await checkProofs(ctx);
-    const connection = await connectionOf(ctx, tenant, 'passwordless_email', 'email');
+    const connection = await connectionOf(ctx, tenant, 'sendsCodes', 'email');
     const attempt = {
       connection,
       client: ctx.oidc.client.clientId,
