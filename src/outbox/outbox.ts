@@ -59,11 +59,13 @@ type Intent<D> = Address & {
  * @returns the id of the row, for `release`.
  * @throws Error for data that is not the kind's; nothing is written then.
  */
-export const add = <D>(
+export async function add<D>(
   tenant: Tenant,
   kind: MessageKind<string, string, D>,
   { data, ...intent }: Intent<NoInfer<D>>,
-): Promise<string> => store(tenant, kind, { ...intent, data: kind.write(data) });
+): Promise<string> {
+  return store(tenant, kind, { ...intent, data: kind.write(data) });
+}
 
 /**
  * The same work for a message that nobody is to get: it says nothing, and what it waits for never comes. The worker drops
