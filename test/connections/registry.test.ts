@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { CONNECTION_TYPES, STRATEGIES } from '../../src/connections/registry.ts';
-import { world } from '../kit/world.ts';
+import { world } from '../kit/index.ts';
 import { strategySuite } from '../suites/strategy.ts';
 
 const w = await world();

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { channels } from '../../src/delivery/channels/index.ts';
+import { tokensOf, world } from '../kit/index.ts';
 import { logoutReceiver } from '../kit/logout-receiver.ts';
-import { tokensOf, world } from '../kit/world.ts';
 import { type ChannelCase, channelSuite } from '../suites/channel.ts';
 
 const w = await world();
@@ -13,7 +13,7 @@ const CASES: ChannelCase[] = [
     name: 'backchannel-logout',
     audit: 'auth.logout.backchannel',
     async receiver(w, t) {
-      const { url, state } = await logoutReceiver(w);
+      const { url, state } = await logoutReceiver();
       const client = await t.client({ backchannel_logout_uri: url });
       return {
         async cause() {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MESSAGES } from '../../src/domain/message/index.ts';
 import { outbox } from '../../src/outbox/outbox.ts';
-import type { TenantHandle, World } from '../kit/world.ts';
+import type { TenantHandle, World } from '../kit/index.ts';
 
 /** Somebody whom the channel reaches, and what makes it write to them. */
 export type Receiver = {

@@ -12,7 +12,7 @@ import mongoose from 'mongoose';
 import type { ConnectionType } from '../../src/connections/registry.ts';
 import type { Capabilities, Capability, Strategy } from '../../src/connections/strategy.ts';
 import { hashPassword } from '../../src/kernel/secrets.ts';
-import type { TenantHandle, World } from '../kit/world.ts';
+import type { TenantHandle, World } from '../kit/index.ts';
 
 type Check<C extends Capability> = (w: World, capability: Capabilities[C], type: ConnectionType) => Promise<void>;
 
