@@ -12,7 +12,7 @@ const CASES: ChannelCase[] = [
   {
     name: 'backchannel-logout',
     audit: 'auth.logout.backchannel',
-    async receiver(w, t) {
+    async receiver(_w, t) {
       const { url, state } = await logoutReceiver();
       const client = await t.client({ backchannel_logout_uri: url });
       return {

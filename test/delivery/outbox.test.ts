@@ -9,7 +9,7 @@ import { buildApp } from '../../src/app.ts';
 import { backchannelLogout } from '../../src/domain/message/backchannel-logout.ts';
 import { asTenant } from '../../src/kernel/context.ts';
 import { add, onRelease, outbox } from '../../src/outbox/outbox.ts';
-import { type TenantHandle, tokensOf, world } from '../kit/index.ts';
+import { type TenantHandle, tokensOf, until, world } from '../kit/index.ts';
 import { logoutReceiver, type Receiver } from '../kit/logout-receiver.ts';
 
 const w = await world();
@@ -38,13 +38,6 @@ async function party(t: TenantHandle, fields: Record<string, unknown> = {}) {
   const client = await t.client({ backchannel_logout_uri: receiver.url, ...fields });
   return { receiver, client };
 }
-
-const until = async (what: () => boolean) => {
-  for (let waited = 0; !what(); waited += 10) {
-    assert.ok(waited < 5000, 'it never came to that');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-};
 
 test('nothing leaves before the worker runs; then it leaves once, and each attempt is in the log', async () => {
   const t = await w.tenant();
@@ -154,7 +147,7 @@ test('a dead receiver holds up neither other tenants nor other clients of its ow
   await logInAndOut(alive, other.client);
   const run = w.deliver();
   const heard = ({ receiver }: { receiver: Receiver }) => receiver.state.bodies.length;
-  await until(() => heard(neighbour) === 1 && heard(other) === 1);
+  await until('both others heard', () => heard(neighbour) === 1 && heard(other) === 1);
   assert.equal(heard(silent), 3, 'so many wait for one receiver, and no more');
   silent.receiver.state.answer = (response) => void response.end();
   for (const answer of waiting) answer();
@@ -276,7 +269,7 @@ test('what this process adds is sent without waiting, once the worker was starte
   });
   second.outbox.start();
   await logInAndOut(t, client);
-  await until(() => receiver.state.bodies.length === 1);
+  await until('it was sent', () => receiver.state.bodies.length === 1);
   assert.equal(released, 1);
   unlisten();
   // Draining waits for what is on its way.
@@ -285,7 +278,7 @@ test('what this process adds is sent without waiting, once the worker was starte
     finish = () => void response.end();
   };
   await logInAndOut(t, client);
-  await until(() => receiver.state.bodies.length === 2);
+  await until('the other was sent', () => receiver.state.bodies.length === 2);
   const closed = second.close();
   finish();
   await closed;
