@@ -1,5 +1,4 @@
 /** Composition root: the one file that knows every room. */
-import formbody from '@fastify/formbody';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import type { Logger } from 'pino';
 import { clientOfDocument } from './auth/client-document.ts';
@@ -12,18 +11,11 @@ import { channels } from './delivery/channels/index.ts';
 import { type Worker, worker } from './delivery/worker.ts';
 import { ownDialect } from './dialects/own/index.ts';
 import { mountResources } from './domain/index.ts';
-import { apps } from './flows/account/apps.ts';
-import { consent } from './flows/consent/consent.ts';
-import { device } from './flows/device/device.ts';
-import { landing } from './flows/landing/landing.ts';
-import { passwordless } from './flows/link/passwordless.ts';
-import { dispatch } from './flows/login/dispatch.ts';
-import { login } from './flows/login/login.ts';
+import { faultPage, renderFault } from './flows/error/fault.ts';
+import { flows } from './flows/index.ts';
 import { responsePage } from './flows/login/response.ts';
-import { returning } from './flows/login/return.ts';
-import { logout } from './flows/logout/logout.ts';
 import { assets, assetUrl, preferredEncoding } from './flows/shell/assets.ts';
-import { faultPage, pageCommon, renderFault } from './flows/shell/context.ts';
+import { pageCommon } from './flows/shell/context.ts';
 import { SURFACES, themeCss } from './flows/shell/theme.ts';
 import { openapi } from './http/docs/openapi.ts';
 import { reference } from './http/docs/reference.ts';
@@ -134,17 +126,11 @@ export async function buildApp({ config, store, operator, log, ...options }: App
     });
   });
   app.register(async (scope) => {
-    // Only pages take forms.
-    await scope.register(formbody, { bodyLimit: 65_536 });
-    dispatch(scope, steps);
-    login(scope, steps, policy);
-    consent(scope, steps);
-    apps(scope, pages);
-    device(scope, pages, policy);
-    returning(scope, pages);
-    passwordless(scope, pages, policy);
-    logout(scope, providerFor);
-    landing(scope, {
+    await flows(scope, {
+      interactions: steps,
+      browser: pages,
+      providerFor,
+      policy,
       development: !production,
       demo: options.demo ?? (() => false),
       playgroundClient: PLAYGROUND,

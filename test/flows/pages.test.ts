@@ -1,23 +1,23 @@
 /** The hosted pages: readable in any colour and language, harmless with hostile names, and usable in a real browser. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyInstance } from 'fastify';
-import type { Page } from 'playwright-core';
+import type { Page as Tab } from 'playwright-core';
+import { errorPage } from '../../src/flows/error/error-page.ts';
+import { ERROR_PAGES } from '../../src/flows/error/error-pages.ts';
+import { landingPage } from '../../src/flows/landing/landing-page.ts';
+import { playgroundPage } from '../../src/flows/landing/playground-page.ts';
+import { loginPage } from '../../src/flows/login/login-page.ts';
+import { logoutPage } from '../../src/flows/logout/logout-page.ts';
+import { pages } from '../../src/flows/pages.ts';
 import { assets, assetUrl } from '../../src/flows/shell/assets.ts';
-import {
-  available,
-  directionOf,
-  localeLinks,
-  type MessageKey,
-  negotiateLocale,
-  scopePermission,
-  translator,
-} from '../../src/flows/shell/locale.ts';
-import { ERROR_PAGES, type PageCommon, type PageData, type PageName } from '../../src/flows/shell/pages.ts';
-import { page, renderPage } from '../../src/flows/shell/render.ts';
+import { available, localeLinks, negotiateLocale, scopePermission, translator } from '../../src/flows/shell/locale.ts';
+import type { Page, PageData } from '../../src/flows/shell/page.ts';
+import { render, renderPage } from '../../src/flows/shell/render.ts';
+import { sampler, type Twist } from '../../src/flows/shell/sample.ts';
 import { accents, contrast, DEFAULT_ACCENT, parseColor, SURFACES, themeCss } from '../../src/flows/shell/theme.ts';
 import { browsers } from '../kit/browser.ts';
 
@@ -160,9 +160,26 @@ describe('locale', () => {
 describe('page', () => {
   const hostile = '"><script>alert(1)</script>\u202e';
 
+  test('every template is of a page in the list, and no two pages are named alike', () => {
+    const templates = globSync('views/pages/*.eta').map((path) => /([a-z-]+)\.eta$/.exec(path)![1]!);
+    assert.deepEqual(pages.map(({ name }) => name).sort(), templates.sort());
+    const labels = samples('en').map(({ label }) => label);
+    assert.deepEqual(labels, [...new Set(labels)]);
+  });
+
+  test('a page given another’s data, or less than its own, does not compile', () => {
+    const data = common('en');
+    assert.throws(() => {
+      // @ts-expect-error the login page needs a form's action, and more
+      render(loginPage, data);
+    });
+    // @ts-expect-error no page is given what it does not know
+    assert.ok(render(landingPage, { ...data, developement: undefined }).body);
+  });
+
   test('names are text, whatever they contain', () => {
-    for (const { label, name, data } of samples('en', { text: hostile })) {
-      const { body } = page(name, data);
+    for (const { label, one, data } of samples('en', { text: hostile })) {
+      const { body } = render(one, data);
       assert.ok(!body.includes('<script>alert'), label);
       assert.ok(!body.includes('"><script'), label);
       assert.ok(!body.includes('\u202e'), label);
@@ -177,8 +194,8 @@ describe('page', () => {
       'data:text/html,x',
       'vbscript:x',
     ])
-      for (const { label, name, data } of samples('en', { address })) {
-        const { body } = page(name, data);
+      for (const { label, one, data } of samples('en', { address })) {
+        const { body } = render(one, data);
         for (const [, value] of body.matchAll(/(?:href|src|action)="([^"]*)"/g))
           assert.doesNotMatch(value!.trim(), /^(?:j[\s\S]*:|vbscript:|data:text|undefined)/i, `${label}: ${value}`);
       }
@@ -186,7 +203,7 @@ describe('page', () => {
 
   test('a logo may be an https or a data image, never plain http', () => {
     const withLogo = (logo: string) =>
-      page('landing', { ...common('en'), tenant: { ...common('en').tenant, logo } }).body.includes('class="logo"');
+      render(landingPage, { ...common('en'), tenant: { ...common('en').tenant, logo } }).body.includes('class="logo"');
     assert.ok(withLogo('https://cdn.example/logo.png'));
     assert.ok(withLogo('data:image/png;base64,AAAA'));
     assert.ok(!withLogo('http://cdn.example/logo.png'));
@@ -194,13 +211,13 @@ describe('page', () => {
   });
 
   test('every page is headed by a strict policy, is not stored, and is not framed', () => {
-    for (const { label, name, data } of samples('es')) {
-      const { headers, body } = page(name, data);
+    for (const { label, one, data } of samples('es')) {
+      const { headers, body } = render(one, data);
       const policy = headers['content-security-policy']!;
       assert.doesNotMatch(policy, /unsafe-/, label);
       for (const part of ["default-src 'none'", "script-src 'self'", "base-uri 'none'", "frame-ancestors 'none'"])
         assert.ok(policy.includes(part), `${label}: ${part}`);
-      assert.equal(policy.includes('connect-src'), name === 'playground', label);
+      assert.equal(policy.includes('connect-src'), one.name === 'playground', label);
       const nonce = /'nonce-([^']+)'/.exec(policy)![1]!;
       assert.ok(body.includes(`<style nonce="${nonce}">`), label);
       assert.doesNotMatch(body, /\son\w+=|\sstyle=|javascript:|<script>/i, label);
@@ -212,7 +229,7 @@ describe('page', () => {
       assert.equal(body.match(/<h1>/g)?.length, 1, label);
       assert.equal(body.match(/<main/g)?.length, 1, label);
     }
-    const nonces = new Set([1, 2, 3].map(() => page('landing', common('en')).headers['content-security-policy']));
+    const nonces = new Set([1, 2, 3].map(() => render(landingPage, common('en')).headers['content-security-policy']));
     assert.equal(nonces.size, 3);
   });
 
@@ -225,7 +242,7 @@ describe('page', () => {
       "https://app.example; script-src 'unsafe-inline'",
       'nonsense',
     ];
-    const policy = page('landing', common('en'), { frameSrc: addresses }).headers['content-security-policy']!;
+    const policy = render(landingPage, common('en'), { frameSrc: addresses }).headers['content-security-policy']!;
     assert.ok(
       policy.includes(
         "; frame-src https://app.example com.example.app: http: http://127.0.0.1:5000; form-action 'self';",
@@ -233,13 +250,15 @@ describe('page', () => {
       policy,
     );
     assert.ok(
-      !page('landing', common('en'), { formAction: '*' }).headers['content-security-policy']!.includes('form-action'),
+      !render(landingPage, common('en'), { formAction: '*' }).headers['content-security-policy']!.includes(
+        'form-action',
+      ),
     );
   });
 
   test('the first view weighs less than 30 KB', () => {
-    for (const { label, name, data } of samples('es')) {
-      const { body } = page(name, data);
+    for (const { label, one, data } of samples('es')) {
+      const { body } = render(one, data);
       const linked = [...body.matchAll(/(?:href|src)="\/assets\/([a-z]+)\.[0-9a-f]+\.(css|js|svg)"/g)];
       const bytes = linked.map(([, file, type]) => Buffer.byteLength(read(`views/assets/${file}.${type}`)));
       const total = bytes.reduce((sum, size) => sum + size, Buffer.byteLength(body));
@@ -248,39 +267,40 @@ describe('page', () => {
   });
 
   test('titles tell tabs apart', () => {
-    const login = samples('en').find(({ label }) => label === 'login')!;
-    assert.match(page(login.name, login.data).body, /<title>Log in · Orders<\/title>/);
+    assert.match(render(loginPage, login('en')).body, /<title>Log in · Orders<\/title>/);
   });
 
   test('a field’s message belongs to its field, which has the focus; what was typed stays', () => {
-    const { body } = page(
-      'login',
-      login('en', { email: 'ana@', error: { field: 'email', key: 'login.error.email_missing' } }),
-    );
+    const { body } = render(loginPage, {
+      ...login('en'),
+      email: 'ana@',
+      error: { field: 'email', key: 'login.error.email_missing' },
+    });
     assert.match(
       body,
       /<input id="email"[^>]*value="ana@"[^>]*aria-invalid="true" aria-describedby="email-error" autofocus>/,
     );
     assert.match(body, /<p class="field-error" role="alert" id="email-error">Enter your email\.<\/p>/);
     assert.equal(body.match(/role="alert"/g)?.length, 1);
-    const wrong = page(
-      'login',
-      login('en', { email: 'ana@example.com', error: { key: 'login.error.wrong_credentials' } }),
-    ).body;
+    const wrong = render(loginPage, {
+      ...login('en'),
+      email: 'ana@example.com',
+      error: { key: 'login.error.wrong_credentials' },
+    }).body;
     assert.match(wrong, /<input id="password"[^>]*aria-describedby="message" autofocus>/);
     assert.doesNotMatch(wrong, /<input id="password"[^>]* value=/);
   });
 
   test('with more than four other ways in, the rest sit behind one line, open when it hides the last used one', () => {
     const many = Array.from({ length: 6 }, (_, i) => ({ id: `${i}`, label: `C${i}`, type: 'oidc', href: `/c/${i}` }));
-    const { body } = page('login', login('en', { connections: many }));
+    const { body } = render(loginPage, { ...login('en'), connections: many });
     assert.equal(body.slice(0, body.indexOf('<details>')).match(/href="\/c\//g)?.length, 4);
     const used = many.map((one, i) => ({ ...one, lastUsed: i === 5 }));
-    assert.match(page('login', login('en', { connections: used })).body, /<details open>/);
+    assert.match(render(loginPage, { ...login('en'), connections: used }).body, /<details open>/);
   });
 
   test('a page without a tenant speaks for Cardea alone', () => {
-    const { body, status } = page('error', {
+    const { body, status } = render(errorPage, {
       ...common('en'),
       tenant: undefined,
       appName: undefined,
@@ -369,17 +389,17 @@ describe('in a browser', () => {
   test('after the post the browser goes on to another origin where the page lets it, and nowhere else', async () => {
     const elsewhere = origin.replace('127.0.0.1', 'localhost');
     const to = `${elsewhere}/posted`;
-    const post = (open: string, until: (tab: Page) => Promise<unknown>) =>
+    const post = (page: string, until: (tab: Tab) => Promise<unknown>) =>
       visit({}, async (tab) => {
-        await tab.goto(`${origin}/form?to=${encodeURIComponent(to)}&open=${open}`);
+        await tab.goto(`${origin}/form?to=${encodeURIComponent(to)}${page}`);
         const reached = until(tab);
         await tab.locator('.primary').click();
         await reached;
       });
-    await post('yes', (tab) => tab.waitForURL(to));
+    await post('', (tab) => tab.waitForURL(to));
     // What Chromium refuses it reports on the console, and a complaint fails the visit.
     await assert.rejects(
-      post('', (tab) => tab.waitForEvent('console')),
+      post('&closed', (tab) => tab.waitForEvent('console')),
       /form-action/,
     );
   });
@@ -442,228 +462,19 @@ describe('assets', () => {
   });
 });
 
-type Twist = { long?: boolean; text?: string; address?: string };
-type Sample = { [N in PageName]: { label: string; name: N; data: PageData[N] } }[PageName];
+type Sample = { label: string; one: Page<PageData>; data: PageData };
 
-function common(locale: string, { long, text, address }: Twist = {}): PageCommon {
-  const tenantName = long ? 'Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft' : 'Acme';
-  const appName = long ? 'Rechtsschutzversicherungsgesellschaftenverwaltung' : 'Orders';
-  return {
-    locale,
-    dir: directionOf(locale),
-    tenant: {
-      name: text ?? tenantName,
-      logo: address,
-      icon: address,
-      primaryColor: text ?? '#1f5c4d',
-      showBadge: true,
-      termsUrl: address ?? 'https://acme.example/terms',
-      privacyUrl: address ?? 'https://acme.example/privacy',
-    },
-    appName: text ?? appName,
-    csrf: text ?? 'csrf-1',
-    requestId: text ?? 'req_1',
-    locales: localeLinks('/sample'),
-  };
-}
+const common = (locale: string) => sampler(locale).common;
 
-function login(locale: string, change: Partial<PageData['login']> = {}, twist: Twist = {}): PageData['login'] {
-  const shared = common(locale, twist);
-  return {
-    ...shared,
-    appName: shared.appName!,
-    csrf: shared.csrf!,
-    action: twist.address ?? '',
-    passwordEnabled: true,
-    connection: 'c0',
-    connections: [],
-    forgotHref: twist.address ?? '/forgot',
-    signupHref: twist.address ?? '/signup',
-    cancelHref: twist.address ?? '/cancel',
-    ...change,
-  };
-}
+const login = (locale: string) => loginPage.samples(sampler(locale)).login!;
+
+const playground = () => playgroundPage.samples(sampler('en')).playground!;
 
 /** One of each page and of each of its states; with long names, hostile text or a hostile address in every field. */
-function samples(locale: string, twist: Twist = {}): Sample[] {
-  const { long, text, address } = twist;
-  const shared = common(locale, twist);
-  const form = { ...shared, appName: shared.appName!, csrf: shared.csrf!, action: address ?? '' };
-  const email = long ? `${'maximiliane.von.hohenlohe'.repeat(4)}@${'a'.repeat(15)}.com` : 'ana@example.com';
-  const user = {
-    name: text ?? (long ? 'Ana María Guadalupe de los Ángeles Hernández-Echeverría y Villaseñor' : 'Ana Soto'),
-    email: text ?? email,
-  };
-  const connections = ['google', 'github', 'figma', 'oidc', 'oauth2', 'saml'].map((type, i) => ({
-    id: `c${i}`,
-    label: text ?? (long ? `Bundesverwaltungsgerichtsidentitätsanbieter ${type}` : type),
-    type,
-    href: address ?? `/c/${i}`,
-    lastUsed: i === 1 || i === 4,
-  }));
-  const wrong = (key: MessageKey, field?: 'email' | 'password') =>
-    login(
-      locale,
-      { email: text ?? email, error: { field, key, values: { tenant: shared.tenant.name, count: 3 } } },
-      twist,
-    );
-  const permissions = ['profile', 'email', 'offline_access'].map((scope) => ({
-    title:
-      text ?? (long ? 'Bestellungsverwaltungsberechtigungsbeschreibung '.repeat(3) : scopePermission(scope, locale)!),
-    api: text ?? (long ? 'https://api.bestellungsverwaltungssystem.example/v1/orders' : 'Orders API'),
-  }));
-  const listing = { ...shared, user, switchAccountHref: address ?? '/switch', logoutHref: address ?? '/logout' };
-  return [
-    { label: 'login', name: 'login', data: login(locale, { connections: connections.slice(0, 2) }, twist) },
-    { label: 'login-wrong', name: 'login', data: wrong('login.error.wrong_credentials') },
-    { label: 'login-suspended', name: 'login', data: wrong('login.error.user_suspended') },
-    { label: 'login-email', name: 'login', data: wrong('login.error.email_missing', 'email') },
-    { label: 'login-password', name: 'login', data: wrong('login.error.password_missing', 'password') },
-    { label: 'login-others', name: 'login', data: login(locale, { passwordEnabled: false, connections }, twist) },
-    { label: 'login-none', name: 'login', data: login(locale, { passwordEnabled: false }, twist) },
-    {
-      label: 'consent',
-      name: 'consent',
-      data: {
-        ...form,
-        ours: false,
-        notice: 'lookalike',
-        destination: text ?? (long ? `${'orders.'.repeat(8)}example` : 'orders.example'),
-        appLogo: address,
-        clientUri: address ?? 'https://orders.example',
-        policyUri: address ?? 'https://orders.example/privacy',
-        tosUri: address ?? 'https://orders.example/terms',
-        user,
-        permissions,
-        held: permissions,
-        details: [{ type: text ?? 'payment', members: [{ label: text ?? 'Amount', values: [text ?? '123.50'] }] }],
-        again: false,
-        appsAddress: text ?? 'https://acme.example/flow/apps',
-        switchAccountHref: address ?? '/switch',
-      },
-    },
-    {
-      label: 'consent-again',
-      name: 'consent',
-      data: {
-        ...form,
-        ours: true,
-        user,
-        permissions: [],
-        details: [],
-        again: true,
-        appsAddress: 'https://acme.example/flow/apps',
-        switchAccountHref: '/switch',
-      },
-    },
-    { label: 'apps-none', name: 'apps', data: { ...listing, removed: true, apps: [] } },
-    {
-      label: 'apps',
-      name: 'apps',
-      data: {
-        ...listing,
-        removed: false,
-        nextHref: address ?? '/flow/apps?next=x',
-        apps: [
-          {
-            appName: form.appName,
-            appLogo: address,
-            ours: false,
-            hosts: [text ?? (long ? `${'orders.'.repeat(8)}example` : 'orders.example')],
-            clientUri: address ?? 'https://orders.example',
-            since: text ?? '3 March 2026',
-            lastLogin: text ?? '4 March 2026',
-            permissions,
-            removeHref: address ?? '/flow/apps/grant_1',
-          },
-          {
-            ours: true,
-            hosts: [],
-            since: '3 March 2026',
-            permissions: [],
-            removeHref: address ?? '/flow/apps/grant_2',
-          },
-        ],
-      },
-    },
-    { label: 'app-remove', name: 'app-remove', data: { ...form, keepHref: address ?? '/flow/apps' } },
-    ...Object.entries(ERROR_PAGES).map(
-      ([label, content]): Sample => ({
-        label: label === 'flow_expired' ? 'error' : `error-${label}`,
-        name: 'error',
-        data: {
-          ...shared,
-          ...content,
-          values: { tenant: shared.tenant.name, count: 2 },
-          action: { href: address ?? '/again', labelKey: 'action.start_again' },
-        },
-      }),
-    ),
-    { label: 'landing', name: 'landing', data: shared },
-    {
-      label: 'landing-development',
-      name: 'landing',
-      data: {
-        ...shared,
-        development: {
-          playgroundHref: '/playground',
-          docsHref: '/docs',
-          discoveryHref: '/.well-known/openid-configuration',
-          demo: true,
-        },
-      },
-    },
-    { label: 'playground', name: 'playground', data: playground(locale, twist) },
-    { label: 'email-link', name: 'email-link', data: { ...form, token: 't1', email: text ?? email } },
-    { label: 'device-activate', name: 'device-activate', data: { ...shared, action: address ?? '/flow/x' } },
-    {
-      label: 'device-activate-wrong',
-      name: 'device-activate',
-      data: { ...shared, action: address ?? '', code: text ?? 'ABCD-1234', error: { key: 'device.error.unknown' } },
-    },
-    ...[true, false].map(
-      (sameNetwork): Sample => ({
-        label: sameNetwork ? 'device-confirm' : 'device-confirm-third',
-        name: 'device-confirm',
-        data: {
-          ...form,
-          appLogo: address,
-          device: 'd.1',
-          code: 'ABCD-1234',
-          deviceName: text ?? (long ? 'Wohnzimmerfernsehgerät von Maximiliane '.repeat(5) : 'marcs-mbp (macOS)'),
-          address: '2001:db8:85a3:8d3:1319:8a2e:370:7348',
-          sameNetwork,
-          user,
-          permissions: sameNetwork ? [] : permissions,
-          switchAccountHref: address ?? '/authorize',
-        },
-      }),
-    ),
-    { label: 'device-allowed', name: 'device-done', data: { ...shared, allowed: true } },
-    { label: 'device-denied', name: 'device-done', data: { ...shared, allowed: false } },
-    {
-      label: 'signed-out',
-      name: 'signed-out',
-      data: { ...shared, next: { href: address ?? '/again', labelKey: 'action.log_in_again' } },
-    },
-    { label: 'logout', name: 'logout', data: { ...form, csrfField: 'xsrf', user, stayHref: address } },
-    { label: 'signed-in', name: 'signed-in', data: { ...form, user } },
-    {
-      label: 'signed-in-finished',
-      name: 'signed-in',
-      data: { ...form, user, finished: true, logoutHref: address ?? '/logout', switchAccountHref: address },
-    },
-  ];
-}
-
-function playground(locale: string, twist: Twist = {}): PageData['playground'] {
-  return {
-    ...common(locale, twist),
-    clientId: 'playground',
-    scope: 'openid profile email offline_access',
-    discoveryHref: '/.well-known/openid-configuration',
-  };
-}
+const samples = (locale: string, twist?: Twist): Sample[] =>
+  pages.flatMap((one) =>
+    Object.entries(one.samples(sampler(locale, twist))).map(([label, data]) => ({ label, one, data })),
+  );
 
 const posts = { count: 0 };
 
@@ -678,12 +489,14 @@ function server(): FastifyInstance {
     (request, reply) => {
       const { locale, length, label } = request.params;
       const sample = samples(locale, { long: length === 'long' }).find((one) => one.label === label)!;
-      return renderPage(reply, sample.name, sample.data);
+      return renderPage(reply, sample.one, sample.data);
     },
   );
 
-  app.get<{ Querystring: { to?: string; open?: string } }>('/form', ({ query, url }, reply) =>
-    renderPage(reply, 'login', login('en', { action: url }), query.open ? { formAction: '*' } : {}),
+  app.get<{ Querystring: { to?: string; closed?: string } }>('/form', ({ query, url }, reply) =>
+    query.closed === undefined
+      ? renderPage(reply, loginPage, { ...login('en'), action: url })
+      : renderPage(reply, logoutPage, { ...logoutPage.samples(sampler('en')).logout!, action: url }),
   );
   const sent: { body: unknown } = { body: undefined };
   app.post<{ Querystring: { to?: string; slow?: string } }>('/form', async ({ query, body }, reply) => {
@@ -698,7 +511,7 @@ function server(): FastifyInstance {
   const jwt = (typ: string, claims: object) => `${encode({ alg: 'none', typ })}.${encode(claims)}.`;
   let asked: Record<string, string> = {};
   const issuer = () => `http://127.0.0.1:${(app.addresses()[0] as { port: number }).port}`;
-  app.get('/playground', (_, reply) => renderPage(reply, 'playground', playground('en')));
+  app.get('/playground', (_, reply) => renderPage(reply, playgroundPage, playground()));
   app.get('/.well-known/openid-configuration', () => ({
     issuer: issuer(),
     authorization_endpoint: `${issuer()}/authorize`,

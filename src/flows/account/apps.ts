@@ -3,21 +3,14 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { revokeConsent } from '../../domain/access/consent.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
 import { APPS, hostOf, sentences } from '../consent/app-words.ts';
-import { langQuery, pageUser } from '../login/login.ts';
-import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
-import type { ListedApp } from '../shell/pages.ts';
+import { href, queryOf, text } from '../shell/address.ts';
+import { checkForm, csrfToken, pageCommon, pageUser } from '../shell/context.ts';
+import type { FlowDeps } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
+import { appRemovePage } from './app-remove-page.ts';
+import { appsPage, type ListedApp } from './apps-page.ts';
 
 type Granted = NonNullable<Awaited<ReturnType<Browser['apps']['oneLetInBy']>>>;
-
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
-
-/** A path of ours in the language that the visitor chose. */
-function href(request: FastifyRequest, path: string, query: Record<string, string | undefined> = {}): string {
-  const lang = langQuery(request).slice('?lang='.length);
-  const given = Object.entries({ ...query, lang }).filter((pair): pair is [string, string] => Boolean(pair[1]));
-  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
-}
 
 function listed(request: FastifyRequest, { id, app, permissions, ...granted }: Granted, locale: string): ListedApp {
   const day = (date: Date) => new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone: 'UTC' }).format(date);
@@ -34,7 +27,7 @@ function listed(request: FastifyRequest, { id, app, permissions, ...granted }: G
   };
 }
 
-export function apps(app: FastifyInstance, browser: Browser): void {
+export function mount(app: FastifyInstance, { browser }: FlowDeps): void {
   const page = { config: { access: 'session' as const }, schema: { hide: true } };
   const idOf = (request: FastifyRequest) => (request.params as { id: string }).id;
 
@@ -42,10 +35,10 @@ export function apps(app: FastifyInstance, browser: Browser): void {
     const { tenant } = request;
     const visitor = await browser.visitor(request);
     if (!visitor) return reply.redirect(browser.loginHref(tenant, href(request, APPS)), 303);
-    const { removed, next: cursor } = request.query as Record<string, unknown>;
+    const { removed, next: cursor } = queryOf(request);
     const common = pageCommon(request);
     const found = await browser.apps.letInBy(tenant, visitor.user, text(cursor));
-    return renderPage(reply, 'apps', {
+    return renderPage(reply, appsPage, {
       ...common,
       user: await pageUser(request, visitor.user),
       removed: removed === '1',
@@ -63,7 +56,7 @@ export function apps(app: FastifyInstance, browser: Browser): void {
     const found = await browser.apps.oneLetInBy(tenant, visitor.user, idOf(request));
     // Removed meanwhile, or never this user's: the list says how things are.
     if (!found) return reply.redirect(href(request, APPS), 303);
-    return renderPage(reply, 'app-remove', {
+    return renderPage(reply, appRemovePage, {
       ...pageCommon(request),
       appName: found.app?.name,
       action: href(request, `${APPS}/${found.id}`),

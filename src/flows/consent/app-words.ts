@@ -3,7 +3,12 @@ import type { Tenant } from '../../kernel/context.ts';
 import { foldWords } from '../../kernel/text.ts';
 import type { Interactions } from '../../oidc/browser/interactions.ts';
 import { claimPermission, scopePermission } from '../shell/locale.ts';
-import type { AppNotice, Permission } from '../shell/pages.ts';
+
+/** Shown as it is: the built-in ones are translated. */
+export type Permission = { title: string; api?: string };
+
+/** `unverified`: nobody at the tenant has seen the app. `lookalike`: its name could be taken for the tenant's. */
+export type AppNotice = 'unverified' | 'lookalike';
 
 type Permissions = Awaited<ReturnType<Interactions['question']>>['asked'];
 
@@ -38,3 +43,6 @@ export function noticeOf({ account }: Tenant, { name, firstParty, unverified }: 
 /** A host by its name; undefined for what stands for a program on the user's own device. */
 export const hostOf = (destination: string | undefined): string | undefined =>
   destination === 'localhost' || destination?.endsWith(':') ? undefined : destination;
+
+/** Websites are named by their host too, which is what tells a real one from a copy. */
+export const hostIn = (address: string | undefined): string | undefined => URL.parse(address ?? '')?.host;

@@ -1,7 +1,8 @@
 /** A rich authorization request (RFC 9396) in words for the person who decides: all of it, since any member may be the one that matters. */
 import type { AuthorizationDetail } from '../../oidc/browser/interactions.ts';
 import { type MessageKey, translator } from '../shell/locale.ts';
-import type { RequestedDetail } from '../shell/pages.ts';
+
+export type RequestedDetail = { type: string; members: { label: string; values: string[] }[] };
 
 /** §2.2, in the order in which people ask: what, to which data, of whom, where. Others follow under their own names. */
 const COMMON = ['actions', 'privileges', 'datatypes', 'identifier', 'locations'] as const;

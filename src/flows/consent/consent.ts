@@ -2,11 +2,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { append } from '../../domain/trail/log.ts';
 import type { Flow, Interactions } from '../../oidc/browser/interactions.ts';
-import { FLOW_PAGE, langQuery, pageUser } from '../login/login.ts';
-import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
+import { href } from '../shell/address.ts';
+import { checkForm, csrfToken, pageCommon, pageUser } from '../shell/context.ts';
+import type { FlowDeps } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { appsAddress, hostOf, noticeOf, sentences } from './app-words.ts';
 import { describeDetail } from './authorization-details.ts';
+import { consentPage } from './consent-page.ts';
 
 export async function showConsent(
   request: FastifyRequest,
@@ -17,35 +19,30 @@ export async function showConsent(
   const { client } = flow;
   const { asked, held, again, details } = await interactions.question(flow, request);
   const common = pageCommon(request, flow.params.ui_locales);
-  return renderPage(
-    reply,
-    'consent',
-    {
-      ...common,
-      appName: client.name,
-      action: `/flow/${flow.uid}/consent${langQuery(request)}`,
-      switchAccountHref: `/flow/${flow.uid}/account${langQuery(request)}`,
-      csrf: csrfToken(flow.uid),
-      ours: client.firstParty,
-      notice: noticeOf(request.tenant, client),
-      destination: hostOf(client.destination),
-      // A picture and a website that nobody has looked at are no help in telling who this is.
-      appLogo: client.unverified ? undefined : client.logo,
-      clientUri: client.unverified ? undefined : client.uri,
-      policyUri: client.policy,
-      tosUri: client.tos,
-      user: await pageUser(request, flow.sessionUser!),
-      permissions: sentences(asked, common.locale),
-      details: details.map((detail) => describeDetail(detail, common.locale)),
-      held: held && sentences(held, common.locale),
-      again: again && details.length === 0,
-      appsAddress: appsAddress(request.tenant),
-    },
-    FLOW_PAGE,
-  );
+  return renderPage(reply, consentPage, {
+    ...common,
+    appName: client.name,
+    action: href(request, `/flow/${flow.uid}/consent`),
+    switchAccountHref: href(request, `/flow/${flow.uid}/account`),
+    csrf: csrfToken(flow.uid),
+    ours: client.firstParty,
+    notice: noticeOf(request.tenant, client),
+    destination: hostOf(client.destination),
+    // A picture and a website that nobody has looked at are no help in telling who this is.
+    appLogo: client.unverified ? undefined : client.logo,
+    clientUri: client.unverified ? undefined : client.uri,
+    policyUri: client.policy,
+    tosUri: client.tos,
+    user: await pageUser(request, flow.sessionUser!),
+    permissions: sentences(asked, common.locale),
+    details: details.map((detail) => describeDetail(detail, common.locale)),
+    held: held && sentences(held, common.locale),
+    again: again && details.length === 0,
+    appsAddress: appsAddress(request.tenant),
+  });
 }
 
-export function consent(app: FastifyInstance, interactions: Interactions): void {
+export function mount(app: FastifyInstance, { interactions }: FlowDeps): void {
   app.post('/flow/:uid/consent', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
     const flow = await interactions.open(request, reply);
     const { decision } = checkForm(request, flow.uid);

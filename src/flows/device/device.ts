@@ -3,25 +3,24 @@
  * and deciding are auth/device.ts's.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { LoginPolicy } from '../../auth/conclude-login.ts';
 import { decide, handleOf, lookUpDevice, type Visitor } from '../../auth/device.ts';
 import { type DeviceCode, readUserCode } from '../../domain/protocol/device-code.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
 import { appsAddress, noticeOf, sentences } from '../consent/app-words.ts';
-import { langQuery, pageUser } from '../login/login.ts';
-import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
+import { chosenLanguage, href, queryOf, text } from '../shell/address.ts';
+import { checkForm, csrfToken, pageCommon, pageUser } from '../shell/context.ts';
+import type { FlowDeps } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
+import { deviceActivatePage } from './device-activate-page.ts';
+import { deviceConfirmPage } from './device-confirm-page.ts';
+import { deviceDonePage } from './device-done-page.ts';
 
 const ACTIVATE = '/flow/device-code/activate';
 const CONFIRM = '/flow/device-code/confirm';
 const DONE = '/flow/device-code/done';
 
-type Query = Record<string, string | undefined>;
-const codeIn = (request: FastifyRequest): string => {
-  const { user_code: typed } = request.query as { user_code?: unknown };
-  return typeof typed === 'string' ? typed.slice(0, 40).trim() : '';
-};
+const codeIn = (request: FastifyRequest): string => (text(queryOf(request).user_code) ?? '').slice(0, 40).trim();
 
 function showActivate(
   request: FastifyRequest,
@@ -30,11 +29,11 @@ function showActivate(
 ) {
   return renderPage(
     reply,
-    'device-activate',
+    deviceActivatePage,
     {
       ...pageCommon(request),
       action: CONFIRM,
-      lang: langQuery(request).slice('?lang='.length) || undefined,
+      lang: chosenLanguage(request),
       code: attempt.code,
       error: attempt.error && { key: `device.error.${attempt.error}` },
     },
@@ -52,11 +51,11 @@ async function showConfirm(
   const { tenant } = request;
   const common = pageCommon(request);
   const { app, permissions } = await browser.apps.asked(tenant, row);
-  return renderPage(reply, 'device-confirm', {
+  return renderPage(reply, deviceConfirmPage, {
     ...common,
     appName: app.name,
     appLogo: app.logo,
-    action: `${CONFIRM}${langQuery(request)}`,
+    action: href(request, CONFIRM),
     csrf: csrfToken(visitor.session),
     device: handleOf(tenant, row, visitor),
     code: readUserCode(codeIn(request)) ?? '',
@@ -79,7 +78,7 @@ function errorOf(error: unknown): { error: 'unknown' | 'too_many'; status: numbe
   throw error;
 }
 
-export function device(app: FastifyInstance, browser: Browser, policy: LoginPolicy): void {
+export function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
   const page = { config: { access: 'session' as const }, schema: { hide: true } };
 
   app.get(ACTIVATE, page, async (request, reply) =>
@@ -112,14 +111,13 @@ export function device(app: FastifyInstance, browser: Browser, policy: LoginPoli
     } catch (error) {
       return showActivate(request, reply, errorOf(error));
     }
-    const lang = langQuery(request).slice(1);
-    return reply.redirect(`${DONE}?status=${allowed ? 'allowed' : 'denied'}${lang && `&${lang}`}`, 303);
+    return reply.redirect(href(request, DONE, { status: allowed ? 'allowed' : 'denied' }), 303);
   });
 
   app.get(DONE, page, async (request, reply) =>
-    renderPage(reply, 'device-done', {
+    renderPage(reply, deviceDonePage, {
       ...pageCommon(request),
-      allowed: (request.query as Query).status === 'allowed',
+      allowed: queryOf(request).status === 'allowed',
     }),
   );
 }

@@ -1,14 +1,15 @@
 /** The tenant host's front page, and the playground that development has. */
 import type { FastifyInstance } from 'fastify';
 import { pageCommon } from '../shell/context.ts';
+import type { FlowDeps } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
+import { landingPage } from './landing-page.ts';
+import { playgroundPage } from './playground-page.ts';
 
-export type LandingOptions = { development: boolean; demo: () => boolean; playgroundClient: string };
-
-export function landing(app: FastifyInstance, { development, demo, playgroundClient }: LandingOptions): void {
+export function mount(app: FastifyInstance, { development, demo, playgroundClient }: FlowDeps): void {
   const discoveryHref = '/.well-known/openid-configuration';
   app.get('/', { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) =>
-    renderPage(reply, 'landing', {
+    renderPage(reply, landingPage, {
       ...pageCommon(request),
       ...(development && {
         development: {
@@ -22,7 +23,7 @@ export function landing(app: FastifyInstance, { development, demo, playgroundCli
   );
   if (!development) return;
   app.get('/playground', { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) =>
-    renderPage(reply, 'playground', {
+    renderPage(reply, playgroundPage, {
       ...pageCommon(request),
       clientId: playgroundClient,
       scope: 'openid profile email offline_access',

@@ -1,28 +1,28 @@
 /** The page behind a mailed login link. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
-import type { LoginPolicy } from '../../auth/conclude-login.ts';
 import { openLink, redeemLink } from '../../auth/passwordless.ts';
 import { LINK_COOKIE, type Mailed } from '../../domain/link/passwordless.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { hashToken, sameSecret } from '../../kernel/secrets.ts';
-import type { Browser } from '../../oidc/browser/browser.ts';
-import { FLOW_PAGE, langQuery } from '../login/login.ts';
+import { errorPage } from '../error/error-page.ts';
+import { ERROR_PAGES } from '../error/error-pages.ts';
+import { href } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
-import { ERROR_PAGES } from '../shell/pages.ts';
+import type { FlowDeps } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
+import { emailLinkPage } from './email-link-page.ts';
 
 const VERIFY = '/passwordless/verify_redirect';
 
 const authorizeHref = ({ client, params }: Mailed, more: { prompt?: string }): string =>
   `/authorize?${new URLSearchParams({ client_id: client, response_type: 'code', ...JSON.parse(params ?? '{}'), ...more })}`;
 
-/** The pages behind a mailed link. */
-export function passwordless(app: FastifyInstance, browser: Browser, policy: LoginPolicy): void {
+export function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
   /** A link that is over: says which of the ways, and how to go on where the app is known. */
   async function showOver(request: FastifyRequest, reply: FastifyReply, fault: Fault) {
     const known = fault.code as 'link_unknown' | 'link_used' | 'link_expired';
-    return renderPage(reply, 'error', { ...pageCommon(request), ...ERROR_PAGES[known] });
+    return renderPage(reply, errorPage, { ...pageCommon(request), ...ERROR_PAGES[known] });
   }
 
   async function complete(request: FastifyRequest, reply: FastifyReply, token: string) {
@@ -67,19 +67,14 @@ export function passwordless(app: FastifyInstance, browser: Browser, policy: Log
           return complete(request, reply, token);
         const client = await browser.client(request.tenant, link.client);
         if (!client) throw new Fault('link_unknown');
-        return renderPage(
-          reply,
-          'email-link',
-          {
-            ...pageCommon(request),
-            appName: client.name,
-            action: `${VERIFY}${langQuery(request)}`,
-            csrf: csrfToken(link.id),
-            token,
-            email: link.email,
-          },
-          FLOW_PAGE,
-        );
+        return renderPage(reply, emailLinkPage, {
+          ...pageCommon(request),
+          appName: client.name,
+          action: href(request, VERIFY),
+          csrf: csrfToken(link.id),
+          token,
+          email: link.email,
+        });
       }),
   );
 

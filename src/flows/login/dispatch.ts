@@ -1,31 +1,29 @@
 /** Which step a flow is at, decided from its stored state alone; a step answers the flow and comes back here. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { mfaRequired } from '../../auth/factor-due.ts';
-import type { Flow, Interactions } from '../../oidc/browser/interactions.ts';
+import type { Flow } from '../../oidc/browser/interactions.ts';
 import { APPS } from '../consent/app-words.ts';
 import { showConsent } from '../consent/consent.ts';
-import { csrfToken, pageCommon } from '../shell/context.ts';
+import { href } from '../shell/address.ts';
+import { csrfToken, pageCommon, pageUser } from '../shell/context.ts';
+import type { FlowDeps } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
-import { FLOW_PAGE, langQuery, pageUser, showLogin } from './login.ts';
+import { showLogin } from './login.ts';
+import { signedInPage } from './signed-in-page.ts';
 
 async function showAccount(request: FastifyRequest, reply: FastifyReply, flow: Flow) {
   if (!flow.sessionUser) return showLogin(request, reply, flow);
-  return renderPage(
-    reply,
-    'signed-in',
-    {
-      ...pageCommon(request, flow.params.ui_locales),
-      appName: flow.client.name,
-      action: `/flow/${flow.uid}/account${langQuery(request)}`,
-      csrf: csrfToken(flow.uid),
-      user: await pageUser(request, flow.sessionUser),
-      appsHref: APPS,
-    },
-    FLOW_PAGE,
-  );
+  return renderPage(reply, signedInPage, {
+    ...pageCommon(request, flow.params.ui_locales),
+    appName: flow.client.name,
+    action: href(request, `/flow/${flow.uid}/account`),
+    csrf: csrfToken(flow.uid),
+    user: await pageUser(request, flow.sessionUser),
+    appsHref: APPS,
+  });
 }
 
-export function dispatch(app: FastifyInstance, interactions: Interactions): void {
+export function mount(app: FastifyInstance, { interactions }: FlowDeps): void {
   app.get('/flow/:uid', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
     const flow = await interactions.open(request, reply);
     // TODO: with factors, the page of the one that is due.

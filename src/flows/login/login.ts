@@ -1,26 +1,14 @@
 /** The login page of a flow: choose who you are, type a password, or go on as who you are. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { authenticate, type PasswordPolicy } from '../../auth/authenticate.ts';
+import { authenticate } from '../../auth/authenticate.ts';
 import { type Connection, connectionsFor } from '../../domain/connection/connection.ts';
-import { users } from '../../domain/user/user.ts';
 import { Fault } from '../../kernel/fault.ts';
-import type { Flow, Interactions } from '../../oidc/browser/interactions.ts';
+import type { Flow } from '../../oidc/browser/interactions.ts';
+import { href, text } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
-import type { LoginError } from '../shell/pages.ts';
+import type { FlowDeps } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
-
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
-
-/**
- * The form of a flow's page ends at the app, and Chromium holds form-action against every redirect that follows it. An
- * app whose callback goes on to another of its origins would be stopped there, so the policy does not say.
- */
-export const FLOW_PAGE = { formAction: '*' } as const;
-
-export const pageUser = async (request: FastifyRequest, id: string) => {
-  const user = await users.find(request.tenant, id);
-  return { name: user?.name ?? user?.given_name ?? user?.username ?? '', email: user?.email ?? '' };
-};
+import { type LoginError, loginPage } from './login-page.ts';
 
 async function passwordConnection(request: FastifyRequest, flow: Flow) {
   const usable = await connectionsFor(request.tenant, flow.client.id, 'checkPassword');
@@ -35,11 +23,11 @@ export async function showLogin(request: FastifyRequest, reply: FastifyReply, fl
   const connection = await passwordConnection(request, flow);
   return renderPage(
     reply,
-    'login',
+    loginPage,
     {
       ...pageCommon(request, flow.params.ui_locales),
       appName: flow.client.name,
-      action: `/flow/${flow.uid}/login${langQuery(request)}`,
+      action: href(request, `/flow/${flow.uid}/login`),
       csrf: csrfToken(flow.uid),
       email: attempt.email ?? text(flow.params.login_hint),
       identifier: 'email_or_username',
@@ -48,15 +36,9 @@ export async function showLogin(request: FastifyRequest, reply: FastifyReply, fl
       connection: connection?.id,
       connections: [],
     },
-    { ...FLOW_PAGE, status: attempt.status },
+    { status: attempt.status },
   );
 }
-
-/** The chosen language stays with the form. */
-export const langQuery = (request: FastifyRequest): string => {
-  const { lang } = request.query as { lang?: unknown };
-  return typeof lang === 'string' && /^[a-zA-Z-]{2,20}$/.test(lang) ? `?lang=${lang}` : '';
-};
 
 /** What a refused attempt says, at which field. */
 function errorOf(fault: Fault, tenant: string): Attempt {
@@ -80,7 +62,7 @@ function errorOf(fault: Fault, tenant: string): Attempt {
   }
 }
 
-export function login(app: FastifyInstance, interactions: Interactions, policy: PasswordPolicy): void {
+export function mount(app: FastifyInstance, { interactions, policy }: FlowDeps): void {
   app.post('/flow/:uid/login', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
     const flow = await interactions.open(request, reply);
     let email: string | undefined;

@@ -1,7 +1,9 @@
 /** Authorization responses as pages: a form that goes to the app by itself, a message to the window that asked. */
 import type { FastifyRequest } from 'fastify';
 import { pageCommon } from '../shell/context.ts';
-import { page, type RenderedPage } from '../shell/render.ts';
+import { type RenderedPage, render } from '../shell/render.ts';
+import { formPostPage } from './form-post-page.ts';
+import { webMessagePage } from './web-message-page.ts';
 
 export type Response = {
   mode: 'form_post' | 'web_message';
@@ -26,8 +28,8 @@ export function responsePage(request: FastifyRequest, response: Response): Rende
   const common = { ...pageCommon(request, response.languages), locales: [] };
   const { mode, redirectUri, values, ancestors, appName = common.tenant.name } = response;
   if (mode === 'web_message')
-    return page(
-      'web-message',
+    return render(
+      webMessagePage,
       {
         ...common,
         appName,
@@ -36,10 +38,5 @@ export function responsePage(request: FastifyRequest, response: Response): Rende
       },
       { frameAncestors: ancestors },
     );
-  return page(
-    'form-post',
-    { ...common, appName, action: redirectUri, fields: values },
-    // Chromium holds form-action against the redirects that follow, and where an app goes on to is its own business.
-    { formAction: '*' },
-  );
+  return render(formPostPage, { ...common, appName, action: redirectUri, fields: values });
 }

@@ -2,7 +2,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import type { Browser } from '../../oidc/browser/browser.ts';
+import { queryOf } from '../shell/address.ts';
+import type { FlowDeps } from '../shell/journey.ts';
 
 /** The path in `state` as an address of this origin; whole, because a path alone may spell another host (`//host`). */
 function destination(tenant: Tenant, state: unknown): string {
@@ -11,9 +12,9 @@ function destination(tenant: Tenant, state: unknown): string {
   return `${tenant.origin}${url.pathname}${url.search}${url.hash}`;
 }
 
-export function returning(app: FastifyInstance, browser: Browser): void {
+export function mount(app: FastifyInstance, { browser }: FlowDeps): void {
   app.get(browser.returnPath, { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
-    const { state, error } = request.query as Record<string, unknown>;
+    const { state, error } = queryOf(request);
     if (error) throw new Fault('forbidden');
     return reply.redirect(destination(request.tenant, state), 303);
   });

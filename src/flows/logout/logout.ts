@@ -12,22 +12,21 @@ import {
   SESSION_COOKIE,
   sessionCookie,
 } from '../../oidc/browser/logout.ts';
-import type { ProviderFor } from '../../oidc/engine/providers.ts';
-import { FLOW_PAGE, langQuery, pageUser } from '../login/login.ts';
-import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
+import { href } from '../shell/address.ts';
+import { checkForm, csrfToken, pageCommon, pageUser } from '../shell/context.ts';
+import type { FlowDeps } from '../shell/journey.ts';
+import { FLOW_PAGE } from '../shell/policy.ts';
 import { renderPage } from '../shell/render.ts';
+import { logoutPage } from './logout-page.ts';
+import { signedOutPage } from './signed-out-page.ts';
 
 const wantsHtml = (request: FastifyRequest): boolean => (request.headers.accept ?? '').includes('text/html');
 
 /** The request once more, for a page of ours to come back with. */
-const carry = (path: string, request: FastifyRequest, params: LogoutParams): string => {
-  const carried = new URLSearchParams();
-  for (const name of LOGOUT_PARAMETERS) if (params[name]) carried.set(name, params[name]);
-  const lang = langQuery(request).slice(1);
-  return `${path}?${[carried.toString(), lang].filter(Boolean).join('&')}`;
-};
+const carry = (path: string, request: FastifyRequest, params: LogoutParams): string =>
+  href(request, path, Object.fromEntries(LOGOUT_PARAMETERS.map((name) => [name, params[name]])));
 
-export function logout(app: FastifyInstance, providerFor: ProviderFor): void {
+export function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
   /** Ends the session, if any, and sends the browser on. */
   async function finish(request: FastifyRequest, reply: FastifyReply, asked: LogoutRequest, params: LogoutParams) {
     const { tenant } = request;
@@ -51,7 +50,7 @@ export function logout(app: FastifyInstance, providerFor: ProviderFor): void {
     const { post_logout_redirect_uri = params.returnTo, state } = params;
     return renderPage(
       reply,
-      'signed-out',
+      signedOutPage,
       {
         ...pageCommon(request, params.ui_locales),
         appName: redirectTo ? client?.name : undefined,
@@ -71,7 +70,7 @@ export function logout(app: FastifyInstance, providerFor: ProviderFor): void {
     if (asked.confirmed || !asked.session || !asked.user) return finish(request, reply, asked, params);
     return renderPage(
       reply,
-      'logout',
+      logoutPage,
       {
         ...pageCommon(request, params.ui_locales),
         appName: asked.client?.name,

@@ -1,11 +1,12 @@
-/** What every page of a request shares: tenant, language, request id, form protection. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+/** What every page of a request shares: tenant, language, request id, who is logged in, form protection. */
+import type { FastifyRequest } from 'fastify';
+import { users } from '../../domain/user/user.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { mac, sameSecret } from '../../kernel/secrets.ts';
+import { queryOf, text } from './address.ts';
 import { directionOf, localeLinks, negotiateLocale } from './locale.ts';
-import { ERROR_PAGES, type ErrorPage, type PageCommon, type PageTenant } from './pages.ts';
-import { page, type RenderedPage } from './render.ts';
+import type { PageCommon, PageTenant, PageUser } from './page.ts';
 
 export function pageTenant({ account }: Tenant): PageTenant {
   return {
@@ -19,14 +20,11 @@ export function pageTenant({ account }: Tenant): PageTenant {
   };
 }
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
-
 /** The words that a request asked for, before a tenant is known or after. */
-function language(request: FastifyRequest, uiLocales?: unknown) {
+export function language(request: FastifyRequest, uiLocales?: unknown) {
   const enabled = request.tenant?.account.enabled_locales;
-  const query = request.query as Record<string, unknown>;
   const locale = negotiateLocale({
-    lang: text(query?.lang),
+    lang: text(queryOf(request).lang),
     uiLocales: text(uiLocales),
     acceptLanguage: request.headers['accept-language'],
     enabled,
@@ -38,6 +36,11 @@ export const pageCommon = (request: FastifyRequest, uiLocales?: unknown): PageCo
   ...language(request, uiLocales),
   tenant: pageTenant(request.tenant),
 });
+
+export async function pageUser(request: FastifyRequest, id: string): Promise<PageUser> {
+  const user = await users.find(request.tenant, id);
+  return { name: user?.name ?? user?.given_name ?? user?.username ?? '', email: user?.email ?? '' };
+}
 
 /** A form's token: bound to the flow (or session) that the page belongs to, and to the installation's secret. */
 export const csrfToken = (binding: string): string => mac('csrf', binding);
@@ -53,26 +56,4 @@ export function checkForm(request: FastifyRequest, binding: string): Record<stri
     string,
     string
   >;
-}
-
-/** What happened in the reader's words, and nothing technical but the request id. */
-export function faultPage(request: FastifyRequest, known: ErrorPage, retryAfterSeconds = 60): RenderedPage {
-  return page('error', {
-    ...language(request),
-    ...(request.tenant && { tenant: pageTenant(request.tenant) }),
-    ...ERROR_PAGES[known],
-    values: { tenant: request.tenant?.account.name ?? '', count: Math.ceil(retryAfterSeconds / 60) },
-  });
-}
-
-export function renderFault(request: FastifyRequest, reply: FastifyReply, fault: Fault): FastifyReply {
-  const known =
-    fault.code in ERROR_PAGES ? (fault.code as ErrorPage) : fault.row.status < 500 ? 'invalid_request' : 'internal';
-  if (fault.retryAfterSeconds) reply.header('retry-after', String(fault.retryAfterSeconds));
-  const { status, headers, body } = faultPage(request, known, fault.retryAfterSeconds);
-  // A fault without a page of its own keeps its status on the general one.
-  return reply
-    .code(known === fault.code ? status : fault.row.status)
-    .headers(headers)
-    .send(body);
 }

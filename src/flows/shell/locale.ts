@@ -5,7 +5,6 @@
 import i18next from 'i18next';
 import en from '../../../views/locales/en.json' with { type: 'json' };
 import es from '../../../views/locales/es.json' with { type: 'json' };
-import type { LocaleLink, Values } from './pages.ts';
 
 const files = { en, es } as const;
 
@@ -13,6 +12,15 @@ type PluralStem<K> = K extends `${infer Stem}_${'one' | 'other'}` ? Stem : K;
 
 /** A key of the locale files; a counted message without its plural suffix (`values.count` picks the form). */
 export type MessageKey = PluralStem<keyof typeof en>;
+
+type Prefix<K extends string> = K extends `${infer Head}.${infer Rest}` ? Head | `${Head}.${Prefix<Rest>}` : K;
+
+/** A key, or what several begin with. */
+export type WordPrefix = Prefix<MessageKey>;
+
+export type Values = Record<string, string | number>;
+
+export type LocaleLink = { code: string; label: string; href: string };
 
 export type Locale = keyof typeof files;
 

@@ -93,7 +93,7 @@ async function render(document: OpenApi, tenant: Tenant, options: ReferenceOptio
   };
 }
 
-/** As strict as the hosted pages' (flows/shell/render.ts); the page may also call the API that it documents. */
+/** As strict as the hosted pages' (flows/shell/policy.ts); the page may also call the API that it documents. */
 function policyFor(theme: string): string {
   return [
     "default-src 'none'",

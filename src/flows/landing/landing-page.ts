@@ -1,0 +1,30 @@
+/** The front page of a tenant's host: where to log in, and in development what to look at next. */
+import { definePage, type PageCommon } from '../shell/page.ts';
+
+type LandingData = PageCommon & {
+  /** Present in development only: what a developer trying Cardea wants next. */
+  development?: {
+    playgroundHref: string;
+    docsHref: string;
+    discoveryHref: string;
+    /** True when demo credentials were printed and written to `.data/demo.json`. */
+    demo: boolean;
+  };
+};
+
+export const landingPage = definePage<LandingData>({
+  name: 'landing',
+  words: ['landing'],
+  samples: ({ common }) => ({
+    landing: common,
+    'landing-development': {
+      ...common,
+      development: {
+        playgroundHref: '/playground',
+        docsHref: '/docs',
+        discoveryHref: '/.well-known/openid-configuration',
+        demo: true,
+      },
+    },
+  }),
+});

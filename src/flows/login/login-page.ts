@@ -1,0 +1,105 @@
+/** The login page: who you are and your password, or one of the other ways in. */
+import type { MessageKey, Translate, Values } from '../shell/locale.ts';
+import { definePage, type PageCommon } from '../shell/page.ts';
+import { FLOW_PAGE } from '../shell/policy.ts';
+import type { Sampler } from '../shell/sample.ts';
+
+export type LoginError = {
+  /** Where the message sits. Absent or null: above the form, and the password is asked for again. */
+  field?: 'email' | 'password' | null;
+  key: MessageKey;
+  values?: Values;
+};
+
+type LoginConnection = {
+  id: string;
+  label: string;
+  /** `google`, `github`, `figma` have a mark of their own; every other type shows its label's initial. */
+  type: string;
+  href: string;
+  /** The one this browser used last time. */
+  lastUsed?: boolean;
+};
+
+/** Posts `email`, `password`, `csrf` and, when given, `connection`. */
+type LoginData = PageCommon & {
+  action: string;
+  appName: string;
+  csrf: string;
+  email?: string;
+  /** What the identifier field accepts; default `email`. */
+  identifier?: 'email' | 'email_or_username';
+  error?: LoginError;
+  passwordEnabled: boolean;
+  /** Id of the password connection, posted back as `connection`. */
+  connection?: string;
+  /** Every other way in, in the tenant's order. The first four show, the rest sit behind "More ways to log in". */
+  connections: LoginConnection[];
+  forgotHref?: string;
+  signupHref?: string;
+  /** Back to the app without logging in. */
+  cancelHref?: string;
+};
+
+const CONNECTIONS_SHOWN = 4;
+
+export const loginPage = definePage<LoginData>({
+  name: 'login',
+  policy: FLOW_PAGE,
+  view,
+  words: ['login'],
+  samples,
+});
+
+/** Where the focus goes and which messages belong to which field: the first thing wrong, else the first thing empty. */
+function view(data: LoginData, t: Translate) {
+  const { error } = data;
+  const connections = data.connections.filter((connection) => connection.href);
+  const message = error && t(error.key, error.values);
+  const rest = connections.slice(CONNECTIONS_SHOWN);
+  return {
+    errors: {
+      form: error?.field ? undefined : message,
+      email: error?.field === 'email' ? message : undefined,
+      password: error?.field === 'password' ? message : undefined,
+    },
+    focus: error?.field ?? (data.email ? 'password' : 'email'),
+    identifier: data.identifier ?? 'email',
+    shown: connections.slice(0, CONNECTIONS_SHOWN),
+    rest,
+    restOpen: rest.some((connection) => connection.lastUsed),
+  };
+}
+
+function samples({ form, common, email, text, address }: Sampler): Record<string, LoginData> {
+  const usual: LoginData = {
+    ...form,
+    passwordEnabled: true,
+    connection: 'c0',
+    connections: [],
+    forgotHref: address('/forgot'),
+    signupHref: address('/signup'),
+    cancelHref: address('/cancel'),
+  };
+  const connections = ['google', 'github', 'figma', 'oidc', 'oauth2', 'saml'].map((type, i) => ({
+    id: `c${i}`,
+    label: text(type, `Bundesverwaltungsgerichtsidentitätsanbieter ${type}`),
+    type,
+    href: address(`/c/${i}`),
+    lastUsed: i === 1 || i === 4,
+  }));
+  const wrong = (key: MessageKey, field?: 'email' | 'password'): LoginData => ({
+    ...usual,
+    email,
+    error: { field, key, values: { tenant: common.tenant.name, count: 3 } },
+  });
+  return {
+    login: { ...usual, connections: connections.slice(0, 2) },
+    'login-wrong': wrong('login.error.wrong_credentials'),
+    'login-suspended': wrong('login.error.user_suspended'),
+    'login-email': wrong('login.error.email_missing', 'email'),
+    'login-password': wrong('login.error.password_missing', 'password'),
+    'login-others': { ...usual, passwordEnabled: false, connections },
+    'login-none': { ...usual, passwordEnabled: false },
+  };
+}

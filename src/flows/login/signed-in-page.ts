@@ -1,0 +1,35 @@
+/** Who the browser is logged in as: go on as they are, or as somebody else. */
+import { definePage, type PageCommon, type PageUser } from '../shell/page.ts';
+import { FLOW_PAGE } from '../shell/policy.ts';
+
+/**
+ * Posts `decision` = `continue` | `switch` and `csrf`. `finished` is the page after a login without anywhere to go: no
+ * continue button, and `logoutHref` as the way out.
+ */
+type SignedInData = PageCommon & {
+  action: string;
+  csrf: string;
+  user: PageUser;
+  finished?: boolean;
+  /** A link in place of the `switch` button. */
+  switchAccountHref?: string;
+  logoutHref?: string;
+  /** To the apps with access to the account. */
+  appsHref?: string;
+};
+
+export const signedInPage = definePage<SignedInData>({
+  name: 'signed-in',
+  policy: FLOW_PAGE,
+  words: ['signed_in', 'user.switch', 'apps.heading'],
+  samples: ({ form, user, address, badAddress }) => ({
+    'signed-in': { ...form, user },
+    'signed-in-finished': {
+      ...form,
+      user,
+      finished: true,
+      logoutHref: address('/logout'),
+      switchAccountHref: badAddress,
+    },
+  }),
+});

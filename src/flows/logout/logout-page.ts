@@ -1,0 +1,20 @@
+/** Asks before a logout that nobody has vouched for. */
+import { definePage, type PageCommon, type PageUser } from '../shell/page.ts';
+
+/**
+ * Posts the csrf value under `csrfField` (default `csrf`; oidc-provider wants `xsrf`), and `logout=yes` when the person
+ * confirms. "Stay" posts without `logout`, or follows `stayHref` when given.
+ */
+type LogoutData = PageCommon & {
+  action: string;
+  csrf: string;
+  csrfField?: string;
+  user?: PageUser;
+  stayHref?: string;
+};
+
+export const logoutPage = definePage<LogoutData>({
+  name: 'logout',
+  words: ['logout'],
+  samples: ({ form, user, badAddress }) => ({ logout: { ...form, csrfField: 'xsrf', user, stayHref: badAddress } }),
+});

@@ -1,0 +1,21 @@
+/** What the journeys are mounted with: the engine as pages see it, and what the composition knows of the installation. */
+import type { FastifyInstance } from 'fastify';
+import type { PasswordPolicy } from '../../auth/authenticate.ts';
+import type { Browser } from '../../oidc/browser/browser.ts';
+import type { Interactions } from '../../oidc/browser/interactions.ts';
+import type { ProviderFor } from '../../oidc/engine/providers.ts';
+
+export type FlowDeps = {
+  interactions: Interactions;
+  browser: Browser;
+  providerFor: ProviderFor;
+  /** What holds for logins, passwords among them. */
+  policy: PasswordPolicy;
+  development: boolean;
+  /** True when the demo tenant was seeded. */
+  demo(): boolean;
+  playgroundClient: string;
+};
+
+/** Adds the routes of one journey. */
+export type Journey = (app: FastifyInstance, deps: FlowDeps) => void;
