@@ -157,6 +157,48 @@ describe('locale', () => {
   });
 });
 
+describe('words', () => {
+  const words = JSON.parse(read('views/locales/en.json')) as Record<string, string>;
+  const keys = [...new Set(Object.keys(words).map((key) => key.replace(/_(?:one|other)$/, '')))];
+  const begins = (key: string, prefix: string) => key === prefix || key.startsWith(`${prefix}.`);
+  /** The keys that a template or a module names, whole or with parts that are filled in. */
+  const named = (source: string): RegExp[] =>
+    [...source.matchAll(/'([a-z_]+(?:\.[a-z_0-9]+)+)'|`([a-z_]+\.(?:[a-z_0-9.]|\$\{[^}]*\})+)`/g)]
+      .map(([, whole, filled]) => (whole ?? filled)!)
+      .filter((key) => !/\.(?:js|css|svg)$/.test(key))
+      .map((key) => new RegExp(`^${key.replace(/\./g, '\\.').replace(/\$\{[^}]*\}/g, '[a-z_]+')}$`));
+  /** A template with all that it includes. */
+  const template = (path: string): string => {
+    const source = read(path);
+    const parts = [...source.matchAll(/(?:include|layout)\('\/([a-z/-]+)'/g)].map(([, part]) => `views/${part}.eta`);
+    return [source, ...parts.map(template)].join('\n');
+  };
+  /** Those of the layout, which every page has. */
+  const SHARED = ['footer', 'language'];
+
+  test('a page shows words that are there, and that it says are its', () => {
+    for (const { name, words: own } of pages)
+      for (const pattern of named(template(`views/pages/${name}.eta`))) {
+        const found = keys.filter((key) => pattern.test(key));
+        assert.ok(found.length > 0, `${name}: there are no words for ${pattern}`);
+        const isOwn = found.some((key) => [...own, ...SHARED].some((prefix) => begins(key, prefix)));
+        assert.ok(isOwn, `${name}: ${found} are not among its words`);
+      }
+  });
+
+  test('no word is left that nothing shows, and none that is no page’s', () => {
+    const sources = globSync(['src/flows/**/*.ts', 'views/**/*.eta']).map(read).join('\n');
+    const shown = named(sources);
+    const declared = [...SHARED, ...pages.flatMap(({ words: own }) => own)];
+    const unused = keys.filter((key) => key !== 'language' && !shown.some((pattern) => pattern.test(key)));
+    assert.deepEqual(unused, []);
+    assert.deepEqual(
+      keys.filter((key) => !declared.some((prefix) => begins(key, prefix))),
+      [],
+    );
+  });
+});
+
 describe('page', () => {
   const hostile = '"><script>alert(1)</script>\u202e';
 

@@ -91,12 +91,13 @@ function samples({ form, common, email, text, address }: Sampler): Record<string
   const wrong = (key: MessageKey, field?: 'email' | 'password'): LoginData => ({
     ...usual,
     email,
-    error: { field, key, values: { tenant: common.tenant.name, count: 3 } },
+    error: { field, key, values: { tenant: common.tenant.name, count: 3, connection: text('GitHub') } },
   });
   return {
     login: { ...usual, connections: connections.slice(0, 2) },
     'login-wrong': wrong('login.error.wrong_credentials'),
     'login-suspended': wrong('login.error.user_suspended'),
+    'login-connection': wrong('login.error.connection_failed'),
     'login-email': wrong('login.error.email_missing', 'email'),
     'login-password': wrong('login.error.password_missing', 'password'),
     'login-others': { ...usual, passwordEnabled: false, connections },
