@@ -9,6 +9,7 @@ import { errorPage } from './error/error-page.ts';
 import { landingPage } from './landing/landing-page.ts';
 import { playgroundPage } from './landing/playground-page.ts';
 import { emailLinkPage } from './link/email-link-page.ts';
+import { linkDonePage } from './link/link-done-page.ts';
 import { formPostPage } from './login/form-post-page.ts';
 import { loginPage } from './login/login-page.ts';
 import { signedInPage } from './login/signed-in-page.ts';
@@ -29,6 +30,7 @@ export const pages: readonly Page<PageData>[] = [
   deviceConfirmPage,
   deviceDonePage,
   emailLinkPage,
+  linkDonePage,
   logoutPage,
   signedOutPage,
   errorPage,

@@ -1,0 +1,36 @@
+/** The end of a mailed link: what it has done, or why it has not and what to do about it. */
+import { definePage, type PageCommon } from '../shell/page.ts';
+
+/** By the status that the link ended with: the words that tell of it. */
+export const OUTCOMES = {
+  'verify-email': {
+    verified: 'verified',
+    already_verified: 'already_verified',
+    expired: 'expired',
+    invalid_link: 'unknown',
+  },
+  'email-change': {
+    applied: 'changed',
+    pending_old: 'pending',
+    email_already_exists: 'taken',
+    expired: 'expired',
+    invalid_link: 'unknown',
+  },
+  'team-invite': { accepted: 'joined', expired: 'invite_expired', invalid_link: 'invite_unknown' },
+} as const;
+
+type Outcomes = typeof OUTCOMES;
+export type Told = { [K in keyof Outcomes]: Outcomes[K][keyof Outcomes[K]] }[keyof Outcomes];
+
+type LinkDoneData = PageCommon & { told: Told; homeHref: string };
+
+export const linkDonePage = definePage<LinkDoneData>({
+  name: 'link-done',
+  words: ['link_done', 'action.home'],
+  samples: ({ common, address }) =>
+    Object.fromEntries(
+      Object.values(OUTCOMES)
+        .flatMap((told): Told[] => Object.values(told))
+        .map((told) => [`link-${told.replace('_', '-')}`, { ...common, told, homeHref: address('/') }]),
+    ),
+});
