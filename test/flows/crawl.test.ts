@@ -8,9 +8,8 @@ import { ERROR_PAGES } from '../../src/flows/error/error-pages.ts';
 import { OUTCOMES } from '../../src/flows/link/link-done-page.ts';
 import { pages } from '../../src/flows/pages.ts';
 import { translator } from '../../src/flows/shell/locale.ts';
-import { authorizeUrl, requestOf } from '../kit/authorization.ts';
+import { type Agent, agent, authorizeUrl, type Client, formOf, REDIRECT, requestOf, world } from '../kit/index.ts';
 import { lastLink } from '../kit/mailbox.ts';
-import { type Agent, agent, type Client, formOf, REDIRECT, world } from '../kit/world.ts';
 
 const w = await world();
 const t = await w.tenant();
