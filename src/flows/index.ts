@@ -1,17 +1,24 @@
-/** The hosted pages: the one list of their journeys, and the scope that they run in. */
+/**
+ * The hosted pages: the one list of their journeys, and the scope that they run in. A page that is of none of them is
+ * neither looked at by the test of the pages nor visited by the crawl.
+ */
 import formbody from '@fastify/formbody';
 import type { FastifyInstance } from 'fastify';
-import { mount as apps } from './account/apps.ts';
-import { mount as consent } from './consent/consent.ts';
-import { mount as device } from './device/device.ts';
-import { mount as landing } from './landing/landing.ts';
-import { mount as linkDone } from './link/link-done.ts';
-import { mount as passwordless } from './link/passwordless.ts';
-import { mount as dispatch } from './login/dispatch.ts';
-import { mount as login } from './login/login.ts';
-import { mount as returning } from './login/return.ts';
-import { mount as logout } from './logout/logout.ts';
+import { apps } from './account/apps.ts';
+import { consent } from './consent/consent.ts';
+import { device } from './device/device.ts';
+import { errorPage } from './error/error-page.ts';
+import { landing } from './landing/landing.ts';
+import { linkDone } from './link/link-done.ts';
+import { passwordless } from './link/passwordless.ts';
+import { dispatch } from './login/dispatch.ts';
+import { formPostPage } from './login/form-post-page.ts';
+import { login } from './login/login.ts';
+import { returning } from './login/return.ts';
+import { webMessagePage } from './login/web-message-page.ts';
+import { logout } from './logout/logout.ts';
 import type { FlowDeps, Journey } from './shell/journey.ts';
+import type { Page, PageData } from './shell/page.ts';
 
 const journeys: readonly Journey[] = [
   dispatch,
@@ -26,9 +33,17 @@ const journeys: readonly Journey[] = [
   landing,
 ];
 
+/** Every page of ours: those of the journeys, and those that answer at addresses that are not a page's. */
+export const pages: readonly Page<PageData>[] = [
+  ...journeys.flatMap((journey) => journey.pages),
+  errorPage,
+  formPostPage,
+  webMessagePage,
+];
+
 /** Fastify plugin: every page of ours. */
 export async function flows(app: FastifyInstance, deps: FlowDeps): Promise<void> {
   // Only pages take forms.
   await app.register(formbody, { bodyLimit: 65_536 });
-  for (const mount of journeys) mount(app, deps);
+  for (const { mount } of journeys) mount(app, deps);
 }

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { ERROR_PAGES } from '../../src/flows/error/error-pages.ts';
+import { pages } from '../../src/flows/index.ts';
 import { OUTCOMES } from '../../src/flows/link/link-done-page.ts';
-import { pages } from '../../src/flows/pages.ts';
 import { translator } from '../../src/flows/shell/locale.ts';
 import { type Agent, agent, authorizeUrl, type Client, formOf, REDIRECT, requestOf, world } from '../kit/index.ts';
 import { lastLink } from '../kit/mailbox.ts';

@@ -5,7 +5,7 @@ import type { Browser } from '../../oidc/browser/browser.ts';
 import { APPS, hostOf, sentences } from '../consent/app-words.ts';
 import { href, queryOf, text } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon, pageUser } from '../shell/context.ts';
-import type { FlowDeps } from '../shell/journey.ts';
+import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { appRemovePage } from './app-remove-page.ts';
 import { appsPage, type ListedApp } from './apps-page.ts';
@@ -27,7 +27,7 @@ function listed(request: FastifyRequest, { id, app, permissions, ...granted }: G
   };
 }
 
-export function mount(app: FastifyInstance, { browser }: FlowDeps): void {
+function mount(app: FastifyInstance, { browser }: FlowDeps): void {
   const page = { config: { access: 'session' as const }, schema: { hide: true } };
   const idOf = (request: FastifyRequest) => (request.params as { id: string }).id;
 
@@ -75,3 +75,5 @@ export function mount(app: FastifyInstance, { browser }: FlowDeps): void {
     return reply.redirect(href(request, APPS, { removed: '1' }), 303);
   });
 }
+
+export const apps: Journey = { pages: [appsPage, appRemovePage], mount };

@@ -4,7 +4,7 @@ import { append } from '../../domain/trail/log.ts';
 import type { Flow, Interactions } from '../../oidc/browser/interactions.ts';
 import { href } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon, pageUser } from '../shell/context.ts';
-import type { FlowDeps } from '../shell/journey.ts';
+import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { appsAddress, hostOf, noticeOf, sentences } from './app-words.ts';
 import { describeDetail } from './authorization-details.ts';
@@ -42,7 +42,7 @@ export async function showConsent(
   });
 }
 
-export function mount(app: FastifyInstance, { interactions }: FlowDeps): void {
+function mount(app: FastifyInstance, { interactions }: FlowDeps): void {
   app.post('/flow/:uid/consent', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
     const flow = await interactions.open(request, reply);
     const { decision } = checkForm(request, flow.uid);
@@ -58,3 +58,5 @@ export function mount(app: FastifyInstance, { interactions }: FlowDeps): void {
     return reply.redirect(next, 303);
   });
 }
+
+export const consent: Journey = { pages: [consentPage], mount };

@@ -10,7 +10,7 @@ import type { Browser } from '../../oidc/browser/browser.ts';
 import { appsAddress, noticeOf, sentences } from '../consent/app-words.ts';
 import { chosenLanguage, href, queryOf, text } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon, pageUser } from '../shell/context.ts';
-import type { FlowDeps } from '../shell/journey.ts';
+import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { deviceActivatePage } from './device-activate-page.ts';
 import { deviceConfirmPage } from './device-confirm-page.ts';
@@ -78,7 +78,7 @@ function errorOf(error: unknown): { error: 'unknown' | 'too_many'; status: numbe
   throw error;
 }
 
-export function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
+function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
   const page = { config: { access: 'session' as const }, schema: { hide: true } };
 
   app.get(ACTIVATE, page, async (request, reply) =>
@@ -121,3 +121,5 @@ export function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void
     }),
   );
 }
+
+export const device: Journey = { pages: [deviceActivatePage, deviceConfirmPage, deviceDonePage], mount };

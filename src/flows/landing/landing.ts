@@ -1,12 +1,12 @@
 /** The tenant host's front page, and the playground that development has. */
 import type { FastifyInstance } from 'fastify';
 import { pageCommon } from '../shell/context.ts';
-import type { FlowDeps } from '../shell/journey.ts';
+import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { landingPage } from './landing-page.ts';
 import { playgroundPage } from './playground-page.ts';
 
-export function mount(app: FastifyInstance, { development, demo, playgroundClient }: FlowDeps): void {
+function mount(app: FastifyInstance, { development, demo, playgroundClient }: FlowDeps): void {
   const discoveryHref = '/.well-known/openid-configuration';
   app.get('/', { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) =>
     renderPage(reply, landingPage, {
@@ -31,3 +31,5 @@ export function mount(app: FastifyInstance, { development, demo, playgroundClien
     }),
   );
 }
+
+export const landing: Journey = { pages: [landingPage, playgroundPage], mount };

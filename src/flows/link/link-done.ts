@@ -2,10 +2,11 @@
 import type { FastifyInstance } from 'fastify';
 import { href, queryOf } from '../shell/address.ts';
 import { pageCommon } from '../shell/context.ts';
+import type { Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { linkDonePage, OUTCOMES, type Told } from './link-done-page.ts';
 
-export function mount(app: FastifyInstance): void {
+function mount(app: FastifyInstance): void {
   for (const [link, outcomes] of Object.entries(OUTCOMES)) {
     const told = new Map<unknown, Told>(Object.entries(outcomes));
     app.get(`/flow/${link}-done`, { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) =>
@@ -17,3 +18,5 @@ export function mount(app: FastifyInstance): void {
     );
   }
 }
+
+export const linkDone: Journey = { pages: [linkDonePage], mount };

@@ -9,7 +9,7 @@ import { errorPage } from '../error/error-page.ts';
 import { ERROR_PAGES } from '../error/error-pages.ts';
 import { href } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
-import type { FlowDeps } from '../shell/journey.ts';
+import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { emailLinkPage } from './email-link-page.ts';
 
@@ -18,7 +18,7 @@ const VERIFY = '/passwordless/verify_redirect';
 const authorizeHref = ({ client, params }: Mailed, more: { prompt?: string }): string =>
   `/authorize?${new URLSearchParams({ client_id: client, response_type: 'code', ...JSON.parse(params ?? '{}'), ...more })}`;
 
-export function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
+function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
   /** A link that is over: says which of the ways, and how to go on where the app is known. */
   async function showOver(request: FastifyRequest, reply: FastifyReply, fault: Fault) {
     const known = fault.code as 'link_unknown' | 'link_used' | 'link_expired';
@@ -87,3 +87,5 @@ export function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void
     }),
   );
 }
+
+export const passwordless: Journey = { pages: [emailLinkPage], mount };

@@ -6,7 +6,7 @@ import { APPS } from '../consent/app-words.ts';
 import { showConsent } from '../consent/consent.ts';
 import { href } from '../shell/address.ts';
 import { csrfToken, pageCommon, pageUser } from '../shell/context.ts';
-import type { FlowDeps } from '../shell/journey.ts';
+import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { showLogin } from './login.ts';
 import { signedInPage } from './signed-in-page.ts';
@@ -23,7 +23,7 @@ async function showAccount(request: FastifyRequest, reply: FastifyReply, flow: F
   });
 }
 
-export function mount(app: FastifyInstance, { interactions }: FlowDeps): void {
+function mount(app: FastifyInstance, { interactions }: FlowDeps): void {
   app.get('/flow/:uid', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
     const flow = await interactions.open(request, reply);
     // TODO: with factors, the page of the one that is due.
@@ -44,3 +44,5 @@ export function mount(app: FastifyInstance, { interactions }: FlowDeps): void {
       return reply.redirect(`/flow/${encodeURIComponent(uid)}`, 303);
     });
 }
+
+export const dispatch: Journey = { pages: [signedInPage], mount };

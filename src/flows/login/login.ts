@@ -6,7 +6,7 @@ import { Fault } from '../../kernel/fault.ts';
 import type { Flow } from '../../oidc/browser/interactions.ts';
 import { href, text } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
-import type { FlowDeps } from '../shell/journey.ts';
+import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { type LoginError, loginPage } from './login-page.ts';
 
@@ -62,7 +62,7 @@ function errorOf(fault: Fault, tenant: string): Attempt {
   }
 }
 
-export function mount(app: FastifyInstance, { interactions, policy }: FlowDeps): void {
+function mount(app: FastifyInstance, { interactions, policy }: FlowDeps): void {
   app.post('/flow/:uid/login', { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
     const flow = await interactions.open(request, reply);
     let email: string | undefined;
@@ -99,3 +99,5 @@ export function mount(app: FastifyInstance, { interactions, policy }: FlowDeps):
     return reply.redirect(await interactions.continueAs(flow), 303);
   });
 }
+
+export const login: Journey = { pages: [loginPage], mount };

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { queryOf } from '../shell/address.ts';
-import type { FlowDeps } from '../shell/journey.ts';
+import type { FlowDeps, Journey } from '../shell/journey.ts';
 
 /** The path in `state` as an address of this origin; whole, because a path alone may spell another host (`//host`). */
 function destination(tenant: Tenant, state: unknown): string {
@@ -12,10 +12,12 @@ function destination(tenant: Tenant, state: unknown): string {
   return `${tenant.origin}${url.pathname}${url.search}${url.hash}`;
 }
 
-export function mount(app: FastifyInstance, { browser }: FlowDeps): void {
+function mount(app: FastifyInstance, { browser }: FlowDeps): void {
   app.get(browser.returnPath, { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
     const { state, error } = queryOf(request);
     if (error) throw new Fault('forbidden');
     return reply.redirect(destination(request.tenant, state), 303);
   });
 }
+
+export const returning: Journey = { pages: [], mount };

@@ -14,7 +14,7 @@ import {
 } from '../../oidc/browser/logout.ts';
 import { href } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon, pageUser } from '../shell/context.ts';
-import type { FlowDeps } from '../shell/journey.ts';
+import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { FLOW_PAGE } from '../shell/policy.ts';
 import { renderPage } from '../shell/render.ts';
 import { logoutPage } from './logout-page.ts';
@@ -26,7 +26,7 @@ const wantsHtml = (request: FastifyRequest): boolean => (request.headers.accept 
 const carry = (path: string, request: FastifyRequest, params: LogoutParams): string =>
   href(request, path, Object.fromEntries(LOGOUT_PARAMETERS.map((name) => [name, params[name]])));
 
-export function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
+function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
   /** Ends the session, if any, and sends the browser on. */
   async function finish(request: FastifyRequest, reply: FastifyReply, asked: LogoutRequest, params: LogoutParams) {
     const { tenant } = request;
@@ -122,3 +122,5 @@ export function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
     return finish(request, reply, asked, params);
   });
 }
+
+export const logout: Journey = { pages: [logoutPage, signedOutPage], mount };

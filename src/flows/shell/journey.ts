@@ -4,6 +4,7 @@ import type { PasswordPolicy } from '../../auth/authenticate.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
 import type { Interactions } from '../../oidc/browser/interactions.ts';
 import type { ProviderFor } from '../../oidc/engine/providers.ts';
+import type { Page, PageData } from './page.ts';
 
 export type FlowDeps = {
   interactions: Interactions;
@@ -17,5 +18,8 @@ export type FlowDeps = {
   playgroundClient: string;
 };
 
-/** Adds the routes of one journey. */
-export type Journey = (app: FastifyInstance, deps: FlowDeps) => void;
+/** The pages of one journey, and what adds the routes that lead through them. A file, and a line in the list of `flows/index.ts`. */
+export type Journey = {
+  pages: readonly Page<PageData>[];
+  mount(app: FastifyInstance, deps: FlowDeps): void;
+};

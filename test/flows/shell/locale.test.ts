@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { pages } from '../../../src/flows/pages.ts';
+import { pages } from '../../../src/flows/index.ts';
 import {
   available,
   localeLinks,
