@@ -13,10 +13,10 @@ export async function mailbox(t: { id: string }, to: string): Promise<Message[]>
     .map((row) => ({ type: row.type, to: row.to, ref: row.ref, data: JSON.parse(outbox.reveal(row, 'data')!) }));
 }
 
-/** The link in the last message to an address. */
+/** The last link that was mailed to an address. */
 export async function lastLink(t: { id: string }, to: string): Promise<string> {
-  const last = (await mailbox(t, to)).at(-1);
-  if (!last?.data.link) throw new Error(`no link was mailed to ${to}`);
+  const last = (await mailbox(t, to)).findLast(({ data }) => data.link);
+  if (!last) throw new Error(`no link was mailed to ${to}`);
   return last.data.link;
 }
 

@@ -939,3 +939,19 @@ test('nothing in the database can be used: no secret, token, code, cookie, passw
   }
   assert.ok(rows > 50, `${rows} rows were looked at`);
 });
+
+test('an account that is older than a setting has what the setting starts as', async () => {
+  const t = await w.tenant();
+  const fresh = await t.api('GET', `/account/${t.id}`);
+  const newer = ['enabled_locales', 'branding', 'icon_src', 'session_settings', 'oauth_settings'];
+  const { modifiedCount } = await mongoose.connection
+    .collection('accounts')
+    .updateOne({ _id: t.id } as never, { $unset: Object.fromEntries(newer.map((field) => [field, 1])) });
+  assert.equal(modifiedCount, 1);
+  // Notices what changed, as another instance's change is noticed.
+  await t.api('POST', `/account/${t.id}`, { name: fresh.name });
+  const shown = await t.api('GET', `/account/${t.id}`);
+  for (const field of newer) assert.deepEqual(shown[field], fresh[field], field);
+  const page = await w.send(`${t.origin}/`, { headers: { accept: 'text/html', 'accept-language': 'es' } });
+  assert.match(page.text, /lang="es"/);
+});
