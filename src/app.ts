@@ -67,7 +67,7 @@ export type AppOptions = {
 export async function buildApp({ config, store, operator, log, ...options }: AppOptions): Promise<FastifyInstance> {
   const { production } = config;
   const policy = { passwordHash: config.passwordHash, factorDue: options.factorDue ?? nothingDue };
-  const app = await server({ trustProxy: config.trustProxy, log, renderFault, onRoute: options.onRoute });
+  const app = await server(config, { log, renderFault, onRoute: options.onRoute });
   await openapi(app, VERSION.version);
   hooks(app, config, { log, openToken: openAccessToken as never });
   await app.register(assets);

@@ -9,18 +9,17 @@ import { answerFault, type RenderFault } from './errors/answer.ts';
 import { compilersFactory, parsing } from './parsing.ts';
 
 type Options = {
-  trustProxy: Config['trustProxy'];
   log: Logger;
   renderFault: RenderFault;
   onRoute?: (route: RouteOptions) => void;
 };
 
-export async function server({ trustProxy, log, renderFault, onRoute }: Options): Promise<FastifyInstance> {
+export async function server(config: Config, { log, renderFault, onRoute }: Options): Promise<FastifyInstance> {
   const answer = answerFault(renderFault);
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    trustProxy: trustProxy as never,
+    trustProxy: config.trustProxy as never,
     bodyLimit: 1_048_576,
     genReqId: () => randomUUID(),
     onProtoPoisoning: 'error',
