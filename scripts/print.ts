@@ -1,8 +1,9 @@
 /**
- * Prints what the documentation repeats of the code: tables between their markers, and .env.example as a whole. `--check`
+ * Prints what the documentation repeats of the code: tables and changes between their markers, and .env.example as a whole. `--check`
  * compares instead of writing. The addresses are those of the committed OpenAPI document, which openapi.ts prints.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { clients, endpoints, envExample, print, settings } from './tables.ts';
 
 type Printed = { file: string; text(written: string): string };
@@ -19,10 +20,18 @@ const between = (file: string, name: string, printed: string): Printed => ({
   },
 });
 
+/** How a thing is added, as a change that test/docs/adding.test.ts makes. */
+const CHANGES = new URL('../docs/adding/', import.meta.url);
+const changes = readdirSync(CHANGES).map((file) => {
+  const change = readFileSync(new URL(file, CHANGES), 'utf8').trimEnd();
+  return between('docs/adding.md', basename(file, '.diff'), `\`\`\`diff\n${change}\n\`\`\``);
+});
+
 const PRINTED: Printed[] = [
   between('docs/reference/settings.md', 'settings', print(settings())),
   between('docs/reference/libraries.md', 'clients', print(clients())),
   between('docs/reference/endpoints.md', 'endpoints', endpoints()),
+  ...changes,
   { file: '.env.example', text: envExample },
 ];
 
