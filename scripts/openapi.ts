@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { buildApp } from '../src/app.ts';
 import { readConfig } from '../src/config.ts';
 import type { OpenApi } from '../src/http/docs/openapi-types.ts';
-import { useSecret } from '../src/kernel/secrets.ts';
+import { useSecret } from '../src/kernel/secret/seal.ts';
 
 export const COMMITTED = new URL('../openapi/cardea.json', import.meta.url);
 

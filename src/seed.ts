@@ -10,7 +10,7 @@ import { createCredential } from './domain/user/credential.ts';
 import { createUser, users } from './domain/user/user.ts';
 import { type AccountView, asTenant, type Root, type Tenant } from './kernel/context.ts';
 import { Fault } from './kernel/fault.ts';
-import { mintToken } from './kernel/secrets.ts';
+import { mintToken } from './kernel/secret/random.ts';
 import { removeRow } from './resource/removal.ts';
 
 export type Demo = {

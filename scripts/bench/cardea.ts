@@ -10,7 +10,7 @@ import { updateClient } from '../../src/domain/client/client.ts';
 import { type User, users } from '../../src/domain/user/user.ts';
 import { nowSeconds } from '../../src/kernel/clock.ts';
 import { asRoot, asTenant } from '../../src/kernel/context.ts';
-import { useSecret } from '../../src/kernel/secrets.ts';
+import { useSecret } from '../../src/kernel/secret/seal.ts';
 import { interactions } from '../../src/oidc/browser/interactions.ts';
 import { providers } from '../../src/oidc/engine/providers.ts';
 import { seedRoot } from '../../src/seed.ts';

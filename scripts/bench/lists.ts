@@ -14,7 +14,7 @@ import { createAccount } from '../../src/domain/account/account-provisioning.ts'
 import { clients } from '../../src/domain/client/client.ts';
 import { users } from '../../src/domain/user/user.ts';
 import { asRoot, asTenant } from '../../src/kernel/context.ts';
-import { useSecret } from '../../src/kernel/secrets.ts';
+import { useSecret } from '../../src/kernel/secret/seal.ts';
 import { seedRoot } from '../../src/seed.ts';
 import { openStore } from '../../src/store/connect.ts';
 import { migrate } from '../../src/store/migrate.ts';

@@ -4,7 +4,8 @@ import { apis } from '../../src/domain/api/api.ts';
 import { clients } from '../../src/domain/client/client.ts';
 import { signingKeyModel, signingKeysOf } from '../../src/domain/key/signing-key.ts';
 import { asRoot, asTenant, type Tenant } from '../../src/kernel/context.ts';
-import { mintToken, seal } from '../../src/kernel/secrets.ts';
+import { mintToken } from '../../src/kernel/secret/random.ts';
+import { seal } from '../../src/kernel/secret/seal.ts';
 
 type MachineClient = { client_id: string; client_secret: string; audience: string };
 

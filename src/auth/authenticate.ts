@@ -7,7 +7,7 @@ import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
-import { isPasswordHashOutdated, type PasswordAlgorithm } from '../kernel/secrets.ts';
+import { isPasswordHashOutdated, type PasswordAlgorithm } from '../kernel/secret/password.ts';
 import { normalizeEmail } from '../kernel/text.ts';
 import { limiter } from '../store/limiter.ts';
 import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';

@@ -11,7 +11,7 @@ import { HOUR } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
-import { sameSecret } from '../kernel/secrets.ts';
+import { sameSecret } from '../kernel/secret/random.ts';
 import { limiter } from '../store/limiter.ts';
 
 /** Enough for everybody behind one address of an office or of a hosted agent, too few to fill a database with. */

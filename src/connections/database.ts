@@ -1,5 +1,5 @@
 /** The account's own users: an identifier and a password that we keep a hash of. */
-import { verifyDecoy, verifyPassword } from '../kernel/secrets.ts';
+import { verifyDecoy, verifyPassword } from '../kernel/secret/password.ts';
 import { settings } from './settings.ts';
 import type { PasswordStrategy, Strategy } from './strategy.ts';
 

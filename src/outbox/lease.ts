@@ -4,7 +4,7 @@
  */
 import { inSeconds, now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
-import { mintToken } from '../kernel/secrets.ts';
+import { mintToken } from '../kernel/secret/random.ts';
 import { type OutboxRow, outbox } from './outbox.ts';
 
 /** How long a worker may be silent about a row before another takes it; many times what a channel may take. */

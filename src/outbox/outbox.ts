@@ -5,7 +5,7 @@
 import Type from 'typebox';
 import { DAY, inSeconds, now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
-import { mintToken } from '../kernel/secrets.ts';
+import { mintToken } from '../kernel/secret/random.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { OneOf, type Row, Timestamp } from '../resource/define.ts';
 import type { Address, MessageKind } from './message.ts';

@@ -1,7 +1,8 @@
 /** Places in a list, bound to it: another list's or tenant's is refused, and is not silently a place in this one. */
 import { Fault } from '../kernel/fault.ts';
 import { isId } from '../kernel/id.ts';
-import { mac, sameSecret } from '../kernel/secrets.ts';
+import { sameSecret } from '../kernel/secret/random.ts';
+import { mac } from '../kernel/secret/seal.ts';
 import type { ResourceSpec } from './define.ts';
 import { ownerOf, type Scope } from './scope.ts';
 

@@ -1,6 +1,6 @@
 /** Rows as the database keeps them: secret fields sealed, and absent what is null although its schema has no null. */
 import type { TSchema } from 'typebox';
-import { seal, unseal } from '../kernel/secrets.ts';
+import { seal, unseal } from '../kernel/secret/seal.ts';
 import type { ResourceSpec } from './define.ts';
 import { fieldsOf, isNullable } from './storage.ts';
 

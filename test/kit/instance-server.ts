@@ -4,7 +4,7 @@ import { mock } from 'node:test';
 import { pino } from 'pino';
 import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import { useSecret } from '../../src/kernel/secrets.ts';
+import { useSecret } from '../../src/kernel/secret/seal.ts';
 import { openStore } from '../../src/store/connect.ts';
 import type { InstanceSetup } from './instance.ts';
 

@@ -13,7 +13,7 @@ import { pino } from 'pino';
 import { type AppOptions, buildApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { asRoot } from '../../src/kernel/context.ts';
-import { useSecret } from '../../src/kernel/secrets.ts';
+import { useSecret } from '../../src/kernel/secret/seal.ts';
 import { seedRoot } from '../../src/seed.ts';
 import { openStore, type Store } from '../../src/store/connect.ts';
 import { migrate } from '../../src/store/migrate.ts';

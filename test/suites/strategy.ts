@@ -11,7 +11,7 @@ import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } fr
 import mongoose from 'mongoose';
 import type { ConnectionType } from '../../src/connections/registry.ts';
 import type { Capabilities, Capability, Strategy } from '../../src/connections/strategy.ts';
-import { hashPassword } from '../../src/kernel/secrets.ts';
+import { hashPassword } from '../../src/kernel/secret/password.ts';
 import type { TenantHandle, World } from '../kit/index.ts';
 
 type Check<C extends Capability> = (w: World, capability: Capabilities[C], type: ConnectionType) => Promise<void>;

@@ -7,7 +7,7 @@ import { connectionsFor } from '../../domain/connection/connection.ts';
 import { Email } from '../../domain/fields.ts';
 import { LINK_COOKIE } from '../../domain/link/passwordless.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { hashToken, mintToken } from '../../kernel/secrets.ts';
+import { hashToken, mintToken } from '../../kernel/secret/random.ts';
 import type { Browser, StartingClient } from '../../oidc/browser/browser.ts';
 
 const START = '/passwordless/start';

@@ -2,7 +2,7 @@
 import { inSeconds, MINUTE, now } from '../../kernel/clock.ts';
 import { asTenant, type Root } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { mintToken } from '../../kernel/secrets.ts';
+import { mintToken } from '../../kernel/secret/random.ts';
 import { slugify } from '../../kernel/text.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { missingReference } from '../../resource/references.ts';

@@ -5,7 +5,7 @@ import Type from 'typebox';
 import { inSeconds, MINUTE, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { mintToken } from '../../kernel/secrets.ts';
+import { mintToken } from '../../kernel/secret/random.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';

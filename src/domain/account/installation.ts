@@ -1,6 +1,7 @@
 /** What the installation as a whole knows and no tenant owns: for now the operator's client, where nobody configured one. */
 import mongoose from 'mongoose';
-import { mintToken, seal, unseal } from '../../kernel/secrets.ts';
+import { mintToken } from '../../kernel/secret/random.ts';
+import { seal, unseal } from '../../kernel/secret/seal.ts';
 
 type Fact = { _id: string; sealed: string };
 

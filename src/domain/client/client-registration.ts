@@ -4,7 +4,7 @@
  */
 import { DAY, inSeconds, now } from '../../kernel/clock.ts';
 import { asTenant, type Tenant } from '../../kernel/context.ts';
-import { hashToken, mintToken } from '../../kernel/secrets.ts';
+import { hashToken, mintToken } from '../../kernel/secret/random.ts';
 import { noteChange } from '../../store/changes.ts';
 import { accountById } from '../account/account.ts';
 import { type Client, type ClientInput, clients, createClient, removeClient } from './client.ts';

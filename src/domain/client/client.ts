@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { mintToken } from '../../kernel/secrets.ts';
+import { mintToken } from '../../kernel/secret/random.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';

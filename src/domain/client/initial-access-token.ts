@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { DAY, inSeconds, MINUTE, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { hashToken, mintToken } from '../../kernel/secrets.ts';
+import { hashToken, mintToken } from '../../kernel/secret/random.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Timestamp } from '../../resource/define.ts';
 

@@ -9,7 +9,7 @@ import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
 import { LRUCache } from 'lru-cache';
 import mongoose from 'mongoose';
 import { now } from '../../kernel/clock.ts';
-import { seal, unseal } from '../../kernel/secrets.ts';
+import { seal, unseal } from '../../kernel/secret/seal.ts';
 import { wherePresent } from '../../resource/partial-index.ts';
 
 /** JWA algorithms that tokens may be signed with (RFC 7518 §3.1, RFC 8037 §3.1). */

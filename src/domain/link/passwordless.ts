@@ -6,7 +6,8 @@ import { randomInt } from 'node:crypto';
 import Type from 'typebox';
 import { DAY, HOUR, inSeconds, MINUTE, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { hashToken, mac, mintToken, sameSecret } from '../../kernel/secrets.ts';
+import { hashToken, mintToken, sameSecret } from '../../kernel/secret/random.ts';
+import { mac } from '../../kernel/secret/seal.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
 

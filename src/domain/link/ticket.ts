@@ -6,7 +6,7 @@ import Type from 'typebox';
 import { DAY, inSeconds, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { hashToken, mintToken } from '../../kernel/secrets.ts';
+import { hashToken, mintToken } from '../../kernel/secret/random.ts';
 import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { isTaken, nullable } from '../fields.ts';

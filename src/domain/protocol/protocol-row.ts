@@ -7,7 +7,7 @@ import mongoose, { type mongo } from 'mongoose';
 import { DAY, inSeconds, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { recent } from '../../kernel/recent.ts';
-import { hashToken } from '../../kernel/secrets.ts';
+import { hashToken } from '../../kernel/secret/random.ts';
 import { whereText } from '../../resource/partial-index.ts';
 import { byKey } from '../../store/by-key.ts';
 import { revokeDevicesOf } from './device-code.ts';

@@ -8,7 +8,7 @@ import { type ConnectionType, offers } from '../../connections/registry.ts';
 import { now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { hashPassword, type PasswordAlgorithm } from '../../kernel/secrets.ts';
+import { hashPassword, type PasswordAlgorithm } from '../../kernel/secret/password.ts';
 import { normalizeEmail } from '../../kernel/text.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, type Referred, type Row, Timestamp } from '../../resource/define.ts';

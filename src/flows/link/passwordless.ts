@@ -4,7 +4,7 @@ import Type from 'typebox';
 import { openLink, redeemLink } from '../../auth/passwordless.ts';
 import { LINK_COOKIE, type Mailed } from '../../domain/link/passwordless.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { hashToken, sameSecret } from '../../kernel/secrets.ts';
+import { hashToken, sameSecret } from '../../kernel/secret/random.ts';
 import { errorPage } from '../error/error-page.ts';
 import { ERROR_PAGES } from '../error/error-pages.ts';
 import { href } from '../shell/address.ts';

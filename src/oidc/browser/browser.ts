@@ -6,7 +6,7 @@ import type { Visitor } from '../../auth/device.ts';
 import { users } from '../../domain/user/user.ts';
 import { inSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { mintToken } from '../../kernel/secrets.ts';
+import { mintToken } from '../../kernel/secret/random.ts';
 import { PAGES, PAGES_RETURN } from '../client/client-metadata.ts';
 import { originAllowed } from '../client/client-rules.ts';
 import type { ProviderFor } from '../engine/providers.ts';

@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HalfLogin } from '../../auth/conclude-login.ts';
 import { MINUTE, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { seal, unseal } from '../../kernel/secrets.ts';
+import { seal, unseal } from '../../kernel/secret/seal.ts';
 
 const COOKIE = 'cardea_half';
 const PATH = '/flow';

@@ -9,7 +9,7 @@ import { DEVICE_CODE_SECONDS } from '../../domain/protocol/device-code.ts';
 import { DAY, HOUR, MINUTE } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { DPOP_ALGS } from '../../kernel/dpop.ts';
-import { mac } from '../../kernel/secrets.ts';
+import { mac } from '../../kernel/secret/seal.ts';
 import { checkAssertion } from '../client/client-assertion.ts';
 import { CLIENT_EXTRAS, type ClientExtras, ENDLESS_SECONDS } from '../client/client-metadata.ts';
 import { originAllowed } from '../client/client-rules.ts';

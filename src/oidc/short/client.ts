@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { ClientMetadata } from 'oidc-provider';
 import { basicOf } from '../../kernel/authorization.ts';
-import { sameSecret } from '../../kernel/secrets.ts';
+import { sameSecret } from '../../kernel/secret/random.ts';
 import { type ClientExtras, rowMetadata } from '../client/client-metadata.ts';
 
 export type PlainClient = ClientMetadata & ClientExtras;

@@ -1,6 +1,6 @@
 /** Logout tokens (Back-Channel Logout 1.0 §2.4), signed as the client's id tokens are. Sending them is delivery's. */
 import type { Tenant } from '../../kernel/context.ts';
-import { mintToken } from '../../kernel/secrets.ts';
+import { mintToken } from '../../kernel/secret/random.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';

@@ -5,7 +5,8 @@
  */
 import type { Client, Provider } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
-import { mac, mintToken } from '../../kernel/secrets.ts';
+import { mintToken } from '../../kernel/secret/random.ts';
+import { mac } from '../../kernel/secret/seal.ts';
 import { allowsOfflineAccess } from '../request/resource-server.ts';
 import type { Login } from './login-claims.ts';
 

@@ -5,7 +5,7 @@
 import { createCipheriv, createHash, createHmac, pbkdf2, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import Type, { type Static } from 'typebox';
-import { Fault } from './fault.ts';
+import { Fault } from '../fault.ts';
 
 const pbkdf2Async = promisify(pbkdf2);
 const DIGESTS = ['md5', 'sha1', 'sha256', 'sha512'] as const;
@@ -182,7 +182,7 @@ const verifiers: Record<string, Verifier> = {
   },
 };
 
-/** Whether a stored line is one of ours to verify here (bcrypt and argon2 are secrets.ts's). */
+/** Whether a stored line is one of ours to verify here (bcrypt and argon2 are password.ts's). */
 export const isForeignHash = (stored: string): boolean => verifiers[stored.split('$')[1] ?? ''] !== undefined;
 
 export async function verifyForeign(password: string, stored: string): Promise<boolean> {
