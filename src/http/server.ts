@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import { Fault } from '../kernel/fault.ts';
 import { answerFault, type RenderFault } from './errors/answer.ts';
 import { compilersFactory, parsing } from './parsing.ts';
+import { isRefused, originForm } from './target.ts';
 
 type Options = {
   log: Logger;
@@ -26,12 +27,16 @@ export async function server(config: Config, { log, renderFault, onRoute }: Opti
     onConstructorPoisoning: 'error',
     forceCloseConnections: 'idle',
     return503OnClosing: true,
+    rewriteUrl: originForm as never,
     routerOptions: { maxParamLength: 300 },
     // Slow senders do not hold connections.
     requestTimeout: 30_000,
     frameworkErrors: answer as never,
     schemaController: { compilersFactory: compilersFactory as never },
   }) as unknown as FastifyInstance;
+  app.addHook('onRequest', async ({ raw }) => {
+    if (isRefused(raw)) throw new Fault('invalid_request', 'The request target is not a path of this host.');
+  });
   if (onRoute) app.addHook('onRoute', onRoute);
   app.setErrorHandler(answer);
   app.setNotFoundHandler((request, reply) =>

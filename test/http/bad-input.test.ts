@@ -1,6 +1,5 @@
 /** Hostile and broken input at the management API, the login form, the OAuth endpoints: a clear 4xx in the surface's own format, and nothing changed. */
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import mongoose from 'mongoose';
 import {
@@ -14,6 +13,7 @@ import {
   signIn,
   world,
 } from '../kit/index.ts';
+import { raw } from '../kit/raw.ts';
 
 const log: string[] = [];
 const w = await world({ log });
@@ -336,24 +336,12 @@ function assertHarmless(page: string, what: string): void {
     assert.ok(/^\/(?!\/)|^data:image\//.test(address!.replaceAll('&#x2F;', '/')), `${what}: ${address}`);
 }
 
-/** A request by hand: what fetch would not send, or would give up on. */
-function raw(head: string[], body: string, origin = t.origin): Promise<{ status: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(w.port, '127.0.0.1', () => {
-      socket.write([...head, `Host: ${new URL(origin).host}`, 'Connection: close', '', body].join('\r\n'));
-    });
-    let text = '';
-    socket.setTimeout(5000, () => socket.destroy(new Error('no answer')));
-    socket.on('data', (chunk) => (text += chunk.toString()));
-    socket.on('error', (error: NodeJS.ErrnoException) => (text ? undefined : reject(error)));
-    socket.on('close', () => resolve({ status: Number(text.split(' ')[1]), text }));
-  });
-}
+const byHand = (head: string[], body: string, origin = t.origin) => raw(w, { head, body, host: new URL(origin).host });
 
 test('a body over the limit is 413, whether its length is announced or not', async () => {
   const before = await everything();
   for (const { path } of all) {
-    const announced = await raw(
+    const announced = await byHand(
       [
         `POST ${path} HTTP/1.1`,
         `Authorization: Bearer ${t.adminToken}`,
@@ -366,7 +354,7 @@ test('a body over the limit is 413, whether its length is announced or not', asy
     assert.match(announced.text, /"code":"payload_too_large"/);
   }
   const chunk = `${(65_536).toString(16)}\r\n${' '.repeat(65_536)}\r\n`;
-  const chunked = await raw(
+  const chunked = await byHand(
     [
       'POST /role HTTP/1.1',
       `Authorization: Bearer ${t.adminToken}`,
@@ -380,17 +368,20 @@ test('a body over the limit is 413, whether its length is announced or not', asy
 });
 
 test('whoever may not call is told so before the body is read', async () => {
-  const refused = await raw(['POST /role HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 1100000'], '{');
+  const refused = await byHand(
+    ['POST /role HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 1100000'],
+    '{',
+  );
   assert.equal(refused.status, 401);
   for (const { path } of all) assertRefused(await post(path, '{', 'application/json', 'x.y.z'), 401, 'invalid_token');
 });
 
 test('addresses are refused as clearly as bodies', async () => {
   for (const path of ['/role/%ff', '/role/%c0%80', '/role/%', '/role/%zz', '/%ff']) {
-    const answer = await raw([`GET ${path} HTTP/1.1`, `Authorization: Bearer ${t.adminToken}`], '');
+    const answer = await byHand([`GET ${path} HTTP/1.1`, `Authorization: Bearer ${t.adminToken}`], '');
     assert.equal(answer.status, 400, path);
     assert.match(answer.text, /"code":"invalid_request"/);
-    const page = await raw([`GET ${path} HTTP/1.1`, 'Accept: text/html'], '');
+    const page = await byHand([`GET ${path} HTTP/1.1`, 'Accept: text/html'], '');
     assert.equal(page.status, 400, path);
     assert.match(page.text, /<html/);
   }
@@ -411,11 +402,11 @@ test('addresses are refused as clearly as bodies', async () => {
     assert.equal(answer.status, 400, `${query}: ${answer.text}`);
   }
   for (const path of ['/nothing', '/role/x/y', '/user/../role/x', '//role', '/.env', '/role%2f', '/admin']) {
-    const answer = await raw([`GET ${path} HTTP/1.1`, `Authorization: Bearer ${t.adminToken}`], '');
+    const answer = await byHand([`GET ${path} HTTP/1.1`, `Authorization: Bearer ${t.adminToken}`], '');
     assert.ok([400, 404].includes(answer.status), `${path}: ${answer.status}`);
   }
   for (const method of ['PUT', 'PATCH', 'TRACE', 'FOO'])
-    assert.ok((await raw([`${method} /role HTTP/1.1`, 'Content-Length: 0'], '')).status < 500, method);
+    assert.ok((await byHand([`${method} /role HTTP/1.1`, 'Content-Length: 0'], '')).status < 500, method);
 });
 
 /* ——— the token endpoint ——— */
@@ -496,7 +487,7 @@ test('the token endpoint answers broken requests in OAuth’s format', async () 
     400,
     'bytes',
   );
-  const over = await raw(
+  const over = await byHand(
     ['POST /oauth/token HTTP/1.1', `Content-Type: ${form}`, `Content-Length: 70000`],
     'a'.repeat(70_000),
   );

@@ -1,0 +1,29 @@
+/**
+ * What a request is for, in the one form that everything behind reads: a path and a query (RFC 9112 §3.2). A client may
+ * write a whole address there, and whoever built addresses from that would believe the client about where it is.
+ */
+import type { IncomingMessage } from 'node:http';
+
+const refused = new WeakSet<IncomingMessage>();
+
+/** Whether what was asked for is nothing that is answered here. */
+export const isRefused = (raw: IncomingMessage): boolean => refused.has(raw);
+
+/** Path and query of the request's target; `/` for one that is to be refused, since what refuses it has an address too. */
+export function originForm(raw: IncomingMessage & { originalUrl?: string }): string {
+  const path = pathOf(raw.url ?? '', raw.headers.host);
+  if (path === undefined) refused.add(raw);
+  // The framework keeps what was there before, and the engine would take that for the place where it is mounted.
+  raw.originalUrl = undefined;
+  return path ?? '/';
+}
+
+function pathOf(target: string, host: string | undefined): string | undefined {
+  const [, authority, rest = target] = /^https?:\/\/([^/?#]*)(.*)$/is.exec(target) ?? [];
+  // §3.2.2: the target names the host. Proxies route by one of the two, so they have to agree.
+  if (authority !== undefined && (authority === '' || authority.toLowerCase() !== host?.toLowerCase()))
+    return undefined;
+  const path = authority !== undefined && !rest.startsWith('/') ? `/${rest}` : rest;
+  // Two slashes begin a host, where a path is read as an address.
+  return /^\/(?![/\\])/.test(path) ? path : undefined;
+}
