@@ -116,7 +116,7 @@ export async function buildApp({ config, store, operator, log, ...options }: App
   });
   registration(app, answerOAuthError);
   app.register(async (scope) => {
-    mountResources(scope, { root: asRoot(), baseDomain: config.baseDomain });
+    mountResources(scope, { root: asRoot(), baseDomain: config.baseDomain, importBytes: config.importBytes });
     system(scope, () => store.ping());
     await protectedResource(scope);
     await ownDialect(scope, pages, {

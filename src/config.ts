@@ -200,6 +200,17 @@ export const SETTINGS = {
       return /^\d+$/.test(text) ? Number(text) : text.split(',').map((part) => part.trim());
     },
   }),
+  importBytes: setting({
+    name: 'IMPORT_MAX_BYTES',
+    fallback: '268435456',
+    about: 'How many bytes one import of users may have; a line of it has 64 KB at most.',
+    example: '268435456',
+    read(text = '268435456', { refuse }): number {
+      if (!/^[1-9]\d{3,11}$/.test(text))
+        refuse(`IMPORT_MAX_BYTES is "${text}"; set it to a number of bytes, 1000 or more.`);
+      return Number(text);
+    },
+  }),
   seedDemo: setting({
     name: 'SEED_DEMO',
     fallback: 'on in development when the database is empty',

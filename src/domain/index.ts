@@ -25,7 +25,7 @@ import { identities, mount as identity } from './user/identity.ts';
 import { mount as user, users } from './user/user.ts';
 import { mount as userTransfer } from './user/user-transfer.ts';
 
-type Options = { root: Root; baseDomain: string };
+type Options = { root: Root; baseDomain: string; importBytes: number };
 /** Rows with their routes, or routes alone that belong to rows above them. */
 type Resource = { rows?: AnyCollection; mount(app: FastifyInstance, options: Options): void };
 

@@ -2,7 +2,6 @@
  * Users in and out as newline-delimited JSON. The import streams, reports line by line and may be repeated: a line whose
  * identifier exists already is left alone. Hashes of other systems are kept as they are until the first login.
  */
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
@@ -25,11 +24,12 @@ import { validatorOf } from '../../resource/validation.ts';
 import { connections } from '../connection/connection.ts';
 import { append } from '../trail/log.ts';
 import { type Credential, credentials } from './credential.ts';
+import { linesOf } from './lines.ts';
 import { deriveUser, type User, UserWrite, users } from './user.ts';
 
 export const MAX_USERS = 100_000;
 const BATCH = 1000;
-const MAX_LINE = 65_536;
+const LINE_BYTES = 65_536;
 
 /** Auth0 exports `passwordHash`, Firebase `localId`, `emailVerified`, `passwordHash` and `salt`; ours is `password_hash`. */
 const ImportLine = Type.Object(
@@ -156,10 +156,18 @@ async function writeBatch(tenant: Tenant, connection: string, batch: Candidate[]
   });
 }
 
+/** What a line's report says of it. @throws what is no fault of the line. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Fault) return error.message;
+  if (error instanceof SyntaxError) return 'the line is not valid JSON';
+  throw error;
+}
+
 async function* importUsers(
   tenant: Tenant,
   connection: string,
   body: Readable,
+  bodyBytes: number,
   counts: Record<Report['status'], number>,
 ) {
   let firebase: FirebaseParameters | undefined;
@@ -174,36 +182,36 @@ async function* importUsers(
     [batch, failed] = [[], []];
     return reports.map((report) => `${JSON.stringify(report)}\n`).join('');
   };
-  for await (const text of createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY })) {
-    line += 1;
-    if (text.trim() === '') continue;
-    try {
-      if (line > MAX_USERS + 1) throw new Fault('payload_too_large', `at most ${MAX_USERS} users in one call`);
-      if (text.length > MAX_LINE) throw new Fault('validation', 'the line is longer than 64 KB');
-      if (!text.isWellFormed() || text.includes('\\u0000') || text.includes('�'))
-        throw new Fault('validation', 'the line holds characters that are not text');
-      const input: unknown = JSON.parse(text);
-      if (line === 1 && isConfig(input)) {
-        firebase = input.hash_config;
-        continue;
+  let answered = false;
+  try {
+    for await (const text of linesOf(body, { lineBytes: LINE_BYTES, bodyBytes })) {
+      if (line > MAX_USERS) throw new Fault('payload_too_large', `At most ${MAX_USERS} users in one call.`);
+      line += 1;
+      if (text.trim() === '') continue;
+      try {
+        if (!text.isWellFormed() || text.includes('\\u0000') || text.includes('�'))
+          throw new Fault('validation', 'the line holds characters that are not text');
+        const input: unknown = JSON.parse(text);
+        if (line === 1 && isConfig(input)) {
+          firebase = input.hash_config;
+          continue;
+        }
+        if (!isLine(input)) {
+          const [first] = isLine.errors ?? [];
+          throw new Fault('validation', `${first?.instancePath || 'the line'} ${first?.message ?? 'is not a user'}`);
+        }
+        batch.push(candidateOf(line, input, firebase));
+      } catch (error) {
+        failed.push({ line, status: 'failed', error: reasonOf(error) });
       }
-      if (!isLine(input)) {
-        const [first] = isLine.errors ?? [];
-        throw new Fault('validation', `${first?.instancePath || 'the line'} ${first?.message ?? 'is not a user'}`);
-      }
-      batch.push(candidateOf(line, input, firebase));
-    } catch (error) {
-      const message =
-        error instanceof Fault
-          ? error.message
-          : error instanceof SyntaxError
-            ? 'the line is not valid JSON'
-            : undefined;
-      if (message === undefined) throw error;
-      failed.push({ line, status: 'failed', error: message });
-      if (error instanceof Fault && error.code === 'payload_too_large') break;
+      if (batch.length + failed.length < BATCH) continue;
+      yield await flush();
+      answered = true;
     }
-    if (batch.length + failed.length >= BATCH) yield await flush();
+  } catch (error) {
+    // Nobody has been told anything yet: the answer can be the refusal itself, and nothing was written.
+    if (!answered || !(error instanceof Fault) || error.code !== 'payload_too_large') throw error;
+    failed.push({ line: line + 1, status: 'failed', error: error.message });
   }
   yield await flush();
 }
@@ -237,7 +245,8 @@ async function* exportUsers(tenant: Tenant, withHashes: boolean) {
   }
 }
 
-export function mount(app: FastifyInstance): void {
+/** @param importBytes what one import may have. */
+export function mount(app: FastifyInstance, { importBytes }: { importBytes: number }): void {
   app.register(async (scope) => {
     scope.addContentTypeParser(['application/x-ndjson', 'application/jsonl'], (_request, payload, done) =>
       done(null, payload),
@@ -276,7 +285,7 @@ export function mount(app: FastifyInstance): void {
         const counts = { created: 0, exists: 0, failed: 0 };
         const body = request.body;
         const report = async function* () {
-          yield* importUsers(tenant, id, body, counts);
+          yield* importUsers(tenant, id, body, importBytes, counts);
           await append(tenant, {
             type: 'admin.user.imported',
             status: 'success',
@@ -285,7 +294,18 @@ export function mount(app: FastifyInstance): void {
           });
           yield `${JSON.stringify({ summary: counts })}\n`;
         };
-        return reply.header('content-type', 'application/x-ndjson').send(Readable.from(report()));
+        const chunks = report();
+        // What is refused before the first of them is the answer.
+        const first = await chunks.next().catch((error: unknown) => {
+          // The rest of the body is not waited for.
+          reply.header('connection', 'close');
+          throw error;
+        });
+        const answer = async function* () {
+          yield first.value!;
+          yield* chunks;
+        };
+        return reply.header('content-type', 'application/x-ndjson').send(Readable.from(answer()));
       },
     );
 

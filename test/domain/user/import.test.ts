@@ -1,13 +1,16 @@
 /** Users in and out in bulk, with the password hashes of other systems. */
 import assert from 'node:assert/strict';
 import { createHash, createHmac, pbkdf2Sync, scryptSync } from 'node:crypto';
+import { once } from 'node:events';
+import { request } from 'node:http';
 import { test } from 'node:test';
 import { hash as argon2 } from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
 import { credentials } from '../../../src/domain/user/credential.ts';
 import { agent, REDIRECT, signIn, type TenantHandle, world } from '../../kit/index.ts';
 
-const w = await world();
+const IMPORT_MAX_BYTES = 1_000_000;
+const w = await world({ env: { IMPORT_MAX_BYTES: String(IMPORT_MAX_BYTES) } });
 const PASSWORD = 'Correct-horse-1';
 
 type Line = Record<string, unknown>;
@@ -243,4 +246,96 @@ test('import and export need their permissions, the right content type and a dat
   assert.equal((await send(t, [line], `/user/import?connection=${other.connection}`)).status, 422);
   const json = await t.call('POST', '/user/import', line);
   assert.equal(json.status, 415);
+});
+
+/** Sends for as long as it is listened to. @returns the answer, and how much had been sent when it came. */
+async function sendWithoutEnd(t: TenantHandle, piece: string) {
+  const call = request(`http://localhost:${w.port}/user/import`, {
+    method: 'POST',
+    headers: {
+      host: new URL(t.origin).host,
+      authorization: `Bearer ${t.adminToken}`,
+      'content-type': 'application/x-ndjson',
+    },
+  });
+  // What is still on its way when the server has had enough.
+  call.on('error', () => {});
+  const answered = once(call, 'response');
+  let sent = 0;
+  let over = false;
+  answered.finally(() => {
+    over = true;
+  });
+  while (!over) {
+    await new Promise<void>((resolve) => void call.write(piece, () => resolve()));
+    sent += piece.length;
+    assert.ok(sent < 100_000_000, 'the server goes on listening');
+  }
+  const [answer] = await answered;
+  let text = '';
+  for await (const part of answer.setEncoding('utf8')) text += part;
+  call.destroy();
+  return { status: answer.statusCode as number, text, sent };
+}
+
+test('a line without an end is refused when it is too long, and is not collected', async () => {
+  const t = await w.tenant();
+  const { status, text, sent } = await sendWithoutEnd(t, 'x'.repeat(16_384));
+  assert.equal(status, 413, text);
+  assert.match(text, /Line 1 is longer than 65536 bytes/);
+  assert.ok(sent < 10_000_000, `${sent} bytes`);
+  const lines = [{ email: 'first@example.com' }, { email: 'long@example.com', name: 'x'.repeat(70_000) }];
+  const second = await send(t, lines);
+  assert.equal(second.status, 413);
+  assert.match(second.text, /Line 2 /);
+  assert.deepEqual((await t.api('GET', '/user')).results, [], 'what is refused as a whole leaves nothing');
+});
+
+test('a line that is too long after others were answered ends the report, which says so', async () => {
+  const t = await w.tenant();
+  const short = Array.from({ length: 1000 }, (_, index) => ({ email: `u${index}@example.com` }));
+  const { status, reports, summary } = await send(t, [...short, 'x'.repeat(70_000), { email: 'late@example.com' }]);
+  assert.equal(status, 200);
+  const { line, status: outcome, error } = reports.at(-1);
+  assert.deepEqual([line, outcome], [1001, 'failed']);
+  assert.match(error, /Line 1001 is longer/);
+  assert.deepEqual(summary, { created: 1000, exists: 0, failed: 1 });
+});
+
+test('a body has an end too, whatever it is made of', async () => {
+  const t = await w.tenant();
+  const pieces = [
+    ['\n'.repeat(16_384), 'At most 100000 users'],
+    [`${JSON.stringify({ nobody: 'x'.repeat(60_000) })}\n`, `over ${IMPORT_MAX_BYTES} bytes`],
+  ] as const;
+  for (const [piece, words] of pieces) {
+    const { status, text, sent } = await sendWithoutEnd(t, piece);
+    assert.equal(status, 413, text);
+    assert.ok(text.includes(words), text);
+    assert.ok(sent < 20 * IMPORT_MAX_BYTES, `${sent} bytes`);
+  }
+});
+
+test('lines end as systems end them, and may be cut anywhere on their way', async () => {
+  const t = await w.tenant();
+  const text = ['{"email":"a@example.com","name":"Zoë"}\r', '', '{"email":"b@example.com"}'].join('\n');
+  const bytes = Buffer.from(text);
+  const body = new ReadableStream({
+    async start(stream) {
+      for (const byte of bytes) {
+        stream.enqueue(Uint8Array.of(byte));
+        await new Promise(setImmediate);
+      }
+      stream.close();
+    },
+  });
+  const answer = await fetch(`${t.origin}/user/import`, {
+    method: 'POST',
+    body,
+    duplex: 'half',
+    headers: { authorization: `Bearer ${t.adminToken}`, 'content-type': 'application/x-ndjson' },
+  } as RequestInit);
+  assert.match(await answer.text(), /"summary":\{"created":2,"exists":0,"failed":0\}/);
+  const { results } = await t.api('GET', '/user?q=zoe');
+  assert.equal(results[0].name, 'Zoë');
 });
