@@ -9,13 +9,8 @@ import { offers } from '../../connections/registry.ts';
 import { now } from '../../kernel/clock.ts';
 import { can, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import {
-  CustomHash,
-  customHash,
-  FirebaseParameters,
-  firebaseHash,
-  passwordHash,
-} from '../../kernel/secret/foreign-hash.ts';
+import { CustomHash, customHash, FirebaseParameters, firebaseHash } from '../../kernel/secret/custom-hash.ts';
+import { passwordHash } from '../../kernel/secret/foreign-hash.ts';
 import { normalizeEmail } from '../../kernel/text.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { missingReference } from '../../resource/references.ts';

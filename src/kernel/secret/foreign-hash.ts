@@ -1,193 +1,184 @@
 /**
- * Password hashes made elsewhere: turned into one line of text at import, verified once at the first login, and then
- * replaced by ours. Knows bcrypt, argon2, scrypt, pbkdf2, Firebase's scrypt and the plain digests of older systems.
+ * Password hashes made elsewhere, as one line of text: judged when it comes and again when it is used, verified at the
+ * first login, and then replaced by ours. Knows bcrypt, argon2, scrypt, pbkdf2, Firebase's scrypt and the plain digests of
+ * older systems.
  */
 import { createCipheriv, createHash, createHmac, pbkdf2, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import Type, { type Static } from 'typebox';
 import { Fault } from '../fault.ts';
 
 const pbkdf2Async = promisify(pbkdf2);
-const DIGESTS = ['md5', 'sha1', 'sha256', 'sha512'] as const;
-type Digest = (typeof DIGESTS)[number];
 
-/** How much work a stored hash may ask of a login: more than any sound setting, less than a denial of service. */
-const LIMITS = { scryptMemory: 256 * 1024 * 1024, pbkdf2Rounds: 10_000_000, keyBytes: 512 };
+/** In bytes. */
+const LENGTHS = { md5: 16, sha1: 20, sha256: 32, sha512: 64 } as const;
+export type Digest = keyof typeof LENGTHS;
+export const DIGESTS = Object.keys(LENGTHS) as Digest[];
 
-const Encoded = Type.Object(
-  {
-    value: Type.String({ maxLength: 2000 }),
-    encoding: Type.Optional(
-      Type.Unsafe<'utf8' | 'hex' | 'base64'>({ type: 'string', enum: ['utf8', 'hex', 'base64'] }),
-    ),
-  },
-  { additionalProperties: false },
-);
+/** How much work a hash may ask of a login: as much as the strictest advice for its kind asks, and no denial of service. */
+const LIMITS = {
+  bcryptCost: 14,
+  argon2: { memoryKiB: 262_144, passes: 10, lanes: 4 },
+  /** N·r·p: 256 MB and their like in time. */
+  scryptWork: 1 << 21,
+  /** Rounds × blocks. */
+  pbkdf2Work: 2_000_000,
+};
+/** In bytes. A shorter one is a mistake in the export, and the empty one would fit every password. */
+const [KEY_LEAST, KEY_MOST, SALT_LEAST] = [16, 512, 8];
 
-/** Auth0's `custom_password_hash`. */
-export const CustomHash = Type.Object(
-  {
-    algorithm: Type.Unsafe<'argon2' | 'bcrypt' | 'hmac' | 'pbkdf2' | 'scrypt' | Digest>({
-      type: 'string',
-      enum: ['argon2', 'bcrypt', 'hmac', 'pbkdf2', 'scrypt', ...DIGESTS],
-    }),
-    hash: Type.Object(
-      {
-        ...Encoded.properties,
-        digest: Type.Optional(Type.Unsafe<Digest>({ type: 'string', enum: [...DIGESTS] })),
-        key: Type.Optional(Encoded),
-      },
-      { additionalProperties: false },
-    ),
-    salt: Type.Optional(
-      Type.Object(
-        {
-          ...Encoded.properties,
-          position: Type.Optional(Type.Unsafe<'prefix' | 'suffix'>({ type: 'string', enum: ['prefix', 'suffix'] })),
-        },
-        { additionalProperties: false },
-      ),
-    ),
-    keylen: Type.Optional(Type.Integer({ minimum: 8, maximum: LIMITS.keyBytes })),
-    cost: Type.Optional(Type.Integer({ minimum: 2, maximum: 1 << 22 })),
-    blockSize: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
-    parallelization: Type.Optional(Type.Integer({ minimum: 1, maximum: 16 })),
-    iterations: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.pbkdf2Rounds })),
-  },
-  { additionalProperties: false },
-);
-export type CustomHash = Static<typeof CustomHash>;
-
-/** The project-wide parameters of a Firebase export; `password_hash` and `salt` come with each user. */
-export const FirebaseParameters = Type.Object(
-  {
-    base64_signer_key: Type.String({ maxLength: 500 }),
-    base64_salt_separator: Type.String({ maxLength: 100 }),
-    rounds: Type.Integer({ minimum: 1, maximum: 16 }),
-    mem_cost: Type.Integer({ minimum: 1, maximum: 16 }),
-  },
-  { additionalProperties: false },
-);
-export type FirebaseParameters = Static<typeof FirebaseParameters>;
-
-const bytes = ({ value, encoding = 'utf8' }: { value: string; encoding?: 'utf8' | 'hex' | 'base64' }) =>
-  Buffer.from(value, encoding);
-const b64 = (data: Buffer) => data.toString('base64').replace(/=+$/, '');
-const line = (...parts: (string | number)[]) => `$${parts.join('$')}`;
 const refuse = (message: string): never => {
-  throw new Fault('validation', message);
+  throw new Fault('validation', `password_hash ${message}`);
 };
 
-/** One line for every form; @throws Fault `validation` saying what is wrong with it. */
-export function customHash(hash: CustomHash): string {
-  const { algorithm } = hash;
-  const salt = hash.salt ? bytes(hash.salt) : Buffer.alloc(0);
-  const value = bytes({
-    ...hash.hash,
-    encoding: hash.hash.encoding ?? (algorithm === 'bcrypt' || algorithm === 'argon2' ? 'utf8' : 'hex'),
-  });
-  switch (algorithm) {
-    case 'bcrypt':
-    case 'argon2':
-      return passwordHash(value.toString());
-    case 'scrypt':
-      return line('scrypt', hash.cost ?? 16_384, hash.blockSize ?? 8, hash.parallelization ?? 1, b64(salt), b64(value));
-    case 'pbkdf2':
-      return hash.hash.value.startsWith('$')
-        ? passwordHash(hash.hash.value)
-        : line('pbkdf2', hash.hash.digest ?? 'sha1', hash.iterations ?? 100_000, b64(salt), b64(value));
-    case 'hmac':
-      return line(
-        'hmac',
-        hash.hash.digest ?? 'sha256',
-        b64(hash.hash.key ? bytes(hash.hash.key) : refuse('hash.key is required for hmac')),
-        b64(value),
-      );
-    default:
-      return line('digest', algorithm, hash.salt?.position ?? 'prefix', b64(salt), b64(value));
-  }
+/** Base64 as it is written without padding; undefined for what is not that, which Node would decode as something else. */
+function from64(text = ''): Buffer | undefined {
+  const decoded = Buffer.from(text, 'base64');
+  return decoded.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '') ? decoded : undefined;
 }
 
-export const firebaseHash = (parameters: FirebaseParameters, hash: string, salt: string): string =>
-  line(
-    'firebase',
-    parameters.mem_cost,
-    parameters.rounds,
-    parameters.base64_salt_separator,
-    parameters.base64_signer_key,
-    salt,
-    hash,
-  );
-
-/** A hash that already is one line: bcrypt, argon2 and pbkdf2 in their usual spellings, or one that we exported. */
-export function passwordHash(text: string): string {
-  if (/^\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}$/.test(text)) return text.replace(/^\$2[xy]/, '$2b');
-  if (/^\$argon2(id|i|d)\$v=\d+\$m=\d{1,7},t=\d{1,3},p=\d{1,2}\$[^$\s]{8,}\$[^$\s]{8,}$/.test(text)) return text;
-  const pbkdf2Line =
-    /^\$pbkdf2-(sha1|sha256|sha512)\$(?:i=)?(\d{1,8})(?:,l=\d+)?\$([A-Za-z0-9+/.]+)\$([A-Za-z0-9+/.]+)$/.exec(text);
-  if (pbkdf2Line) {
-    const [, digest, rounds, salt, key] = pbkdf2Line as unknown as [string, string, string, string, string];
-    // passlib writes "." for "+".
-    return line('pbkdf2', digest, rounds, salt.replaceAll('.', '+'), key.replaceAll('.', '+'));
-  }
-  if (/^\$(scrypt|pbkdf2|firebase|hmac|digest)\$/.test(text) && text.length < 4000) {
-    if (verifiers[text.split('$')[1]!]) return text;
-  }
-  return refuse('password_hash is not a form that can be verified');
+function decoded(name: string, text: string | undefined, least = 0, most = KEY_MOST): Buffer {
+  const data = from64(text) ?? refuse(`has a ${name} that is not base64`);
+  if (data.length < least) refuse(`has a ${name} of ${data.length} bytes, ${least} are the least`);
+  if (data.length > most) refuse(`has a ${name} of ${data.length} bytes, ${most} are the most`);
+  return data;
 }
 
-type Verifier = (password: string, parts: string[]) => Promise<Buffer> | Buffer;
+function whole(name: string, text: string | undefined): number {
+  return /^[1-9]\d{0,9}$/.test(text ?? '') ? Number(text) : refuse(`has a ${name} that is not a number`);
+}
 
-const scryptAsync = (
-  password: string,
-  salt: Buffer,
-  length: number,
-  N: number,
-  r: number,
-  p: number,
-): Promise<Buffer> =>
+function digestOf(text: string | undefined): Digest {
+  return Object.hasOwn(LENGTHS, text ?? '') ? (text as Digest) : refuse('has a digest that is not known');
+}
+
+/** A key as long as its digest, neither cut nor padded. */
+function sized(digest: Digest, text: string | undefined): Buffer {
+  const data = decoded('key', text);
+  if (data.length !== LENGTHS[digest])
+    refuse(`has a key of ${data.length} bytes, and ${digest} has ${LENGTHS[digest]}`);
+  return data;
+}
+
+const scryptAsync = (password: string, salt: Buffer, length: number, [N, r, p]: number[]): Promise<Buffer> =>
   new Promise((resolve, reject) => {
-    scrypt(password, salt, length, { N, r, p, maxmem: LIMITS.scryptMemory }, (error, key) =>
+    scrypt(password, salt, length, { N, r, p, maxmem: 129 * N! * r! + 256 * r! * p! }, (error, key) =>
       error ? reject(error) : resolve(key),
     );
   });
 
-const from64 = (text = '') => Buffer.from(text, 'base64');
+function scryptCost(N: number, r: number, p: number): number[] {
+  if (N < 2 || !Number.isInteger(Math.log2(N))) refuse('has a cost that is no power of two');
+  if (N * r * p > LIMITS.scryptWork) refuse('costs more than a login may');
+  return [N, r, p];
+}
 
-/** By name of the line: what the password hashes to, to be compared with the line's last part. */
-const verifiers: Record<string, Verifier> = {
-  scrypt: (password, [N, r, p, salt, key]) =>
-    scryptAsync(password, from64(salt), from64(key).length, Number(N), Number(r), Number(p)),
-  pbkdf2: (password, [digest, rounds, salt, key]) =>
-    pbkdf2Async(password, from64(salt), Math.min(Number(rounds), LIMITS.pbkdf2Rounds), from64(key).length, digest!),
-  hmac: (password, [digest, key]) => createHmac(digest!, from64(key)).update(password).digest(),
-  digest: (password, [digest, position, salt]) => {
-    const hash = createHash(digest!);
-    return (
-      position === 'suffix' ? hash.update(password).update(from64(salt)) : hash.update(from64(salt)).update(password)
-    ).digest();
+/** What is in a line: the key that the password is to come to, and how it comes to one. */
+type Judged = { key: Buffer; derive(password: string): Promise<Buffer> | Buffer };
+
+/** By name of the line. @throws Fault `validation` saying what is wrong with it. */
+const FORMS: Record<string, (parts: string[]) => Judged> = {
+  scrypt([N, r, p, salt, text]) {
+    const cost = scryptCost(whole('cost', N), whole('block size', r), whole('parallelization', p));
+    const [salted, key] = [decoded('salt', salt, SALT_LEAST), decoded('key', text, KEY_LEAST)];
+    return { key, derive: (password) => scryptAsync(password, salted, key.length, cost) };
   },
-  // Firebase encrypts its signer key with what scrypt makes of the password; the cipher text is the hash.
-  firebase: async (password, [memory, rounds, separator, signer, salt]) => {
-    const key = await scryptAsync(
-      password,
-      Buffer.concat([from64(salt), from64(separator)]),
-      64,
-      2 ** Number(memory),
-      Number(rounds),
+  pbkdf2([name, count, salt, text]) {
+    const [digest, rounds] = [digestOf(name), whole('count of rounds', count)];
+    const [salted, key] = [decoded('salt', salt, SALT_LEAST), decoded('key', text, KEY_LEAST)];
+    if (rounds * Math.ceil(key.length / LENGTHS[digest]) > LIMITS.pbkdf2Work) refuse('costs more than a login may');
+    return { key, derive: (password) => pbkdf2Async(password, salted, rounds, key.length, digest) };
+  },
+  hmac([name, secret, text]) {
+    const digest = digestOf(name);
+    const [keyed, key] = [decoded('key of the hmac', secret, 1, 4000), sized(digest, text)];
+    return { key, derive: (password) => createHmac(digest, keyed).update(password).digest() };
+  },
+  /** Older systems have short salts, or none: the digest is as weak with a long one. */
+  digest([name, position, salt, text]) {
+    const digest = digestOf(name);
+    const [salted, key] = [decoded('salt', salt), sized(digest, text)];
+    if (position !== 'prefix' && position !== 'suffix') refuse('has a salt that is neither prefix nor suffix');
+    return {
+      key,
+      derive(password) {
+        const parts = position === 'suffix' ? [Buffer.from(password), salted] : [salted, Buffer.from(password)];
+        return createHash(digest).update(Buffer.concat(parts)).digest();
+      },
+    };
+  },
+  /** Firebase encrypts its signer key with what scrypt makes of the password; the cipher text is the hash. */
+  firebase([memory, rounds, separator, secret, salt, text]) {
+    const exponent = whole('memory cost', memory);
+    const cost = scryptCost(
+      exponent > 21 ? refuse('costs more than a login may') : 2 ** exponent,
+      whole('count of rounds', rounds),
       1,
     );
-    const cipher = createCipheriv('aes-256-ctr', key.subarray(0, 32), Buffer.alloc(16));
-    return Buffer.concat([cipher.update(from64(signer)), cipher.final()]);
+    const salted = Buffer.concat([decoded('salt', salt, SALT_LEAST), decoded('salt separator', separator)]);
+    const [signer, key] = [decoded('signer key', secret, KEY_LEAST), decoded('key', text, KEY_LEAST)];
+    return {
+      key,
+      async derive(password) {
+        const made = await scryptAsync(password, salted, 64, cost);
+        const cipher = createCipheriv('aes-256-ctr', made.subarray(0, 32), Buffer.alloc(16));
+        return Buffer.concat([cipher.update(signer), cipher.final()]);
+      },
+    };
   },
 };
 
-/** Whether a stored line is one of ours to verify here (bcrypt and argon2 are password.ts's). */
-export const isForeignHash = (stored: string): boolean => verifiers[stored.split('$')[1] ?? ''] !== undefined;
+function judged(line: string): Judged {
+  const [, name = '', ...parts] = line.split('$');
+  const form = Object.hasOwn(FORMS, name) ? FORMS[name]! : refuse('is not a form that can be verified');
+  return form(parts);
+}
 
+const BCRYPT = /^\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
+const ARGON2 = /^\$argon2(?:id|i|d)\$v=(?:16|19)\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([^$]+)\$([^$]+)$/;
+
+/** Whether a hash of bcrypt or argon2 is one, and asks for no more work than a login may. @throws Fault `validation`. */
+export function judgeOwn(line: string): void {
+  const cost = BCRYPT.exec(line)?.[1];
+  if (cost !== undefined) {
+    if (Number(cost) < 4 || Number(cost) > LIMITS.bcryptCost)
+      refuse(`has the cost ${cost}, from 4 to ${LIMITS.bcryptCost} are taken`);
+    return;
+  }
+  const [, m, t, p, salt, key] = ARGON2.exec(line) ?? refuse('is not a form that can be verified');
+  const { memoryKiB, passes, lanes } = LIMITS.argon2;
+  if (whole('memory cost', m) > memoryKiB || whole('count of passes', t) > passes || whole('count of lanes', p) > lanes)
+    refuse(`costs more than m=${memoryKiB},t=${passes},p=${lanes}`);
+  decoded('salt', salt, SALT_LEAST);
+  decoded('key', key, KEY_LEAST);
+}
+
+/**
+ * A hash that already is one line: bcrypt, argon2 and pbkdf2 in their usual spellings, or one that we exported.
+ * @throws Fault `validation` saying what is wrong with it.
+ */
+export function passwordHash(text: string): string {
+  if (text.length > 4000) refuse('is too long');
+  if (/^\$(?:2[abxy]|argon2(?:id|i|d))\$/.test(text)) {
+    judgeOwn(text);
+    return text.replace(/^\$2[xy]/, '$2b');
+  }
+  const [, digest, rounds, length, salt, key] =
+    /^\$pbkdf2-(sha1|sha256|sha512)\$(?:i=)?(\d{1,8})(?:,l=(\d+))?\$([A-Za-z0-9+/.]+)\$([A-Za-z0-9+/.]+)$/.exec(text) ??
+    [];
+  // passlib writes "." for "+".
+  const line = digest ? `$pbkdf2$${digest}$${rounds}$${salt!.replaceAll('.', '+')}$${key!.replaceAll('.', '+')}` : text;
+  const { key: expected } = judged(line);
+  if (length !== undefined && Number(length) !== expected.length)
+    refuse(`has a key of ${expected.length} bytes, and says ${length}`);
+  return line;
+}
+
+/** Whether a stored line is one of ours to verify here (bcrypt and argon2 are password.ts's). */
+export const isForeignHash = (stored: string): boolean => Object.hasOwn(FORMS, stored.split('$')[1] ?? '');
+
+/** @throws Fault `validation` for a line that would not be taken today. */
 export async function verifyForeign(password: string, stored: string): Promise<boolean> {
-  const [, name, ...parts] = stored.split('$');
-  const expected = from64(parts.at(-1));
-  const actual = await verifiers[name!]!(password, parts);
-  return actual.length === expected.length && timingSafeEqual(actual, expected);
+  const { key, derive } = judged(stored);
+  const actual = await derive(password);
+  return actual.length === key.length && timingSafeEqual(actual, key);
 }

@@ -1,7 +1,8 @@
 /** Passwords: hashed, verified, and known to be worth another hash. */
 import { createHmac } from 'node:crypto';
 import bcrypt from 'bcrypt';
-import { isForeignHash, verifyForeign } from './foreign-hash.ts';
+import { Fault } from '../fault.ts';
+import { isForeignHash, judgeOwn, verifyForeign } from './foreign-hash.ts';
 import { mintToken } from './random.ts';
 
 /** Loaded when the first hash asks for it: most installations never have one. */
@@ -27,8 +28,15 @@ export async function hashPassword(password: string, algorithm: PasswordAlgorith
     : bcrypt.hash(bcryptInput(password), BCRYPT_COST);
 }
 
+/** False too for a stored hash that would not be taken today: it may ask for more work than a login is worth, or fit anything. */
 export async function verifyPassword(password: string, stored: string): Promise<boolean> {
-  if (isForeignHash(stored)) return verifyForeign(password, stored);
+  try {
+    if (isForeignHash(stored)) return await verifyForeign(password, stored);
+    judgeOwn(stored);
+  } catch (error) {
+    if (error instanceof Fault) return verifyDecoy(password);
+    throw error;
+  }
   if (stored.startsWith('$argon2')) return (await argon2()).verify(stored, password.normalize('NFC'));
   return bcrypt.compare(bcryptInput(password), stored);
 }

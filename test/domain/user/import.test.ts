@@ -339,3 +339,62 @@ test('lines end as systems end them, and may be cut anywhere on their way', asyn
   const { results } = await t.api('GET', '/user?q=zoe');
   assert.equal(results[0].name, 'Zoë');
 });
+
+const HASHES: Record<string, [hash: unknown, why: RegExp]> = {
+  'bcrypt cost 15': [`$2b$15$${'a'.repeat(53)}`, /cost 15/],
+  'bcrypt cost 31': [`$2b$31$${'a'.repeat(53)}`, /cost 31/],
+  'bcrypt cost 0': [`$2b$00$${'a'.repeat(53)}`, /cost 00/],
+  'argon2 memory': [`$argon2id$v=19$m=3000000,t=2,p=1$${b64(salt)}$${'A'.repeat(43)}`, /costs more than m=262144/],
+  'argon2 passes': [`$argon2id$v=19$m=1024,t=11,p=1$${b64(salt)}$${'A'.repeat(43)}`, /costs more/],
+  'argon2 lanes': [`$argon2id$v=19$m=1024,t=2,p=5$${b64(salt)}$${'A'.repeat(43)}`, /costs more/],
+  'argon2 short key': [`$argon2id$v=19$m=1024,t=2,p=1$${b64(salt)}$AAAAAAAA`, /key of 6 bytes/],
+  'scrypt parallelization': [`$scrypt$16384$8$16384$${b64(salt)}$${'A'.repeat(43)}`, /costs more/],
+  'scrypt memory': [`$scrypt$4194304$8$1$${b64(salt)}$${'A'.repeat(43)}`, /costs more/],
+  'scrypt cost 3': [`$scrypt$3$8$1$${b64(salt)}$${'A'.repeat(43)}`, /no power of two/],
+  'scrypt empty key': [`$scrypt$1024$8$1$${b64(salt)}$`, /key of 0 bytes/],
+  'scrypt short salt': [`$scrypt$1024$8$1$AAAA$${'A'.repeat(43)}`, /salt of 3 bytes/],
+  'scrypt lenient base64': [`$scrypt$1024$8$1$${b64(salt)}$${'A'.repeat(40)}!?!`, /not base64/],
+  'pbkdf2 rounds': [`$pbkdf2-sha512$i=90000000,l=64$${b64(salt)}$${'A'.repeat(86)}`, /costs more/],
+  'pbkdf2 blocks': [`$pbkdf2-sha1$i=500000,l=500$${b64(salt)}$${b64(Buffer.alloc(500))}`, /costs more/],
+  'pbkdf2 length': [`$pbkdf2-sha256$i=1000,l=64$${b64(salt)}$${b64(Buffer.alloc(32))}`, /says 64/],
+  'digest cut short': [`$digest$sha256$prefix$$${b64(Buffer.alloc(16))}`, /sha256 has 32/],
+  'digest unknown': ['$digest$constructor$prefix$$AAAA', /digest that is not known/],
+  'form unknown': ['$toString$a$b', /not a form/],
+  'custom base64 as hex': [
+    { algorithm: 'scrypt', hash: { value: b64(Buffer.alloc(32, 7)) }, salt: { value: b64(salt), encoding: 'base64' } },
+    /hash.value is not hex/,
+  ],
+  'custom hex, odd': [{ algorithm: 'sha256', hash: { value: 'abc', encoding: 'hex' } }, /hash.value is not hex/],
+  'custom keylen': [
+    { algorithm: 'scrypt', keylen: 64, hash: { value: 'ab'.repeat(32) }, salt: { value: 'a salt of sixteen' } },
+    /keylen says 64/,
+  ],
+};
+
+test('a hash that asks too much of a login, or would fit too much, is refused with the reason', async () => {
+  const t = await w.tenant();
+  const lines = Object.entries(HASHES).map(([name, [hash]], index) => ({
+    email: `h${index}@example.com`,
+    name,
+    [typeof hash === 'string' ? 'password_hash' : 'custom_password_hash']: hash,
+  }));
+  const { reports, summary } = await send(t, lines);
+  assert.deepEqual(summary, { created: 0, exists: 0, failed: lines.length }, JSON.stringify(reports));
+  for (const [index, [name, [, why]]] of Object.entries(HASHES).entries())
+    assert.match(reports[index].error, why, name);
+});
+
+test('such a hash that is stored already opens nothing, and is not worked on', async () => {
+  const t = await w.tenant();
+  const good = bcrypt.hashSync(PASSWORD, 4);
+  for (const [name, [hash]] of Object.entries(HASHES)) {
+    if (typeof hash !== 'string' || hash.startsWith('$pbkdf2-')) continue;
+    const email = `${name.replaceAll(/\W/g, '-')}@example.com`;
+    await send(t, [{ email, password_hash: good }]);
+    const store = (password_hash: string) => credentials.model.updateOne({ account: t.id, email }, { password_hash });
+    await store(hash);
+    assert.equal(await logIn(t, email), false, name);
+    await store(good);
+    assert.equal(await logIn(t, email), true, `${name}: what was refused was the hash`);
+  }
+});
