@@ -22,7 +22,9 @@ export function basicOf(header: string | undefined): { id: string; secret: strin
   const { scheme, token } = authorizationOf(header) ?? {};
   if (scheme !== 'basic' || !token) return undefined;
   const bytes = Buffer.from(token, 'base64');
-  if (unpadded(bytes.toString('base64')) !== unpadded(token)) return undefined;
+  // The padding is there or left out, and nothing else passes for it (RFC 4648 §3.2).
+  const canonical = bytes.toString('base64');
+  if (token !== canonical && token !== canonical.replace(/=+$/, '')) return undefined;
   const [, id, secret] = /^([^:]*):(.*)$/s.exec(bytes.toString()) ?? [];
   if (id === undefined || secret === undefined) return undefined;
   try {
@@ -32,5 +34,4 @@ export function basicOf(header: string | undefined): { id: string; secret: strin
   }
 }
 
-const unpadded = (base64: string): string => base64.replace(/=+$/, '');
 const formDecoded = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '));

@@ -10,8 +10,15 @@ const PREFIX = 'cardea:audience:';
 export const resourceOf = (audience: string): string =>
   URL.canParse(audience) ? audience : PREFIX + encodeURIComponent(audience);
 
-export const audienceOf = (resource: string): string =>
-  resource.startsWith(PREFIX) ? decodeURIComponent(resource.slice(PREFIX.length)) : resource;
+/** What is no name in our spelling, which a client may well send, is nobody's audience and stays as it is. */
+export function audienceOf(resource: string): string {
+  if (!resource.startsWith(PREFIX)) return resource;
+  try {
+    return decodeURIComponent(resource.slice(PREFIX.length));
+  } catch {
+    return resource;
+  }
+}
 
 /** What a token is for that is for no Api. */
 export const userinfoAudience = (tenant: Tenant): string => `${tenant.origin}/userinfo`;

@@ -48,6 +48,9 @@ test('a machine’s token: a form or JSON, a secret in it or in the header, and 
   const inHeader = await t.client({ token_endpoint_auth_method: 'client_secret_basic' });
   const header = basic(inHeader.client_id, inHeader.client_secret);
   const encoded = (text: string) => text.replace(/./gs, (c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const padded = (change: (base64: string) => string) => ({
+    authorization: `Basic ${change(header.authorization.slice('Basic '.length))}`,
+  });
   type Ask = [short: boolean, form: Record<string, string>, headers?: Record<string, string>];
   const asks: Ask[] = [
     [true, { ...secretOf(client), audience: ORDERS }],
@@ -60,6 +63,10 @@ test('a machine’s token: a form or JSON, a secret in it or in the header, and 
     [true, { audience: ORDERS }, basic(encoded(inHeader.client_id), encoded(inHeader.client_secret))],
     [false, { audience: ORDERS }, basic(inHeader.client_id, inHeader.client_secret, '  ')],
     [false, { audience: ORDERS }, basic(inHeader.client_id, 'wrong')],
+    [true, { audience: ORDERS }, padded((base64) => base64.replace(/=+$/, ''))],
+    [false, { audience: ORDERS }, padded((base64) => `${base64}=`)],
+    [false, { audience: ORDERS }, padded((base64) => `${base64.slice(0, 4)}=${base64.slice(4)}`)],
+    [false, { ...secretOf(client), resource: 'cardea:audience:%zz' }],
     [false, { audience: ORDERS, client_id: inHeader.client_id }, header],
     [false, { ...secretOf(client), audience: ORDERS, nothing: 'x' }],
     [false, { ...secretOf(client), audience: ORDERS }, { origin: 'https://spa.example.com' }],
@@ -81,6 +88,11 @@ test('a machine’s token: a form or JSON, a secret in it or in the header, and 
       short,
       JSON.stringify(form),
     );
+  const escaped = await w.send(`${t.origin}/oauth/tok%65n`, {
+    method: 'POST',
+    form: { grant_type, ...secretOf(client), audience: ORDERS },
+  });
+  assert.equal(escaped.status, 404, 'an address is what it says');
   const json = { grant_type, audience: ORDERS, ...secretOf(client) };
   assert.ok(await isShort('POST /oauth/token', () => w.send(address, { method: 'POST', json })), 'as JSON');
 });

@@ -455,6 +455,12 @@ test('the consent page knows a plainly named Api; `resource` takes absolute URIs
 
   const machine = { grant_type: 'client_credentials' };
   assert.deepEqual(refused(await tokenRequest(t, client, { ...machine, resource: 'orders' })), [400, 'invalid_target']);
+  for (const resource of ['cardea:audience:%zz', 'cardea:audience:', 'cardea:audience:%'])
+    for (const name of ['resource', 'audience'])
+      assert.deepEqual(refused(await tokenRequest(t, client, { ...machine, [name]: resource })), [
+        400,
+        'invalid_target',
+      ]);
   const differ = { ...machine, audience: 'orders', resource: ORDERS };
   assert.deepEqual(refused(await tokenRequest(t, client, differ)), [400, 'invalid_target']);
   for (const identifier of ['cardea:audience:orders', 'orders#x', 'my orders'])
