@@ -161,7 +161,7 @@ export async function writeAccount(
   return matchedCount === 1;
 }
 
-export async function updateAccount(_root: Root, id: string, patch: AccountPatch): Promise<Account> {
+export async function updateAccount(root: Root, id: string, patch: AccountPatch): Promise<Account> {
   const current = serve(await accounts.find(everything, id))?.account;
   if (!current) throw new Fault('not_found', 'Account not found.');
   checkMetadata('/metadata', patch.metadata);
@@ -175,7 +175,8 @@ export async function updateAccount(_root: Root, id: string, patch: AccountPatch
     delete set[group];
     for (const [setting, value] of Object.entries(rest[group] ?? {})) set[`${group}.${setting}`] = value;
   }
-  await writeAccount(id, set);
+  // What was checked together is written together: of two changes at once the later one is judged again.
+  if (!(await writeAccount(id, set, { revision: { $eq: current.revision } }))) return updateAccount(root, id, patch);
   // The name is searched for, so it goes through the collection, which keeps the search words.
   if (name !== undefined) {
     await accounts.update(everything, id, { name });

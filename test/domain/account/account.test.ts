@@ -698,6 +698,18 @@ test('two changes of an account at once both happen', async () => {
   }
 });
 
+test('two changes of an account that do not go together do not both happen', async () => {
+  const t = await w.tenant('Apart');
+  const change = (session_settings: object) => t.call('POST', `/account/${t.id}`, { session_settings });
+  for (let round = 0; round < 10; round += 1) {
+    await change({ idle_lifetime: 3600, absolute_lifetime: 7200 });
+    const answers = await Promise.all([change({ idle_lifetime: 7000 }), change({ absolute_lifetime: 4000 })]);
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400]);
+    const { idle_lifetime, absolute_lifetime } = (await t.api('GET', '/account/current')).session_settings;
+    assert.ok(idle_lifetime <= absolute_lifetime, `${idle_lifetime} of ${absolute_lifetime}`);
+  }
+});
+
 test('a row that is deleted is not left behind in the lists of others', async () => {
   const [gone, kept] = [await acme.client(), await acme.client()];
   const { id } = await connection(acme, { enabled_clients: [gone.id, kept.id] });
