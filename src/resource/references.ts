@@ -69,7 +69,14 @@ export async function createRow<R extends TObject, S extends TObject>(
 ): Promise<Row<R, S>> {
   checkMetadata('/metadata', input.metadata);
   await checkReferences(collection, tenant, input);
-  return collection.create(tenant, input);
+  const row = await collection.create(tenant, input);
+  // Who went since took along what referred to it by then. A removal looks once more when it is through (removal.ts), so
+  // that one of the two sees the other.
+  await checkReferences(collection, tenant, input).catch(async (error: unknown) => {
+    await collection.removeWhere(tenant, { _id: { $eq: row.id } });
+    throw error;
+  });
+  return row;
 }
 
 /** Changes only the fields given. @throws as `createRow`; Fault `not_found`. */

@@ -26,6 +26,8 @@ export async function removeRow<R extends TObject, S extends TObject>(
   await collection.spec.protect?.(tenant, row);
   await endWith(tenant, collection as AnyCollection, row as AnyRow);
   await collection.remove(tenant, id);
+  // What was made to refer to the row while it went: from now on nothing is (references.ts).
+  await endWith(tenant, collection as AnyCollection, row as AnyRow);
   return row;
 }
 

@@ -14,7 +14,7 @@ import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, type Referred, type Row, Timestamp } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { present } from '../../resource/presentation.ts';
-import { checkReferences } from '../../resource/references.ts';
+import { checkReferences, createRow } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { type Connection, connections } from '../connection/connection.ts';
 import { Email, Reference } from '../fields.ts';
@@ -90,7 +90,7 @@ export async function createCredential(tenant: Tenant, input: CredentialInput): 
     throw new Fault('validation', 'One of "email" and "username" is required.', {
       details: [{ path: '/email', message: 'is required without a username' }],
     });
-  return credentials.create(tenant, {
+  return createRow(credentials, tenant, {
     user,
     connection: connectionId,
     ...identifiers,
