@@ -17,7 +17,7 @@ export const settings = (): Rows => [
 ];
 
 const INTRODUCTION = `# Every setting of Cardea. Copy to .env and uncomment what you need; what is commented out has its default.
-# A development start needs none of them. Read by \`node --env-file=.env src/main.ts\` and \`docker run --env-file .env\`.
+# A development start needs none of them. Read by \`npm start\`, \`node --env-file=.env src/main.ts\` and \`docker run --env-file .env\`.
 `;
 
 /** A comment of lines of at most 119 characters. */
