@@ -3,6 +3,7 @@
  * read; the type of the Config, the table of the documentation and .env.example come from the records. The only reader
  * of process.env; all faults are reported at once.
  */
+import { isIP } from 'node:net';
 
 /** A setting that stops the start: one sentence per fault, each saying what to do. */
 export class ConfigError extends Error {
@@ -51,6 +52,14 @@ function readSwitch(name: string, text: string | undefined, { refuse }: Reading)
   if (word === undefined) return undefined;
   if (!ON.includes(word) && !OFF.includes(word)) return refuse(`${name} is "${word}"; set it to true or false.`);
   return ON.includes(word);
+}
+
+/** An address, a network by its prefix, or one of the names that the framework has for some. */
+function isNetwork(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', prefix = '0', ...more] = text.split('/');
+  const family = isIP(address);
+  return family > 0 && more.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
 }
 
 const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
@@ -194,10 +203,18 @@ export const SETTINGS = {
     fallback: 'off',
     about: 'Whose `X-Forwarded-For` to believe: `true`, a number of hops, or addresses and networks, comma-separated.',
     example: '1',
-    read(text): boolean | number | string[] {
-      if (text === undefined || /^(false|off|0|no)$/i.test(text)) return false;
-      if (/^(true|on|yes)$/i.test(text)) return true;
-      return /^\d+$/.test(text) ? Number(text) : text.split(',').map((part) => part.trim());
+    read(text, { refuse }): boolean | number | string[] {
+      const word = text?.toLowerCase();
+      if (word === undefined || OFF.includes(word)) return false;
+      if (/^[1-9]\d?$/.test(word)) return Number(word);
+      if (ON.includes(word)) return true;
+      const parts = word.split(',').map((part) => part.trim());
+      const wrong = parts.find((part) => !isNetwork(part));
+      if (wrong !== undefined)
+        refuse(
+          `TRUST_PROXY has "${wrong}"; set it to true, to a number of hops from 1 to 99, or to addresses, networks like 10.0.0.0/8, loopback, linklocal or uniquelocal.`,
+        );
+      return parts;
     },
   }),
   importBytes: setting({

@@ -15,12 +15,16 @@ type Options = {
   onRoute?: (route: RouteOptions) => void;
 };
 
+/** Hops are counted from our side: the framework takes a number for nobody, and a function for what it says. */
+const trustOf = (setting: Config['trustProxy']) =>
+  typeof setting === 'number' ? (_address: string, hop: number) => hop < setting : setting;
+
 export async function server(config: Config, { log, renderFault, onRoute }: Options): Promise<FastifyInstance> {
   const answer = answerFault(renderFault);
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    trustProxy: config.trustProxy as never,
+    trustProxy: trustOf(config.trustProxy) as never,
     bodyLimit: 1_048_576,
     genReqId: () => randomUUID(),
     onProtoPoisoning: 'error',

@@ -190,6 +190,26 @@ test('what answers before a tenant is known does so at any host', async () => {
     assert.ok([400, 404].includes((await at('nobody.localhost', path)).status), path);
 });
 
+/** Another server on the same database, behind whatever the setting says. @returns its port */
+async function behind(TRUST_PROXY: string): Promise<number> {
+  const config = readConfig({ NODE_ENV: 'test', PORT: '0', TRUST_PROXY });
+  const app = await buildApp({ config, store: w.store, operator: w.operator, log: pino({ level: 'silent' }) });
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  w.closers.push(() => app.close());
+  return (app.server.address() as { port: number }).port;
+}
+
+/** The client's address as the audit log has it. */
+async function ipSeen(origin: string, forwardedFor = '203.0.113.9'): Promise<string> {
+  const name = `seen ${Math.random()}`;
+  const headers = { account_id: acme.id, 'x-forwarded-for': forwardedFor };
+  const made = await w.call(origin, acme.adminToken, 'POST', '/role', { name }, headers);
+  assert.equal(made.status, 200, made.text);
+  const { results } = await acme.api('GET', '/log?query=type:admin.role.created&pageSize=1');
+  assert.equal(results[0].data.subject, made.body.id);
+  return results[0].data.ip;
+}
+
 test('who is in front is believed only where the configuration says so, and never about the host', async () => {
   const forwarded = [
     'X-Forwarded-Host: other.localhost',
@@ -202,34 +222,54 @@ test('who is in front is believed only where the configuration says so, and neve
   assert.deepEqual(json((await at('acme.localhost', DISCOVERY, forwarded)).body), canonical);
   assert.equal((await at('nobody.localhost', '/role', ['X-Forwarded-Host: acme.localhost'])).status, 404);
 
-  const ipSeen = async (origin: string) => {
-    const name = `seen ${Math.random()}`;
-    const made = await w.call(
-      origin,
-      acme.adminToken,
-      'POST',
-      '/role',
-      { name },
-      { account_id: acme.id, 'x-forwarded-for': '203.0.113.9' },
-    );
-    assert.equal(made.status, 200, made.text);
-    const { results } = await acme.api('GET', '/log?query=type:admin.role.created&pageSize=1');
-    assert.equal(results[0].data.subject, made.body.id);
-    return results[0].data.ip;
-  };
   assert.equal(await ipSeen(acme.origin), '127.0.0.1');
 
-  const config = readConfig({ NODE_ENV: 'test', PORT: '0', TRUST_PROXY: 'true' });
-  const trusting = await buildApp({ config, store: w.store, operator: w.operator, log: pino({ level: 'silent' }) });
-  await trusting.listen({ port: 0, host: '127.0.0.1' });
-  w.closers.push(() => trusting.close());
-  const { port } = trusting.server.address() as { port: number };
+  const port = await behind('true');
   assert.equal(await ipSeen(`http://acme.localhost:${port}`), '203.0.113.9');
   assert.equal(
     json((await at('acme.localhost', DISCOVERY, forwarded, port)).body).issuer,
     `http://acme.localhost:${port}`,
   );
   assert.equal((await at('nobody.localhost', '/role', ['X-Forwarded-Host: acme.localhost'], port)).status, 404);
+});
+
+test('every form of the setting is believed as far as it says', async () => {
+  const claimed = '198.51.100.7, 203.0.113.9, 10.1.2.3';
+  const forms: [setting: string, ip: string][] = [
+    ['false', '127.0.0.1'],
+    ['off', '127.0.0.1'],
+    ['0', '127.0.0.1'],
+    ['1', '10.1.2.3'],
+    ['2', '203.0.113.9'],
+    ['3', '198.51.100.7'],
+    ['9', '198.51.100.7'],
+    ['true', '198.51.100.7'],
+    ['ON', '198.51.100.7'],
+    ['127.0.0.1', '10.1.2.3'],
+    ['loopback', '10.1.2.3'],
+    ['loopback, uniquelocal', '203.0.113.9'],
+    ['127.0.0.0/8,10.0.0.0/8', '203.0.113.9'],
+    ['::1, 127.0.0.1, 10.1.2.3, 203.0.113.9', '198.51.100.7'],
+    ['192.0.2.0/24', '127.0.0.1'],
+  ];
+  for (const [setting, ip] of forms)
+    assert.equal(await ipSeen(`http://acme.localhost:${await behind(setting)}`, claimed), ip, setting);
+});
+
+test('what is no form of it stops the start, by name', () => {
+  for (const setting of [
+    '1.5',
+    '-1',
+    '100',
+    'loopbackk',
+    '10.0.0.0/33',
+    '10.0.0.0/8/8',
+    '::1/129',
+    '300.1.1.1',
+    '10.0.0.1,',
+    'proxy.example.com',
+  ])
+    assert.throws(() => readConfig({ TRUST_PROXY: setting }), /TRUST_PROXY has "/, setting);
 });
 
 test('behind TLS the issuer is what the configuration says, whatever port the request came to', async () => {
