@@ -46,7 +46,8 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, pol
     throw new Fault('locked_out', undefined, { retryAfterSeconds: wait });
   }
 
-  const found = await checkPassword(() => findByIdentifier(tenant, connection.id, identifier), password);
+  const find = () => findByIdentifier(tenant, connection.id, identifier);
+  const found = await checkPassword(find, password, policy.passwordHash);
   const user = typeof found === 'object' ? await users.find(tenant, found.user) : undefined;
   if (typeof found === 'string' || !user) {
     await perAddress.consume(address);

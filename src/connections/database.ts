@@ -1,5 +1,5 @@
 /** The account's own users: an identifier and a password that we keep a hash of. */
-import { verifyDecoy, verifyPassword } from '../kernel/secret/password.ts';
+import { isCheap, verifyDecoy, verifyPassword } from '../kernel/secret/password.ts';
 import { settings } from './settings.ts';
 import type { PasswordStrategy, Strategy } from './strategy.ts';
 
@@ -9,13 +9,14 @@ export const database = {
   settings: settings({}),
   secrets: [],
 
-  async checkPassword(lookup, password) {
+  async checkPassword(lookup, password, algorithm) {
     const credential = await lookup();
     if (!credential?.password_hash) {
-      await verifyDecoy(password);
+      await verifyDecoy(password, algorithm);
       return 'unknown';
     }
-    const right = await verifyPassword(password, credential.password_hash);
-    return right ? { credential, user: credential.user } : 'wrong';
+    if (await verifyPassword(password, credential.password_hash)) return { credential, user: credential.user };
+    if (isCheap(credential.password_hash)) await verifyDecoy(password, algorithm);
+    return 'wrong';
   },
 } as const satisfies Strategy & PasswordStrategy;

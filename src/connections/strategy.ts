@@ -3,6 +3,7 @@
  * callers ask with `in`. Nobody asks which type it is.
  */
 import type { TObject, TString } from 'typebox';
+import type { PasswordAlgorithm } from '../kernel/secret/password.ts';
 
 export type Strategy = {
   /** As stored and on the wire. */
@@ -29,11 +30,14 @@ export type Found<C> = { credential: C; user: string };
 export type PasswordStrategy = {
   /**
    * @param lookup finds the credential and its hash, or nothing.
-   * @returns the credential when the password is right. Takes as long when there is no such credential.
+   * @param algorithm by which passwords are hashed here.
+   * @returns the credential when the password is right. Takes as long when there is no such credential, or one whose hash is
+   *   cheap to look at.
    */
   checkPassword<C extends { user: string; password_hash?: string }>(
     lookup: () => Promise<C | undefined>,
     password: string,
+    algorithm: PasswordAlgorithm,
   ): Promise<Found<C> | 'unknown' | 'wrong'>;
 };
 

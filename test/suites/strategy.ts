@@ -3,6 +3,7 @@
  * that is added is checked here too: the table does not compile without it.
  */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -104,26 +105,39 @@ async function start(w: World, t: TenantHandle): Promise<number> {
 }
 
 async function checksPasswords(_w: World, checkPassword: Capabilities['checkPassword']): Promise<void> {
-  const credential = { user: 'user_1', password_hash: await hashPassword('Correct-horse-1') };
-  const someone = async () => credential;
+  const right = 'Correct-horse-1';
+  const cheap = `$digest$sha256$prefix$$${createHash('sha256').update(right).digest('base64').replace('=', '')}`;
+  const known = (password_hash: string) => async () => ({ user: 'user_1', password_hash });
   const nobody = async () => undefined;
-  assert.deepEqual(await checkPassword(someone, 'Correct-horse-1'), { credential, user: 'user_1' });
-  assert.equal(
-    await checkPassword(async () => ({ user: 'user_1' }), 'Correct-horse-1'),
-    'unknown',
-    'without a password',
-  );
-  const cost = async (lookup: typeof someone | typeof nobody, answer: string) => {
-    const times: number[] = [];
-    for (let n = 0; n < 4; n += 1) {
-      const before = performance.now();
-      assert.equal(await checkPassword(lookup, 'wrong'), answer);
-      times.push(performance.now() - before);
-    }
-    return Math.min(...times);
-  };
-  const [wrong, unknown] = [await cost(someone, 'wrong'), await cost(nobody, 'unknown')];
-  assert.ok(wrong < unknown * 3 && unknown < wrong * 3, `wrong takes ${wrong} ms, unknown ${unknown} ms`);
+  const withoutPassword = async () => ({ user: 'user_1' });
+  for (const algorithm of ['bcrypt', 'argon2id'] as const) {
+    const stored = [await hashPassword(right, algorithm), cheap];
+    for (const password_hash of stored)
+      assert.deepEqual(await checkPassword(known(password_hash), right, algorithm), {
+        credential: { user: 'user_1', password_hash },
+        user: 'user_1',
+      });
+    assert.equal(await checkPassword(withoutPassword, right, algorithm), 'unknown');
+    const cost = async (lookup: () => Promise<{ user: string } | undefined>, answer: string) => {
+      const times: number[] = [];
+      for (let n = 0; n < 4; n += 1) {
+        const before = performance.now();
+        assert.equal(await checkPassword(lookup, 'wrong', algorithm), answer);
+        times.push(performance.now() - before);
+      }
+      return Math.min(...times);
+    };
+    const unknown = await cost(nobody, 'unknown');
+    for (const [name, took] of Object.entries({
+      wrong: await cost(known(stored[0]!), 'wrong'),
+      'wrong for a cheap hash': await cost(known(cheap), 'wrong'),
+      'without a password': await cost(withoutPassword, 'unknown'),
+    }))
+      assert.ok(
+        took < unknown * 3 && unknown < took * 3,
+        `${algorithm}: ${name} takes ${took} ms, unknown ${unknown} ms`,
+      );
+  }
 }
 
 /** A web server with keys, as an issuer has one. */

@@ -47,10 +47,16 @@ export function isPasswordHashOutdated(stored: string, algorithm: PasswordAlgori
   return !stored.startsWith('$2') || bcrypt.getRounds(stored) < BCRYPT_COST;
 }
 
-let decoy: Promise<string> | undefined;
+/** Whether looking at a stored hash costs less than at one of ours, which would tell that there is one. */
+export const isCheap = (stored: string): boolean =>
+  isForeignHash(stored) || (stored.startsWith('$2') && bcrypt.getRounds(stored) < BCRYPT_COST);
+
+const decoys = new Map<PasswordAlgorithm, Promise<string>>();
+
 /** Spends the time of a verification when there is nothing to verify, so that absence cannot be timed. */
 export async function verifyDecoy(password: string, algorithm: PasswordAlgorithm = 'bcrypt'): Promise<false> {
-  decoy ??= hashPassword(mintToken(), algorithm);
+  const decoy = decoys.get(algorithm) ?? hashPassword(mintToken(), algorithm);
+  decoys.set(algorithm, decoy);
   await verifyPassword(password, await decoy);
   return false;
 }
