@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
-import { resumeAccounts } from './domain/account/account-provisioning.ts';
+import { grantManagement, resumeAccounts } from './domain/account/account-provisioning.ts';
 import { installedOperator, type Operator } from './domain/account/installation.ts';
 import { secretParameters } from './domain/client/grant-type.ts';
 import { originOf } from './http/tenant.ts';
@@ -80,6 +80,9 @@ async function start(): Promise<void> {
   const store = await openStore({ mongodbUrl: config.mongodbUrl, dataDir: config.dataDir, log });
   await migrate(store);
   await resumeAccounts();
+  const granted = await grantManagement();
+  if (granted)
+    log.warn({ clients: granted }, 'clients that came with their account were granted the management API by name');
 
   const { operator, fresh } = config.operator ? { operator: config.operator, fresh: false } : await installedOperator();
   let demo = await readPrivate(config.dataDir, 'demo.json').then((kept) =>

@@ -153,7 +153,7 @@ async function allowedOf(tenant: Tenant, client: Client, { user, scopes, audienc
   const canRefresh = client.grantTypeAllowed('refresh_token');
   const asked = [...new Set(scopes)].filter((scope) => canRefresh || scope !== 'offline_access');
   const resource = audience === undefined ? undefined : resourceOf(audience);
-  const server = resource ? await userServer(tenant, resource, { user, asked }) : undefined;
+  const server = resource ? await userServer(tenant, resource, { user, asked, client }) : undefined;
   return {
     identity: asked.filter(isStandardScope),
     permissions: asked.filter((scope) => server?.scopes.includes(scope)),

@@ -72,7 +72,7 @@ test('a token for another audience is 403', async () => {
     identifier: 'https://orders',
     permissions: [{ value: 'read:roles' }],
   });
-  const orders = await acme.machineToken(acme.admin, 'https://orders');
+  const orders = await acme.machineToken(await acme.client(), 'https://orders');
   assert.equal(decodeJwt(orders).aud, 'https://orders');
   assertRefused(await as(orders), 403, 'aud_mismatch');
   const user = await acme.user();

@@ -28,7 +28,7 @@ test('nobody gets in without a valid token of the right tenant and audience', as
   const callers: [string, string | undefined, number, string][] = [
     ['no token', undefined, 401, 'unauthorized'],
     ['a broken token', `${t.adminToken.slice(0, -4)}AAAA`, 401, 'invalid_token'],
-    ['a token for another API', await t.machineToken(t.admin, api.identifier), 403, 'aud_mismatch'],
+    ['a token for another API', await t.machineToken(await t.client(), api.identifier), 403, 'aud_mismatch'],
     ['a foreign tenant’s token', other.adminToken, 403, 'aud_mismatch'],
   ];
   for (const operation of all) {

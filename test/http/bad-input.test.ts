@@ -429,7 +429,6 @@ test('the token endpoint answers broken requests in OAuth’s format', async () 
   const good = {
     grant_type: 'client_credentials',
     ...credentialsOf(client),
-    audience: t.audience,
   };
   const token = (body: string | Uint8Array, type: string) =>
     w.send(`${t.origin}/oauth/token`, { method: 'POST', body: body as never, headers: { 'content-type': type } });

@@ -12,7 +12,7 @@ const other = await w.tenant();
 
 const metadataAt = (header: string | null) => /resource_metadata="([^"]+)"/.exec(header ?? '')?.[1];
 
-test('an agent that knows only the address gets in, with what the user’s roles grant', async () => {
+test('an agent that knows only the address gets in once it is vouched for, with what the user’s roles grant', async () => {
   const user = await t.user();
   const [management] = (await t.api('GET', `/api?query=${encodeURIComponent(`identifier:"${t.audience}"`)}`)).results;
   const role = await t.api('POST', '/role', {
@@ -33,6 +33,7 @@ test('an agent that knows only the address gets in, with what the user’s roles
   const config = await oidc.dynamicClientRegistration(new URL(about.authorization_servers[0]), metadata, oidc.None(), {
     execute: [oidc.allowInsecureRequests],
   });
+  let vouched = false;
   // As the MCP SDK does: a URL object, written with a slash.
   for (const resource of [about.resource, new URL(about.resource).href]) {
     const pkceCodeVerifier = oidc.randomPKCECodeVerifier();
@@ -43,6 +44,12 @@ test('an agent that knows only the address gets in, with what the user’s roles
       code_challenge: await oidc.calculatePKCECodeChallenge(pkceCodeVerifier),
       code_challenge_method: 'S256',
     });
+    if (!vouched) {
+      const turned = await signIn(agent(), url.href, user);
+      assert.equal(turned.searchParams.get('error'), 'invalid_target');
+      await t.api('POST', `/client/${config.clientMetadata().client_id}`, { is_first_party: true });
+      vouched = true;
+    }
     const landed = await signIn(agent(), url.href, user);
     const tokens = await oidc.authorizationCodeGrant(config, landed, { pkceCodeVerifier }, { resource });
     const { aud, scope } = decodeJwt(tokens.access_token);
@@ -97,5 +104,5 @@ test('the address of another tenant, or anything below one’s own, is no resour
   assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_target']);
   // An Api that a tenant made under its own address is that Api.
   await other.api('POST', '/api', { name: 'Own', identifier: other.origin });
-  assert.equal(decodeJwt(await other.machineToken(other.admin, other.origin)).aud, other.origin);
+  assert.equal(decodeJwt(await other.machineToken(await other.client(), other.origin)).aud, other.origin);
 });

@@ -12,6 +12,16 @@ type Secrets = { client_id: string; client_secret: string };
 
 export type TenantHandle = Awaited<ReturnType<typeof tenantHandle>>;
 
+/** What a client without callbacks has unless it says otherwise. */
+export const GRANTS = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:device_code',
+  'http://auth0.com/oauth/grant-type/passwordless/otp',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
+];
+
 /** A token by client_credentials. */
 export async function machineToken(origin: string, client: Secrets, audience: string, scope?: string): Promise<string> {
   const { client_id, client_secret } = client;
@@ -79,9 +89,20 @@ export async function tenantHandle(account: Json, origin: string) {
       const credential = await api('POST', '/credentials', { user: user.id, connection, email, password });
       return { id: user.id, email, password, credential: credential.id };
     },
-    /** A confidential web client unless the fields say otherwise. */
-    client: (fields: Record<string, unknown> = {}): Promise<Client> =>
-      api('POST', '/client', { name: 'Orders', callbacks: [REDIRECT], ...fields }),
+    /** A confidential web client, which is a machine too, unless the fields say otherwise. */
+    client: ({ token_endpoint_auth_method: method, ...fields }: Record<string, unknown> = {}): Promise<Client> =>
+      api('POST', '/client', {
+        name: 'Orders',
+        callbacks: [REDIRECT],
+        ...(method !== undefined && { token_endpoint_auth_method: method }),
+        grant_types: GRANTS.filter((type) => method !== 'none' || type !== 'client_credentials'),
+        ...fields,
+      }),
+    /** What lets a client have the management API, all of it unless some permissions are named. */
+    async managementGrants(scope?: string[]) {
+      const [management] = (await api('GET', '/api?query=slug:management-api')).results;
+      return [{ api: management.id, scope: scope ?? management.permissions.map(({ value }: Json) => value) }];
+    },
     machineToken: (client: Secrets, to: string, scope?: string) => machineToken(origin, client, to, scope),
     /** The tenant as openid-client discovers it. */
     discover: (client: { client_id: string; client_secret?: string }) =>

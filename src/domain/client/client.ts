@@ -85,7 +85,8 @@ const writable = {
   grants: nullable(
     Type.Array(ClientGrant, {
       maxItems: 100,
-      description: 'Narrows what client_credentials may ask of each Api; null: everything',
+      description:
+        'What client_credentials may ask of each Api; null: everything of each but the management API, which has to be named',
     }),
   ),
 };
@@ -228,6 +229,8 @@ async function ensureKeys(tenant: Tenant, input: ClientInput): Promise<void> {
   await ensureSigningKeys(tenant, input.userinfo_signed_response_alg);
 }
 
+const CLIENT_CREDENTIALS = 'client_credentials';
+
 const mintSecret = () => mintToken(36);
 
 /**
@@ -237,25 +240,28 @@ const mintSecret = () => mintToken(36);
 function grantTypesOf(input: ClientInput, current: Pick<Client, 'grant_types' | 'token_endpoint_auth_method'>) {
   const method = input.token_endpoint_auth_method ?? current.token_endpoint_auth_method;
   const types = input.grant_types ?? current.grant_types;
-  if (method !== 'none' || !types.includes('client_credentials')) return input.grant_types;
+  if (method !== 'none' || !types.includes(CLIENT_CREDENTIALS)) return input.grant_types;
   if (input.grant_types)
     throw new Fault('validation', '"grant_types" may not hold client_credentials for a client without a secret.', {
       details: [
         { path: '/grant_types', message: 'may not hold client_credentials when token_endpoint_auth_method is none' },
       ],
     });
-  return types.filter((type) => type !== 'client_credentials');
+  return types.filter((type) => type !== CLIENT_CREDENTIALS);
 }
 
 export async function createClient(tenant: Tenant, input: ClientInput): Promise<Client> {
   const defaults = clients.spec.defaults() as Client;
   await checkClient(tenant, input, defaults);
   const id = input.id ?? clients.mintId();
-  const grant_types = grantTypesOf(input, defaults);
+  // Who sends people here acts for them, and for itself only where that is said.
+  if (input.callbacks?.length)
+    defaults.grant_types = defaults.grant_types.filter((type) => type !== CLIENT_CREDENTIALS);
+  const grant_types = grantTypesOf(input, defaults) ?? defaults.grant_types;
   await ensureKeys(tenant, input);
   return clients.create(tenant, {
     ...input,
-    ...(grant_types && { grant_types }),
+    grant_types,
     id,
     client_id: id,
     client_secret: input.client_secret ?? mintSecret(),

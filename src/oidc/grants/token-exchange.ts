@@ -114,7 +114,9 @@ async function externalSubject(
   const { sub, claims, connection } = await verifyExternalToken(tenant, client.clientId, token, options);
   const asked = words(params.scope);
   const target = await targetOf(ctx, tenant);
-  const server = target ? await asGrant(ctx, () => userServer(tenant, target, { asked })) : undefined;
+  const server = target
+    ? await asGrant(ctx, () => userServer(tenant, target, { asked, client, exchanged: true }))
+    : undefined;
   if (await isConsentDue(tenant, client, target ? [target] : []))
     throw new errors.ConsentRequired('the user has to allow this in a browser');
   // Nobody of ours: there are no claims of a user to release, only what the Api grants.
@@ -154,7 +156,7 @@ async function ownSubject(
   const asked = params.scope ? words(params.scope) : held;
   const beyond = asked.filter((scope) => !held.includes(scope));
   if (beyond.length) throw new errors.InvalidScope('the subject token has no such scope', beyond.join(' '));
-  const by = { user: subject.accountId, asked };
+  const by = { user: subject.accountId, asked, client, exchanged: true as const };
   // A token for no Api stays one: the account's default is for who asks for nothing and has nothing.
   const server = audience ? await asGrant(ctx, () => userServer(tenant, audience, by)) : undefined;
   // What the Api or the user's roles have lost since is lost here too.

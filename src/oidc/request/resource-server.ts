@@ -70,13 +70,19 @@ function offered(api: Api, asked: readonly string[]): string[] {
   return api.enforce_policies ? catalogue : [...new Set([...catalogue, ...asked])];
 }
 
-/** What a machine client may have of an Api; nothing where it may not ask for it at all. */
+/**
+ * What a client may have of an Api without anybody of ours who agrees; nothing where it may not ask for it at all. The
+ * management API is nobody's who is not granted it by name.
+ */
 export function machineScopes({ api_grants }: ClientExtras, api: Api, asked: readonly string[]): string[] | undefined {
   const scopes = offered(api, asked);
-  if (!api_grants) return scopes;
+  if (!api_grants) return api.system ? undefined : scopes;
   const grant = api_grants.find((candidate) => candidate.api === api.id);
   return grant && scopes.filter((scope) => grant.scope.includes(scope));
 }
+
+/** Users administer through the tenant's own apps alone: what a stranger's app could ask them to allow is the whole tenant. */
+const mayActFor = (client: ClientExtras, api: Api): boolean => !api.system || client.first_party === true;
 
 /** What a user may have of an Api: of its scopes those that the user's roles grant, where roles matter. */
 async function userScopes(tenant: Tenant, api: Api, { user, asked }: AskedByUser): Promise<string[]> {
@@ -88,6 +94,8 @@ async function userScopes(tenant: Tenant, api: Api, { user, asked }: AskedByUser
 
 /** Without a user, of nobody whom we know. */
 type AskedByUser = { user?: string; asked: readonly string[] };
+/** @property exchanged the client asks with a token that it was handed, and there is nobody who could agree. */
+type AskedThrough = AskedByUser & { client: object; exchanged?: true };
 
 /**
  * An Api as what a user's token is for.
@@ -96,12 +104,14 @@ type AskedByUser = { user?: string; asked: readonly string[] };
 export async function userServer(
   tenant: Tenant,
   resource: string,
-  by: AskedByUser,
+  { client, exchanged, ...by }: AskedThrough,
 ): Promise<{ audience: string; scopes: string[]; lifetimeSeconds: number; alg: Api['signing_alg'] }> {
   if (resource === MISMATCH) throw new Fault('invalid_target', 'audience and resource differ');
   const api = await apiOf(tenant, resource);
-  if (!api) throw new Fault('invalid_target');
-  const scopes = await userScopes(tenant, api, by);
+  if (!api || !mayActFor(client, api)) throw new Fault('invalid_target');
+  const granted = exchanged && api.system ? machineScopes(client, api, by.asked) : undefined;
+  if (exchanged && api.system && !granted) throw new Fault('invalid_target');
+  const scopes = (await userScopes(tenant, api, by)).filter((scope) => granted?.includes(scope) ?? true);
   return { audience: api.identifier, scopes, lifetimeSeconds: api.token_lifetime, alg: api.signing_alg };
 }
 
@@ -109,8 +119,11 @@ export async function userServer(
 function allowedScopes(tenant: Tenant, ctx: KoaContextWithOIDC, api: Api): string[] | Promise<string[]> {
   const { params, client, account, session } = ctx.oidc;
   const asked = askedScopes(ctx);
-  if (params?.grant_type !== 'client_credentials')
+  if (params?.grant_type !== 'client_credentials') {
+    if (!mayActFor(client as ClientExtras, api))
+      throw new errors.InvalidTarget('the management API is for apps of the tenant alone');
     return userScopes(tenant, api, { user: account?.accountId ?? session?.accountId, asked });
+  }
   const allowed = machineScopes(client as ClientExtras, api, asked);
   if (!allowed) throw new errors.InvalidTarget('the client may not ask for this audience');
   return allowed;

@@ -48,7 +48,7 @@ test('nobody is a 401, whatever is sent in place of a token, and a bad token is 
 test('tokens of another Api, of machines, of third parties and of other tenants open nothing', async () => {
   const [t, other] = [await w.tenant(), await w.tenant()];
   await t.api('POST', '/api', { name: 'Orders API', identifier: ORDERS });
-  const [user, client] = [await t.user(), await t.client()];
+  const [user, client] = [await t.user(), await t.client({ grants: await t.managementGrants() })];
   const [stranger, foreign] = [await other.user(), await other.client()];
   assert.equal((await byToken(t, await tokenFor(t, client, user, { audience: ORDERS }))).status, 401);
   assert.equal((await byToken(t, await t.machineToken(client, t.audience))).status, 401);

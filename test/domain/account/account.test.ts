@@ -810,7 +810,7 @@ test('callbacks and logout URLs are addresses to go back to, and nothing else', 
 });
 
 const tryClient = (client: { client_id: string; client_secret: string }) =>
-  tokenRequest(acme, client, { grant_type: 'client_credentials', audience: acme.audience });
+  tokenRequest(acme, client, { grant_type: 'client_credentials' });
 
 test('rotating a secret ends the old one at once', async () => {
   const client = await acme.client();

@@ -406,7 +406,7 @@ test('the note of a rotation that a crash kept from happening takes no key away'
 
 test('a revoked key is out at once: nothing that it signed works here, the queued one signs, refresh tokens live on', async () => {
   const t = await w.tenant();
-  const [client, user] = [await t.client(), await t.user()];
+  const [client, user] = [await t.client({ grants: await t.managementGrants() }), await t.user()];
   const { tokens, config } = await tokensOf(t, client, user, { scope: 'openid offline_access' });
   const admin = await t.token();
   const machine = await t.machineToken(client, t.audience);

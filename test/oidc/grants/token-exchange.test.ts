@@ -436,7 +436,8 @@ describe('a token of our own', () => {
   });
 
   test('loses what the user’s roles have lost', async () => {
-    const { t, client } = await ready();
+    const { t } = await ready();
+    const client = await t.client({ grants: await t.managementGrants() });
     const user = await t.user();
     const [api] = (await t.api('GET', '/api?pageSize=200')).results.filter(
       ({ identifier }: { identifier: string }) => identifier === t.audience,
