@@ -273,12 +273,19 @@ export async function updateClient(tenant: Tenant, id: string, patch: ClientInpu
   await checkClient(tenant, patch, current);
   const grant_types = grantTypesOf(patch, current);
   await ensureKeys(tenant, patch);
-  return clients.update(tenant, id, { ...patch, ...(grant_types && { grant_types }) });
+  return clients.update(tenant, id, {
+    ...patch,
+    ...(grant_types && { grant_types }),
+    // Whoever registered it has no more say from now on.
+    ...(patch.is_first_party && current.registration_token !== undefined && WITHOUT_TOKEN),
+  });
 }
 
-/** The old secret stops working with this call. */
+const WITHOUT_TOKEN = { registration_token: null as unknown as undefined };
+
+/** The old secret stops working with this call, and so does what would show the new one to whoever registered the client. */
 const rotateSecret = (tenant: Tenant, id: string): Promise<Client> =>
-  clients.update(tenant, id, { client_secret: mintSecret() });
+  clients.update(tenant, id, { client_secret: mintSecret(), ...WITHOUT_TOKEN });
 
 /** With its consents, tokens and grants. @throws Fault `not_found` */
 export const removeClient = (tenant: Tenant, id: string): Promise<Client> => removeRow(clients, tenant, id);

@@ -516,14 +516,33 @@ test('an update replaces what was said, and keeps what was not the client’s to
   assert.deepEqual((await manage(t, client, 'GET')).body, put.body, 'a refusal changes nothing');
 });
 
-test('a client that an administrator vouches for is out of its own hands', async () => {
+test('a client that an administrator vouches for is out of its own hands, for good', async () => {
+  const [client, older] = [await registered(t), await registered(t)];
+  const stored = mongoose.connection.db!.collection<{ _id: string; registration_token?: string }>('clients');
+  const { registration_token } = (await stored.findOne({ _id: older.client_id }))!;
+  for (const { client_id } of [client, older]) {
+    await t.api('POST', `/client/${client_id}`, { is_first_party: true });
+    assert.equal((await stored.findOne({ _id: client_id }))!.registration_token, undefined);
+  }
+  // As a row has it that was promoted before the token ended with that.
+  await stored.updateOne({ _id: older.client_id }, { $set: { registration_token } });
+  for (const one of [client, older]) {
+    await t.api('POST', `/client/${one.client_id}/rotate-secret`);
+    if (one === older) await stored.updateOne({ _id: one.client_id }, { $set: { registration_token } });
+    const body = { client_id: one.client_id, redirect_uris: ['https://evil.example/'] };
+    for (const method of ['GET', 'PUT', 'DELETE'])
+      assertOAuth(await manage(t, one, method, method === 'PUT' ? body : undefined), 401, 'invalid_token');
+    assert.deepEqual((await t.api('GET', `/client/${one.client_id}`)).callbacks, [REDIRECT]);
+  }
+  await t.api('POST', `/client/${client.client_id}`, { is_first_party: false });
+  assertOAuth(await manage(t, client, 'GET'), 401, 'invalid_token');
+});
+
+test('a secret that an administrator rotates is not shown to who registered the client', async () => {
   const client = await registered(t);
-  await t.api('POST', `/client/${client.client_id}`, { is_first_party: true });
   assert.equal((await manage(t, client, 'GET')).status, 200);
-  const body = { client_id: client.client_id, redirect_uris: ['https://evil.example/'] };
-  assert.equal((await manage(t, client, 'PUT', body)).status, 403);
-  assert.equal((await manage(t, client, 'DELETE')).status, 403);
-  assert.deepEqual((await t.api('GET', `/client/${client.client_id}`)).callbacks, [REDIRECT]);
+  await t.api('POST', `/client/${client.client_id}/rotate-secret`);
+  assertOAuth(await manage(t, client, 'GET'), 401, 'invalid_token');
 });
 
 test('a client that removes itself takes its tokens along', async () => {
