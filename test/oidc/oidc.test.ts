@@ -807,7 +807,9 @@ test('introspection tells a resource server what our tokens are, and nothing abo
   );
   assert.equal((await introspect(t, resourceServer, tokens.refresh_token)).body.active, true);
   const machine = await t.machineToken(client, ORDERS);
-  assert.equal((await introspect(t, resourceServer, machine)).body.client_id, client.client_id);
+  const { body: asked } = await introspect(t, resourceServer, machine);
+  assert.deepEqual([asked.client_id, asked.sub], [client.client_id, client.client_id], 'as its JWT says');
+  assert.equal(decodeJwt(machine).sub, client.client_id);
   const foreign = await other.client();
   for (const value of [tokens.access_token, tokens.refresh_token, machine, 'nonsense', `${machine.slice(0, -4)}AAAA`])
     assert.deepEqual((await introspect(other, foreign, value)).body, { active: false });

@@ -32,7 +32,7 @@ export async function introspection(request: FastifyRequest, form: URLSearchPara
   const { accountId, clientId, exp, iat, sid, jti, aud, scope } = token;
   return {
     active: true,
-    sub: accountId,
+    sub: accountId ?? clientId,
     client_id: clientId,
     exp,
     iat,

@@ -179,7 +179,8 @@ export async function verifyAccessToken(
     iat: claims.iat,
     exp: claims.exp,
     clientId: claims.client_id,
-    ...(ofUser && { accountId: claims.sub, grantId: claims.grant_id }),
+    // A machine is its own subject (RFC 9068 §2.2), which the engine says of nobody but users.
+    ...(ofUser ? { accountId: claims.sub, grantId: claims.grant_id } : { extra: { sub: claims.sub } }),
     ...(claims.sid && { sid: claims.sid }),
     ...(claims.scope && { scope: claims.scope }),
     ...(claims.aud !== userinfoAudience(tenant) && { aud: claims.aud }),
