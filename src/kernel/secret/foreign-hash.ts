@@ -137,7 +137,7 @@ const BCRYPT = /^\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const ARGON2 = /^\$argon2(?:id|i|d)\$v=(?:16|19)\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([^$]+)\$([^$]+)$/;
 
 /** Whether a hash of bcrypt or argon2 is one, and asks for no more work than a login may. @throws Fault `validation`. */
-export function judgeOwn(line: string): void {
+function judgeOwn(line: string): void {
   const cost = BCRYPT.exec(line)?.[1];
   if (cost !== undefined) {
     if (Number(cost) < 4 || Number(cost) > LIMITS.bcryptCost)
@@ -151,6 +151,23 @@ export function judgeOwn(line: string): void {
   decoded('salt', salt, SALT_LEAST);
   decoded('key', key, KEY_LEAST);
 }
+
+/** What a judge says of a line, or nothing of one that would not be taken today. */
+function unlessRefused<T>(judge: () => T): T | undefined {
+  try {
+    return judge();
+  } catch (error) {
+    if (error instanceof Fault) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a stored line is one of bcrypt or argon2 that may be worked on. */
+export const isOwnHash = (line: string): boolean =>
+  unlessRefused(() => {
+    judgeOwn(line);
+    return true;
+  }) ?? false;
 
 /**
  * A hash that already is one line: bcrypt, argon2 and pbkdf2 in their usual spellings, or one that we exported.
@@ -176,9 +193,10 @@ export function passwordHash(text: string): string {
 /** Whether a stored line is one of ours to verify here (bcrypt and argon2 are password.ts's). */
 export const isForeignHash = (stored: string): boolean => Object.hasOwn(FORMS, stored.split('$')[1] ?? '');
 
-/** @throws Fault `validation` for a line that would not be taken today. */
+/** False too for a line that would not be taken today. */
 export async function verifyForeign(password: string, stored: string): Promise<boolean> {
-  const { key, derive } = judged(stored);
-  const actual = await derive(password);
-  return actual.length === key.length && timingSafeEqual(actual, key);
+  const line = unlessRefused(() => judged(stored));
+  if (!line) return false;
+  const actual = await line.derive(password);
+  return actual.length === line.key.length && timingSafeEqual(actual, line.key);
 }

@@ -1,8 +1,7 @@
 /** Passwords: hashed, verified, and known to be worth another hash. */
 import { createHmac } from 'node:crypto';
 import bcrypt from 'bcrypt';
-import { Fault } from '../fault.ts';
-import { isForeignHash, judgeOwn, verifyForeign } from './foreign-hash.ts';
+import { isForeignHash, isOwnHash, verifyForeign } from './foreign-hash.ts';
 import { mintToken } from './random.ts';
 
 /** Loaded when the first hash asks for it: most installations never have one. */
@@ -30,13 +29,8 @@ export async function hashPassword(password: string, algorithm: PasswordAlgorith
 
 /** False too for a stored hash that would not be taken today: it may ask for more work than a login is worth, or fit anything. */
 export async function verifyPassword(password: string, stored: string): Promise<boolean> {
-  try {
-    if (isForeignHash(stored)) return await verifyForeign(password, stored);
-    judgeOwn(stored);
-  } catch (error) {
-    if (error instanceof Fault) return verifyDecoy(password);
-    throw error;
-  }
+  if (isForeignHash(stored)) return verifyForeign(password, stored);
+  if (!isOwnHash(stored)) return false;
   if (stored.startsWith('$argon2')) return (await argon2()).verify(stored, password.normalize('NFC'));
   return bcrypt.compare(bcryptInput(password), stored);
 }
@@ -47,9 +41,9 @@ export function isPasswordHashOutdated(stored: string, algorithm: PasswordAlgori
   return !stored.startsWith('$2') || bcrypt.getRounds(stored) < BCRYPT_COST;
 }
 
-/** Whether looking at a stored hash costs less than at one of ours, which would tell that there is one. */
+/** Whether looking at a stored hash costs less than at one of ours, or it is not looked at, which would tell that there is one. */
 export const isCheap = (stored: string): boolean =>
-  isForeignHash(stored) || (stored.startsWith('$2') && bcrypt.getRounds(stored) < BCRYPT_COST);
+  !isOwnHash(stored) || (stored.startsWith('$2') && bcrypt.getRounds(stored) < BCRYPT_COST);
 
 const decoys = new Map<PasswordAlgorithm, Promise<string>>();
 
