@@ -277,7 +277,7 @@ export async function updateClient(tenant: Tenant, id: string, patch: ClientInpu
     ...patch,
     ...(grant_types && { grant_types }),
     // Whoever registered it has no more say from now on.
-    ...(patch.is_first_party && current.registration_token !== undefined && WITHOUT_TOKEN),
+    ...(patch.is_first_party && WITHOUT_TOKEN),
   });
 }
 

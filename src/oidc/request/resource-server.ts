@@ -109,10 +109,15 @@ export async function userServer(
   if (resource === MISMATCH) throw new Fault('invalid_target', 'audience and resource differ');
   const api = await apiOf(tenant, resource);
   if (!api || !mayActFor(client, api)) throw new Fault('invalid_target');
-  const granted = exchanged && api.system ? machineScopes(client, api, by.asked) : undefined;
-  if (exchanged && api.system && !granted) throw new Fault('invalid_target');
-  const scopes = (await userScopes(tenant, api, by)).filter((scope) => granted?.includes(scope) ?? true);
-  return { audience: api.identifier, scopes, lifetimeSeconds: api.token_lifetime, alg: api.signing_alg };
+  const scopes = await userScopes(tenant, api, by);
+  const ceiling = exchanged && api.system ? machineScopes(client, api, by.asked) : scopes;
+  if (!ceiling) throw new Fault('invalid_target');
+  return {
+    audience: api.identifier,
+    scopes: scopes.filter((scope) => ceiling.includes(scope)),
+    lifetimeSeconds: api.token_lifetime,
+    alg: api.signing_alg,
+  };
 }
 
 /** Scopes that this request may end up with. */
