@@ -22,6 +22,9 @@ export const GRANTS = [
   'urn:ietf:params:oauth:grant-type:token-exchange',
 ];
 
+/** Of a client without a secret. */
+export const GRANTS_OF_PUBLIC = GRANTS.filter((type) => type !== 'client_credentials');
+
 /** A token by client_credentials. */
 export async function machineToken(origin: string, client: Secrets, audience: string, scope?: string): Promise<string> {
   const { client_id, client_secret } = client;
@@ -90,12 +93,11 @@ export async function tenantHandle(account: Json, origin: string) {
       return { id: user.id, email, password, credential: credential.id };
     },
     /** A confidential web client, which is a machine too, unless the fields say otherwise. */
-    client: ({ token_endpoint_auth_method: method, ...fields }: Record<string, unknown> = {}): Promise<Client> =>
+    client: (fields: Record<string, unknown> = {}): Promise<Client> =>
       api('POST', '/client', {
         name: 'Orders',
         callbacks: [REDIRECT],
-        ...(method !== undefined && { token_endpoint_auth_method: method }),
-        grant_types: GRANTS.filter((type) => method !== 'none' || type !== 'client_credentials'),
+        grant_types: fields.token_endpoint_auth_method === 'none' ? GRANTS_OF_PUBLIC : GRANTS,
         ...fields,
       }),
     /** What lets a client have the management API, all of it unless some permissions are named. */

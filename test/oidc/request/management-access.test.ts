@@ -19,7 +19,7 @@ import {
   tokensOf,
   world,
 } from '../../kit/index.ts';
-import { GRANTS } from '../../kit/tenant.ts';
+import { GRANTS_OF_PUBLIC as forPeople, GRANTS } from '../../kit/tenant.ts';
 
 const w = await world();
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -136,7 +136,6 @@ test('an exchange needs the grant too, and gives no more than it', async () => {
 test('who sends people here is no machine unless somebody says so', async () => {
   const t = await w.tenant();
   const made = async (fields: object) => (await t.api('POST', '/client', { name: 'x', ...fields })).grant_types;
-  const forPeople = GRANTS.filter((type) => type !== 'client_credentials');
   assert.deepEqual(await made({}), GRANTS);
   assert.deepEqual(await made({ callbacks: [REDIRECT] }), forPeople);
   assert.deepEqual(await made({ callbacks: [REDIRECT], grant_types: ['client_credentials'] }), ['client_credentials']);
