@@ -7,6 +7,7 @@ import { test } from 'node:test';
 /** Rooms and files below src that a room may import besides itself. A room's name stands for all of its files. */
 const NEIGHBOURS: Record<string, string[]> = {
   kernel: [],
+  look: ['kernel'],
   store: ['kernel', 'config.ts'],
   resource: ['kernel', 'store'],
   connections: ['kernel'],
@@ -28,6 +29,7 @@ const NEIGHBOURS: Record<string, string[]> = {
   http: ['kernel', 'domain', 'resource', 'type config.ts', 'store/connect.ts', 'version.ts'],
   flows: [
     'kernel',
+    'look',
     'domain',
     'auth',
     'oidc/browser/logout.ts',

@@ -7,7 +7,7 @@ import { before, describe, test } from 'node:test';
 import { ERROR_PAGES } from '../../src/flows/error/error-pages.ts';
 import { pages } from '../../src/flows/index.ts';
 import { OUTCOMES } from '../../src/flows/link/link-done-page.ts';
-import { translator } from '../../src/flows/shell/locale.ts';
+import { translator } from '../../src/look/words.ts';
 import { type Agent, agent, authorizeUrl, type Client, formOf, REDIRECT, requestOf, world } from '../kit/index.ts';
 import { lastLink } from '../kit/mailbox.ts';
 

@@ -14,10 +14,10 @@ import { playgroundPage } from '../../src/flows/landing/playground-page.ts';
 import { loginPage } from '../../src/flows/login/login-page.ts';
 import { logoutPage } from '../../src/flows/logout/logout-page.ts';
 import { assets } from '../../src/flows/shell/assets.ts';
-import { available } from '../../src/flows/shell/locale.ts';
 import type { Page, PageData } from '../../src/flows/shell/page.ts';
 import { render, renderPage } from '../../src/flows/shell/render.ts';
 import { sampler, type Twist } from '../../src/flows/shell/sample.ts';
+import { available } from '../../src/look/words.ts';
 import { browsers } from '../kit/browser.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');

@@ -1,6 +1,7 @@
 /** A rich authorization request (RFC 9396) in words for the person who decides: all of it, since any member may be the one that matters. */
+
+import { type MessageKey, translator } from '../../look/words.ts';
 import type { AuthorizationDetail } from '../../oidc/browser/interactions.ts';
-import { type MessageKey, translator } from '../shell/locale.ts';
 
 export type RequestedDetail = { type: string; members: { label: string; values: string[] }[] };
 

@@ -1,5 +1,5 @@
 /** Where a user types the code that a device shows. */
-import type { MessageKey } from '../shell/locale.ts';
+import type { MessageKey } from '../../look/words.ts';
 import { definePage, type PageCommon } from '../shell/page.ts';
 
 /** A GET form: sends `user_code`, and `lang` when given. */

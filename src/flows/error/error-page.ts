@@ -1,5 +1,5 @@
 /** What went wrong in the reader's words, and nothing technical but the request id. */
-import type { MessageKey, Values } from '../shell/locale.ts';
+import type { MessageKey, Values } from '../../look/words.ts';
 import { definePage, type PageData } from '../shell/page.ts';
 import type { Sampler } from '../shell/sample.ts';
 import { ERROR_PAGES } from './error-pages.ts';

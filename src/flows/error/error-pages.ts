@@ -1,5 +1,5 @@
 /** The table of what can go wrong on a page: the status and the words of each. */
-import type { MessageKey } from '../shell/locale.ts';
+import type { MessageKey } from '../../look/words.ts';
 
 /** The error pages we know, by what happened: spread one into the data of the error page. `values` they need are named beside them. */
 export const ERROR_PAGES = {

@@ -1,5 +1,5 @@
 /** The login page: who you are and your password, or one of the other ways in. */
-import type { MessageKey, Translate, Values } from '../shell/locale.ts';
+import type { MessageKey, Translate, Values } from '../../look/words.ts';
 import { definePage, type PageCommon } from '../shell/page.ts';
 import { FLOW_PAGE } from '../shell/policy.ts';
 import type { Sampler } from '../shell/sample.ts';

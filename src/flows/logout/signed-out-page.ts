@@ -1,5 +1,5 @@
 /** After a logout: ends the sessions of other apps unseen, and goes back to the app that asked. */
-import type { MessageKey } from '../shell/locale.ts';
+import type { MessageKey } from '../../look/words.ts';
 import { definePage, type PageCommon } from '../shell/page.ts';
 
 type SignedOutData = PageCommon & {

@@ -5,8 +5,9 @@ import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { sameSecret } from '../../kernel/secret/random.ts';
 import { mac } from '../../kernel/secret/seal.ts';
+import { directionOf, negotiateLocale } from '../../look/words.ts';
 import { queryOf, text } from './address.ts';
-import { directionOf, localeLinks, negotiateLocale } from './locale.ts';
+import { localeLinks } from './locale.ts';
 import type { PageCommon, PageTenant, PageUser } from './page.ts';
 
 export function pageTenant({ account }: Tenant): PageTenant {

@@ -1,7 +1,8 @@
 /** Letters as people see them, so that neither an emoji nor an accent is cut in half; and the icon made of one. */
+
+import { accents } from '../../look/theme.ts';
 import { assetUrl } from './assets.ts';
 import type { PageTenant } from './page.ts';
-import { accents } from './theme.ts';
 
 const graphemes = new Intl.Segmenter();
 

@@ -2,7 +2,8 @@
  * What a page is: a template, the data that it is given, and all that belongs to it alone (what its view computes, its
  * policy, its words, its samples). A page step is one such record, and a word in the journey that shows it.
  */
-import type { LocaleLink, Translate, WordPrefix } from './locale.ts';
+import type { Translate, WordPrefix } from '../../look/words.ts';
+import type { LocaleLink } from './locale.ts';
 import type { PagePolicy } from './policy.ts';
 import type { Sampler } from './sample.ts';
 

@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 import type { FastifyReply } from 'fastify';
+import { SURFACES, themeCss } from '../../look/theme.ts';
+import { translator } from '../../look/words.ts';
 import { assetUrl } from './assets.ts';
 import { harmless } from './harmless.ts';
 import { firstLetter, iconOf } from './letters.ts';
-import { translator } from './locale.ts';
 import type { Page, PageData } from './page.ts';
 import { headersOf, type PagePolicy } from './policy.ts';
-import { SURFACES, themeCss } from './theme.ts';
 
 /** What is known of a page only when it is shown. */
 export type PageOptions = PagePolicy & { status?: number };

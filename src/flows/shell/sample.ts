@@ -1,5 +1,6 @@
 /** What the samples of the pages are made of: usual names, long ones, or hostile ones in every field. */
-import { directionOf, localeLinks, scopePermission } from './locale.ts';
+import { directionOf } from '../../look/words.ts';
+import { localeLinks, scopePermission } from './locale.ts';
 import type { PageCommon, PageUser } from './page.ts';
 
 export type Twist = {

@@ -3,13 +3,8 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { pages } from '../../../src/flows/index.ts';
-import {
-  available,
-  localeLinks,
-  negotiateLocale,
-  scopePermission,
-  translator,
-} from '../../../src/flows/shell/locale.ts';
+import { localeLinks, scopePermission } from '../../../src/flows/shell/locale.ts';
+import { available, negotiateLocale, translator } from '../../../src/look/words.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 

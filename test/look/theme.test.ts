@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { accents, contrast, DEFAULT_ACCENT, parseColor, SURFACES, themeCss } from '../../../src/flows/shell/theme.ts';
+import { accents, contrast, DEFAULT_ACCENT, parseColor, SURFACES, themeCss } from '../../src/look/theme.ts';
 
-const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
 const ratio = (a: string, b: string) => contrast(parseColor(a)!, parseColor(b)!);
 
