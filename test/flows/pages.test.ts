@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { Script } from 'node:vm';
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Page as Tab } from 'playwright-core';
@@ -11,8 +12,11 @@ import { ERROR_PAGES } from '../../src/flows/error/error-pages.ts';
 import { pages } from '../../src/flows/index.ts';
 import { landingPage } from '../../src/flows/landing/landing-page.ts';
 import { playgroundPage } from '../../src/flows/landing/playground-page.ts';
+import { formPostPage } from '../../src/flows/login/form-post-page.ts';
 import { loginPage } from '../../src/flows/login/login-page.ts';
+import { webMessagePage } from '../../src/flows/login/web-message-page.ts';
 import { logoutPage } from '../../src/flows/logout/logout-page.ts';
+import { signedOutPage } from '../../src/flows/logout/signed-out-page.ts';
 import { assets } from '../../src/flows/shell/assets.ts';
 import type { Page, PageData } from '../../src/flows/shell/page.ts';
 import { render, renderPage } from '../../src/flows/shell/render.ts';
@@ -128,6 +132,29 @@ describe('page', () => {
       const bytes = linked.map(([, file, type]) => Buffer.byteLength(read(`views/assets/${file}.${type}`)));
       const total = bytes.reduce((sum, size) => sum + size, Buffer.byteLength(body));
       assert.ok(total < 30_000, `${label}: ${total} bytes`);
+    }
+  });
+
+  test('scripts are classic ones in words that the oldest web views and televisions know', () => {
+    const seen = new Set<string>();
+    for (const { label, one, data } of [...samples('en'), ...answers()]) {
+      if (one.name === 'playground') continue;
+      for (const [tag, file] of render(one, data).body.matchAll(/<script[^>]*\/([a-z-]+)\.[0-9a-f]+\.js"[^>]*>/g)) {
+        assert.match(tag, / defer /, `${label}: ${tag}`);
+        assert.doesNotMatch(tag, /module|async|nomodule/, label);
+        seen.add(file!);
+      }
+    }
+    assert.deepEqual([...seen].sort(), ['form-post', 'login', 'logout', 'web-message']);
+    for (const file of seen) {
+      const script = read(`views/assets/${file}.js`).replace(/^\s*\/\/.*$/gm, '');
+      assert.doesNotMatch(
+        script,
+        /=>|`|\?\.|\?\?|\.\.\.|\*\*|\b(?:let|const|class|import|export|async|await|yield|of|dataset|closest|append)\b/,
+        file,
+      );
+      // Sloppy code of ECMAScript 5 and of today are one language as far as this goes.
+      assert.doesNotThrow(() => new Script(script), file);
     }
   });
 
@@ -315,6 +342,19 @@ const samples = (locale: string, twist?: Twist): Sample[] =>
   pages.flatMap((one) =>
     Object.entries(one.samples(sampler(locale, twist))).map(([label, data]) => ({ label, one, data })),
   );
+
+/** The pages that are gone as soon as they are there, and have no picture. */
+function answers(): Sample[] {
+  const answer = { ...common('en'), appName: 'Orders' };
+  const form = { ...answer, action: 'https://app.example', fields: { code: 'c' } };
+  const message = { ...answer, target: 'https://app.example', message: '{}' };
+  const onward = { ...answer, onward: { href: '/logout' } };
+  return [
+    { label: 'form-post', one: formPostPage, data: form },
+    { label: 'web-message', one: webMessagePage, data: message },
+    { label: 'onward', one: signedOutPage, data: onward },
+  ];
+}
 
 const posts = { count: 0 };
 

@@ -1,40 +1,48 @@
-// Adds to pages that work without it: shows the password on request, and lets one press of a button count once.
-const reveal = document.getElementById('reveal');
-const password = document.getElementById('password');
+// Adds to pages that work without it: shows the password on request, and lets one press of a button count once. Written
+// for browsers of any age.
+(function () {
+  var reveal = document.getElementById('reveal');
+  var password = document.getElementById('password');
 
-function setRevealed(revealed) {
-  if ((password.type === 'text') === revealed) return;
-  password.type = revealed ? 'text' : 'password';
-  const { otherLabel, otherText } = reveal.dataset;
-  reveal.dataset.otherLabel = reveal.getAttribute('aria-label');
-  reveal.dataset.otherText = reveal.textContent;
-  reveal.setAttribute('aria-label', otherLabel);
-  reveal.textContent = otherText;
-}
+  function setRevealed(revealed) {
+    if ((password.type === 'text') === revealed) return;
+    password.type = revealed ? 'text' : 'password';
+    var label = reveal.getAttribute('data-other-label');
+    var text = reveal.getAttribute('data-other-text');
+    reveal.setAttribute('data-other-label', reveal.getAttribute('aria-label'));
+    reveal.setAttribute('data-other-text', reveal.textContent);
+    reveal.setAttribute('aria-label', label);
+    reveal.textContent = text;
+  }
 
-if (reveal && password) {
-  reveal.hidden = false;
-  reveal.addEventListener('click', () => setRevealed(password.type === 'password'));
-}
+  if (reveal && password) {
+    reveal.hidden = false;
+    reveal.addEventListener('click', function () {
+      setRevealed(password.type === 'password');
+    });
+  }
 
-for (const form of document.forms) {
-  let release;
-  const open = () => {
-    clearTimeout(release);
-    release = undefined;
-    delete form.dataset.sent;
-  };
-  form.addEventListener('submit', (event) => {
-    if (release) {
-      event.preventDefault();
-      return;
+  function sendOnce(form) {
+    var release;
+    function open() {
+      clearTimeout(release);
+      release = undefined;
+      form.removeAttribute('data-sent');
     }
-    // Browsers remember what a text field held; a password must not be among it.
-    if (reveal && password) setRevealed(false);
-    form.dataset.sent = '';
-    // A page whose post failed on the way must not stay locked.
-    release = setTimeout(open, 8000);
-  });
-  // Coming back with the back button restores the page as it was left.
-  addEventListener('pageshow', open);
-}
+    form.addEventListener('submit', function (event) {
+      if (release) {
+        event.preventDefault();
+        return;
+      }
+      // Browsers remember what a text field held; a password must not be among it.
+      if (reveal && password) setRevealed(false);
+      form.setAttribute('data-sent', '');
+      // A page whose post failed on the way must not stay locked.
+      release = setTimeout(open, 8000);
+    });
+    // Coming back with the back button restores the page as it was left.
+    window.addEventListener('pageshow', open);
+  }
+
+  Array.prototype.forEach.call(document.forms, sendOnce);
+})();
