@@ -111,6 +111,7 @@ export async function mintTokens(tenant: Tenant, to: For, asked: Asked): Promise
     clientId: to.client.clientId,
     aud: server?.audience,
     alg: server?.alg,
+    typ: server?.typ,
     expiration: expiresIn,
     scope,
     permissions: permissions.join(' '),

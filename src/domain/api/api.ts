@@ -15,6 +15,10 @@ import { ensureSigningKeys } from '../key/account-keys.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
 import { isReservedIdentifier, managementAudiences, managementPermissions } from './permission.ts';
 
+/** What the header of an access token calls it: RFC 9068 §2.1, or what readers that know no other want. */
+export const TOKEN_TYPES = ['at+jwt', 'JWT'] as const;
+export type TokenTyp = (typeof TOKEN_TYPES)[number];
+
 /** No access token outlives this. */
 export const LONGEST_TOKEN_SECONDS = 30 * DAY;
 
@@ -33,6 +37,10 @@ const writable = {
   permissions: Type.Array(Permission, { maxItems: 1000, description: 'Permissions (scopes) this API exposes.' }),
   signing_alg: OneOf(SIGNING_ALGS, 'JWA algorithm used to sign access tokens for this API.'),
   token_dialect: OneOf(['access_token', 'access_token_authz'], '`access_token_authz` adds a `permissions` claim.'),
+  token_typ: OneOf(
+    TOKEN_TYPES,
+    'The `typ` in the header of its access tokens: `at+jwt` (RFC 9068), or `JWT` for readers that refuse it. Those have `token_use: access`, which no ID token has.',
+  ),
   token_lifetime: Type.Integer({
     minimum: 60,
     maximum: LONGEST_TOKEN_SECONDS,
@@ -70,6 +78,7 @@ export const apis = defineCollection({
     permissions: [],
     signing_alg: 'RS256' as const,
     token_dialect: 'access_token' as const,
+    token_typ: 'at+jwt' as const,
     token_lifetime: 86_400,
     enforce_policies: true,
     allow_offline_access: true,
@@ -140,7 +149,7 @@ export async function createManagementApi(tenant: Tenant): Promise<Api> {
 async function updateApi(tenant: Tenant, id: string, patch: ApiInput): Promise<Api> {
   checkMetadata('/metadata', patch.metadata);
   const current = await apis.get(tenant, id);
-  const frozen = ['permissions', 'rbac', 'enforce_policies', 'signing_alg'] as const;
+  const frozen = ['permissions', 'rbac', 'enforce_policies', 'signing_alg', 'token_typ'] as const;
   for (const field of frozen) {
     if (current.system && patch[field] !== undefined)
       throw new Fault('protected', `"${field}" of the management API belongs to the system.`);

@@ -10,6 +10,7 @@ import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import { sessionOf } from '../storage/session.ts';
+import { requireIdToken } from '../token/id-token.ts';
 
 export { SESSION_COOKIE, sessionCookie } from '../storage/session.ts';
 
@@ -53,10 +54,10 @@ type Hint = { iss?: unknown; aud?: unknown; sub?: unknown; sid?: unknown };
 /** An id token of ours, expired or not (§2), and signed as the client's were at the time. */
 async function openHint(tenant: Tenant, hint: string): Promise<Hint> {
   const { published } = await accountKeys(tenant);
-  const { typ, kid, alg } = decodeProtectedHeader(hint);
+  requireIdToken(hint);
+  const { kid, alg } = decodeProtectedHeader(hint);
   const key = published.find((one) => one.kid === kid);
-  // Other tokens of ours have a type: an access or a logout token proves nothing here.
-  if (!key || key.alg !== alg || (typ !== undefined && typ !== 'JWT')) throw new Error('not an id token of ours');
+  if (!key || key.alg !== alg) throw new Error('not an id token of ours');
   const { payload } = await compactVerify(hint, key.publicKey, { algorithms: [key.alg] });
   return JSON.parse(Buffer.from(payload).toString()) as Hint;
 }

@@ -13,6 +13,7 @@ import { limitPushes } from '../request/pushed-request.ts';
 import { askedScopes } from '../request/resource-server.ts';
 import { issueAccessToken, type TokenSource } from '../token/access-token.ts';
 import { idTokenClaims } from '../token/api-claims.ts';
+import { requireIdToken } from '../token/id-token.ts';
 import { type Login, withIdentityScopes } from '../token/login-claims.ts';
 import { refreshTokenId } from '../token/refresh.ts';
 import { callerAddress, currentRequest, grantAtHand, grantTypeAskedFor, isSigned, replacedToken } from './context.ts';
@@ -45,9 +46,9 @@ const signAccessTokens = (model: 'AccessToken' | 'ClientCredentials'): Patch => 
       // What is answered beside the token is read from here too.
       if (this.accountId !== undefined && typeof this.aud === 'string')
         this.scope = withIdentityScopes(permissions, grant?.getOIDCScopeFiltered(new Set(askedScopes(request))));
-      const { alg } = (this.resourceServer?.jwt?.sign ?? {}) as Pick<TokenSource, 'alg'>;
+      const terms = (this.resourceServer?.jwt?.sign ?? {}) as Pick<TokenSource, 'alg' | 'typ'>;
       const login = (AuthorizationCode ?? RefreshToken) as Login | undefined;
-      return { value: await issueAccessToken(tenant, { ...pick(this), permissions, alg, login, grant }) };
+      return { value: await issueAccessToken(tenant, { ...pick(this), ...terms, permissions, login, grant }) };
     },
 });
 
@@ -70,6 +71,15 @@ export const PATCHES: readonly Patch[] = [
           for (const [claim, value] of Object.entries(claims)) this.set(claim, value);
         }
         return issue.call(this as never, options as never);
+      },
+  },
+  {
+    member: 'IdToken.validate',
+    why: 'as a hint the engine takes whatever is signed for the client, and an Api may have the name of one',
+    replace: (validate) =>
+      function (this: object, token: string, ...args: unknown[]) {
+        requireIdToken(token);
+        return validate.call(this as never, ...([token, ...args] as never[]));
       },
   },
   {

@@ -230,6 +230,7 @@ async function issue(
     clientId: client.clientId,
     aud: server?.audience,
     alg: server?.alg,
+    typ: server?.typ,
     expiration: lifetimeSeconds,
     scope,
     permissions: scope,

@@ -2,7 +2,7 @@
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import { type Role, roles } from '../../domain/access/role.ts';
 import { rolesOf } from '../../domain/access/role-member.ts';
-import { type Api, apis, recentApi } from '../../domain/api/api.ts';
+import { type Api, apis, recentApi, type TokenTyp } from '../../domain/api/api.ts';
 import { audienceOf, resourceOf, userinfoAudience } from '../../domain/api/audience.ts';
 import { managementAudience, PLATFORM_AUDIENCE, platformPermissions } from '../../domain/api/permission.ts';
 import type { Tenant } from '../../kernel/context.ts';
@@ -105,7 +105,7 @@ export async function userServer(
   tenant: Tenant,
   resource: string,
   { client, exchanged, ...by }: AskedThrough,
-): Promise<{ audience: string; scopes: string[]; lifetimeSeconds: number; alg: Api['signing_alg'] }> {
+): Promise<TokenTerms & { scopes: string[] }> {
   if (resource === MISMATCH) throw new Fault('invalid_target', 'audience and resource differ');
   const api = await apiOf(tenant, resource);
   if (!api || !mayActFor(client, api)) throw new Fault('invalid_target');
@@ -113,10 +113,8 @@ export async function userServer(
   const ceiling = exchanged && api.system ? machineScopes(client, api, by.asked) : scopes;
   if (!ceiling) throw new Fault('invalid_target');
   return {
-    audience: api.identifier,
+    ...tokenTerms(api),
     scopes: scopes.filter((scope) => ceiling.includes(scope)),
-    lifetimeSeconds: api.token_lifetime,
-    alg: api.signing_alg,
   };
 }
 
@@ -145,10 +143,12 @@ export async function defaultResource(tenant: Tenant, clientId: string): Promise
 }
 
 /** What tokens for an Api are like, whoever gets them. */
-export const tokenTerms = (api: Api) => ({
+export type TokenTerms = { audience: string; lifetimeSeconds: number; alg: Api['signing_alg']; typ: TokenTyp };
+export const tokenTerms = (api: Api): TokenTerms => ({
   audience: api.identifier,
   lifetimeSeconds: api.token_lifetime,
   alg: api.signing_alg,
+  typ: api.token_typ,
 });
 
 /** @throws InvalidTarget (RFC 8707 §2) for an audience that the account does not serve to this client. */
@@ -171,13 +171,13 @@ export async function resourceServer(
   // than its request.
   if (ctx.oidc.params?.grant_type === 'client_credentials' && !scopeWords(ctx.oidc.params.scope).length)
     ctx.oidc.params.scope = allowed.join(' ');
-  const { audience, lifetimeSeconds, alg } = tokenTerms(api);
+  const { audience, lifetimeSeconds, alg, typ } = tokenTerms(api);
   return {
     audience,
     scope: allowed.join(' '),
     accessTokenTTL: lifetimeSeconds,
     accessTokenFormat: 'jwt',
-    jwt: { sign: { alg } },
+    jwt: { sign: { alg, typ } },
   } as ResourceServer;
 }
 

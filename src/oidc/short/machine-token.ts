@@ -27,7 +27,7 @@ export async function machineToken(request: FastifyRequest, form: URLSearchParam
   const allowed = api && machineScopes(client, api, asked);
   if (!allowed) return undefined;
   const granted = (scope === undefined ? allowed : asked.filter((name) => allowed.includes(name))).join(' ');
-  const { audience, lifetimeSeconds, alg } = tokenTerms(api);
+  const { audience, lifetimeSeconds, alg, typ } = tokenTerms(api);
   const token = {
     clientId: client.client_id,
     aud: audience,
@@ -35,6 +35,7 @@ export async function machineToken(request: FastifyRequest, form: URLSearchParam
     scope: granted || undefined,
     permissions: granted,
     alg,
+    typ,
   };
   const access_token = await issueAccessToken(tenant, token);
   recordMachineLogin(tenant, { client: client.client_id, ip: request.ip, audience })?.catch((error: unknown) =>

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { AdapterPayload } from 'oidc-provider';
-import { LONGEST_TOKEN_SECONDS } from '../../domain/api/api.ts';
+import { LONGEST_TOKEN_SECONDS, TOKEN_TYPES, type TokenTyp } from '../../domain/api/api.ts';
 import { userinfoAudience } from '../../domain/api/audience.ts';
 import { accountKeys, lateSigner } from '../../domain/key/account-keys.ts';
 import type { Signer, SigningAlg, SigningKey } from '../../domain/key/signing-key.ts';
@@ -40,13 +40,15 @@ type Claims = {
   /** Names of the claims that the client asked of the userinfo endpoint beyond its scopes (OIDC Core §5.5). */
   userinfo_claims?: string[];
   cnf?: { jkt?: string };
+  /** Of a token whose header does not tell it from an ID token: its own mark, which nothing else of ours that is signed has. */
+  token_use?: 'access';
 };
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 /** Signs claims as an RFC 9068 §2 access token. */
-async function signAccessToken(signer: Signer, claims: Claims): Promise<string> {
-  const input = `${encode({ alg: signer.alg, typ: 'at+jwt', kid: signer.kid })}.${encode(claims)}`;
+async function signAccessToken(signer: Signer, typ: TokenTyp, claims: Claims): Promise<string> {
+  const input = `${encode({ alg: signer.alg, typ, kid: signer.kid })}.${encode(claims)}`;
   const signature = await signWith(signer, Buffer.from(input));
   return `${input}.${signature.toString('base64url')}`;
 }
@@ -62,6 +64,8 @@ export type TokenSource = {
   permissions?: string;
   /** The Api's own; resource-server.ts says which. */
   alg?: SigningAlg;
+  /** Likewise. */
+  typ?: TokenTyp;
   accountId?: string;
   /** The login behind a user's token, as far as it is known. */
   login?: Login;
@@ -78,7 +82,7 @@ export type TokenSource = {
 };
 
 export async function issueAccessToken(tenant: Tenant, token: TokenSource): Promise<string> {
-  const { accountId, clientId, aud, scope, permissions, grantId, sid, rar, jkt } = token;
+  const { accountId, clientId, aud, scope, permissions, grantId, sid, rar, jkt, typ = 'at+jwt' } = token;
   const iat = nowSeconds();
   const ofUser = accountId !== undefined;
   const audience = typeof aud === 'string' ? aud : undefined;
@@ -100,16 +104,19 @@ export async function issueAccessToken(tenant: Tenant, token: TokenSource): Prom
     ...(rar && { authorization_details: rar }),
     ...(token.claims !== undefined && { userinfo_claims: userinfoClaims(token.claims) }),
     ...(jkt && { cnf: { jkt } }),
+    ...(typ === 'JWT' && { token_use: 'access' }),
   };
   await outlive(tenant, token.grant, { grantId, exp: claims.exp });
   const alg = token.alg ?? 'RS256';
   const { signers } = await accountKeys(tenant);
-  return signAccessToken(signers[alg] ?? (await lateSigner(tenant, alg)), claims);
+  return signAccessToken(signers[alg] ?? (await lateSigner(tenant, alg)), typ, claims);
 }
 
 export type VerifiedToken = Claims & { kid: string };
 
 type VerificationKey = Pick<SigningKey, 'alg' | 'publicKey'>;
+
+const TYPES: readonly unknown[] = TOKEN_TYPES;
 
 /**
  * Checks form, type, algorithm and signature; not issuer, audience or expiry. The algorithm is the key's, and the header
@@ -123,12 +130,14 @@ export function openAccessToken(
   if (parts.length !== 3 || token.length > 16_384) return undefined;
   try {
     const header = JSON.parse(Buffer.from(parts[0]!, 'base64url').toString());
-    if (header.typ !== 'at+jwt' || typeof header.kid !== 'string' || header.crit) return undefined;
+    if (!TYPES.includes(header.typ) || typeof header.kid !== 'string' || header.crit) return undefined;
     const key = keyOf(header.kid);
     if (!key || header.alg !== key.alg) return undefined;
     const input = Buffer.from(`${parts[0]}.${parts[1]}`);
     if (!verifyWith(key, input, Buffer.from(parts[2]!, 'base64url'))) return undefined;
-    return { ...JSON.parse(Buffer.from(parts[1]!, 'base64url').toString()), kid: header.kid };
+    const claims = JSON.parse(Buffer.from(parts[1]!, 'base64url').toString());
+    // RFC 8725 §3.12: what the type does not tell apart, its mark does.
+    return header.typ === 'JWT' && claims.token_use !== 'access' ? undefined : { ...claims, kid: header.kid };
   } catch {
     return undefined;
   }

@@ -1,10 +1,19 @@
 /** ID tokens (OIDC Core §2) for a login that no authorization request of the engine led to. */
+import { decodeProtectedHeader } from 'jose';
 import type { Client, Provider } from 'oidc-provider';
 import type { User } from '../../domain/user/user.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { idTokenClaims } from './api-claims.ts';
 import { userClaims } from './claims.ts';
 import type { Login } from './login-claims.ts';
+
+/**
+ * Every other token of ours names its type, whatever it says otherwise (RFC 8725 §3.11), and proves nothing as a hint.
+ * @throws Error
+ */
+export function requireIdToken(token: string): void {
+  if (decodeProtectedHeader(token).typ !== undefined) throw new Error('not an id token of ours');
+}
 
 /** @param about `scopes` say which of the user's claims; `audience` is of the access token beside it. */
 export async function mintIdToken(

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { decodeProtectedHeader } from 'jose';
 import { type ClientMetadata, Provider } from 'oidc-provider';
 import * as grantHelpers from 'oidc-provider/lib/helpers/grants.js';
 // @ts-expect-error it has no types
@@ -91,6 +92,14 @@ const RELIED_ON: Record<string, (made: Made) => Promise<void>> = {
     assert.equal(token.client, client);
     assert.equal(token.issue.constructor.name, 'AsyncFunction');
     assert.equal('ctx' in token, true, 'it keeps the request that it was made in');
+  },
+  async 'IdToken.validate'({ provider }) {
+    const client = await provider.Client.find('app');
+    const token = new provider.IdToken({ sub: 'user' }, { client } as Loose) as Loose;
+    Object.assign(token, { scope: 'openid' });
+    const issued = await token.issue({ use: 'idtoken' });
+    assert.equal(decodeProtectedHeader(issued).typ, undefined, 'an ID token names no type');
+    assert.equal((await (provider.IdToken as Loose).validate(issued, client)).payload.sub, 'user');
   },
   async 'RefreshToken.prototype.generateTokenId'({ provider, kept }) {
     replace(provider, 'RefreshToken.prototype.generateTokenId', () => 'ours');

@@ -1,17 +1,19 @@
 /** What an Api's settings do to tokens, which Api a token is for where nobody says, and Apis with plain names. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeJwt } from 'jose';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import mongoose from 'mongoose';
 import * as oidc from 'openid-client';
 import {
   agent,
   assertRefused,
+  authorizeUrl,
   type Client,
   credentialsOf,
   fieldOf,
   follow,
   formOf,
+  introspect,
   logIn,
   ORDERS,
   ordersApi,
@@ -21,6 +23,8 @@ import {
   REDIRECT,
   refresh,
   refused,
+  requestOf,
+  send,
   submit,
   type TenantHandle,
   tokenRequest,
@@ -166,6 +170,79 @@ test('memberships are read only where a setting asks for them', async () => {
 });
 
 /* ——— the other settings ——— */
+
+/* ——— typ ——— */
+
+const typOf = (token: string) => decodeProtectedHeader(token).typ;
+
+test('an Api whose readers know no `at+jwt` has access tokens that say JWT, by every grant; the next is told at once', async () => {
+  const t = await w.tenant();
+  const api = await ordersApi(t, { token_typ: 'JWT' });
+  const [client, user] = [await allGrants(t), await t.user()];
+  const asked = { scope: 'openid offline_access read:orders', audience: ORDERS };
+  const { tokens } = await tokensOf(t, client, user, asked);
+  const byPassword = (await passwordGrant(t, client, user, asked)).body;
+  const exchanged = await tokenRequest(t, client, {
+    grant_type: EXCHANGE,
+    subject_token: tokens.access_token,
+    subject_token_type: JWT,
+  });
+  const ofMachine = await t.machineToken(client, ORDERS);
+  const all = {
+    code: tokens.access_token,
+    refreshed: (await refresh(t, client, tokens.refresh_token!)).body.access_token,
+    password: byPassword.access_token,
+    exchanged: exchanged.body.access_token,
+    machine: ofMachine,
+  };
+  for (const [grant, token] of Object.entries(all)) {
+    assert.deepEqual([typOf(token), decodeJwt(token).token_use], ['JWT', 'access'], grant);
+    assert.equal((await introspect(t, client, token)).body.active, true, grant);
+  }
+  assert.equal((await userinfo(t, tokens.access_token)).status, 200, 'with openid it opens userinfo, as any does');
+
+  await t.api('POST', `/api/${api.id}`, { token_typ: 'at+jwt' });
+  const usual = await t.machineToken(client, ORDERS);
+  assert.deepEqual([typOf(usual), decodeJwt(usual).token_use], ['at+jwt', undefined], 'RFC 9068 §2.1');
+  const before = await introspect(t, client, ofMachine);
+  assert.equal(before.body.active, true, 'what was given before the change is a token still');
+  const [management] = (await t.api('GET', '/api?query=slug:management-api')).results;
+  assert.equal((await t.call('POST', `/api/${management.id}`, { token_typ: 'JWT' })).status, 409);
+});
+
+test('an ID token is no access token and an access token no ID token, whatever their types and audiences', async () => {
+  const t = await w.tenant();
+  const [client, user] = [await allGrants(t), await t.user()];
+  // The worst that there can be: an Api of the client's name, so that both tokens are for the same audience.
+  await ordersApi(t, { identifier: client.client_id, token_typ: 'JWT' });
+  const asked = { scope: 'openid read:orders', audience: client.client_id };
+  const { tokens, visit } = await tokensOf(t, client, user, asked);
+  const [id, access] = [tokens.id_token!, tokens.access_token];
+  assert.equal(decodeJwt(id).aud, decodeJwt(access).aud);
+
+  assert.equal((await introspect(t, client, access)).body.active, true);
+  assert.equal((await introspect(t, client, id)).body.active, false);
+  assert.equal((await userinfo(t, id)).status, 401);
+  assert.equal((await send(`${t.origin}/me`, { headers: { authorization: `Bearer ${id}` } })).status, 401);
+  const exchange = (subject_token: string, kind: string) =>
+    tokenRequest(t, client, {
+      grant_type: EXCHANGE,
+      subject_token,
+      subject_token_type: `urn:ietf:params:oauth:token-type:${kind}`,
+    });
+  assert.equal((await exchange(access, 'access_token')).status, 200);
+  for (const kind of ['access_token', 'id_token', 'jwt']) assert.notEqual((await exchange(id, kind)).status, 200, kind);
+
+  const hinted = (id_token_hint: string) =>
+    visit(authorizeUrl(t, { ...requestOf(client).parameters, prompt: 'none', id_token_hint }));
+  assert.ok(new URL((await hinted(id)).location!).searchParams.get('code'), 'an ID token is a hint');
+  assert.equal(new URL((await hinted(access)).location!).searchParams.get('error'), 'invalid_request');
+  const out = (id_token_hint: string) =>
+    visit(`${t.origin}/logout?${new URLSearchParams({ id_token_hint })}`, { headers: { accept: 'application/json' } });
+  assert.notEqual((await out(access)).status, 200);
+  assert.ok(new URL((await hinted(id)).location!).searchParams.get('code'), 'the session lives');
+  assert.equal((await out(id)).status, 200);
+});
 
 test('policies that are not enforced: scopes that nobody listed are granted, in every grant and at refresh', async () => {
   const t = await w.tenant();
