@@ -62,7 +62,7 @@ async function connectionOf(request: FastifyRequest, { client_id, connection_id 
 
 /** What the link will send to /authorize. @throws Fault for what would only fail once the mail is read. */
 function paramsOf(client: StartingClient, given: Record<string, string> = {}): string {
-  const known = Object.fromEntries(Object.entries(given).filter(([name]) => PARAMETERS.includes(name)));
+  const known = Object.fromEntries(Object.entries(given).filter(([name, value]) => value && PARAMETERS.includes(name)));
   const redirect_uri = known.redirect_uri ?? client.callbacks[0] ?? refuse('The client has no callback to return to.');
   if (!client.mayRedirectTo(redirect_uri)) refuse('"redirect_uri" is not one of the callbacks of the client.');
   return JSON.stringify({ scope: 'openid profile email', ...known, redirect_uri });

@@ -41,7 +41,8 @@ export function logoutParams(...sources: unknown[]): LogoutParams {
   for (const source of sources) {
     for (const name of LOGOUT_PARAMETERS) {
       const value = (source as Record<string, unknown> | null | undefined)?.[name];
-      if (value === undefined || value === null) continue;
+      // What says nothing was left out (RFC 6749 §3.1).
+      if (value === undefined || value === null || value === '') continue;
       if (typeof value !== 'string') throw new Fault('invalid_request', `${name} must be given once, as text`);
       params[name] = value;
     }

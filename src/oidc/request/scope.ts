@@ -3,10 +3,11 @@
  * give, and what a request that names none is taken to mean.
  */
 import { decodeJwt } from 'jose';
-import type { KoaContextWithOIDC } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
 import { scopeWords } from '../../kernel/text.ts';
-import { catalogueOf } from './resource-server.ts';
+import { isStandardScope } from '../token/claims.ts';
+import { catalogueOf, ownScopes } from './resource-server.ts';
 
 /**
  * The scope as it was asked for. A pushed request or a request object speaks alone (RFC 9101 §6.3): what stands beside it
@@ -18,9 +19,11 @@ function askedScope({ query, oidc }: KoaContextWithOIDC): string[] {
   return scopeWords(typeof request === 'string' ? decodeJwt(request).scope : outside.scope);
 }
 
+/** @throws InvalidScope for a scope in which nothing is known here: before anybody logs in for it. */
 export async function reviewScope(tenant: Tenant, ctx: KoaContextWithOIDC): Promise<void> {
   const params = ctx.oidc.params!;
   const asked = askedScope(ctx);
+  await refuseUnknown(tenant, ctx, asked);
   // Nearly every client asks for offline access without `prompt=consent`, and the engine drops it then (OIDC Core §11
   // allows granting it under other conditions).
   const offline = asked.includes('offline_access') && ctx.oidc.client?.grantTypeAllowed('refresh_token');
@@ -36,4 +39,26 @@ async function defaultScope(tenant: Tenant, { oidc }: KoaContextWithOIDC): Promi
   const audiences = Object.keys(oidc.resourceServers ?? {});
   const offered = await Promise.all(audiences.map((audience) => catalogueOf(tenant, audience)));
   return ['openid', ...offered.flat()];
+}
+
+const SHOWN = 200;
+
+async function refuseUnknown(tenant: Tenant, { oidc }: KoaContextWithOIDC, asked: readonly string[]): Promise<void> {
+  if (!(await isUnknown(tenant, asked, Object.keys(oidc.resourceServers ?? {})))) return;
+  const told = asked.join(' ').slice(0, SHOWN);
+  throw new errors.InvalidScope(`nothing is known here by the scope ${told}`, told);
+}
+
+/**
+ * Whether nothing of a scope is anything here. RFC 6749 §3.3: a part may be ignored, and the token answer says so; all of
+ * it is a mistake of the client's. What this user may have is decided later.
+ */
+export async function isUnknown(
+  tenant: Tenant,
+  asked: readonly string[],
+  resources: readonly string[],
+): Promise<boolean> {
+  if (asked.length === 0 || asked.some(isStandardScope)) return false;
+  for (const resource of resources) if ((await ownScopes(tenant, resource, asked)).length) return false;
+  return true;
 }

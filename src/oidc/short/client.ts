@@ -11,14 +11,9 @@ export type PlainClient = ClientMetadata & ClientExtras;
 const TELLING = ['origin', 'dpop', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
 const CREDENTIALS = ['client_id', 'client_secret'];
 
-/**
- * Nothing in address or headers that asks for more. The engine takes an address to the letter, without undoing its escapes,
- * and one space after a scheme, where RFC 9110 has any number.
- */
+/** Nothing in address or headers that asks for more. The engine takes an address to the letter, without undoing its escapes. */
 export const isPlain = ({ raw, headers, routeOptions }: FastifyRequest): boolean =>
-  raw.url === routeOptions.url &&
-  !headers.authorization?.includes('  ') &&
-  TELLING.every((name) => headers[name] === undefined);
+  raw.url === routeOptions.url && TELLING.every((name) => headers[name] === undefined);
 
 function credentialsOf({ headers }: FastifyRequest, form: URLSearchParams): [id?: string, secret?: string] {
   const inForm = CREDENTIALS.map((name) => form.get(name) ?? undefined);

@@ -9,7 +9,8 @@ import { loginOnly } from './authorize-request.ts';
 import type { AnswerError } from './errors.ts';
 import { asAuthorizationRequest, asFormPost, queryOf, readAuthorizationForm, readForm } from './form.ts';
 import { type HandOver, handingOver } from './hand-over.ts';
-import { ENGINE_ROUTES, type EngineRoute } from './routes.ts';
+import { authorizationRequest, normalise } from './parameters.ts';
+import { type Adjust, ENGINE_ROUTES, type EngineRoute } from './routes.ts';
 
 export type BridgeOptions = {
   providerFor: ProviderFor;
@@ -49,6 +50,8 @@ function authorize(scope: FastifyInstance, providerFor: ProviderFor, handOver: H
   scope.get(PATHS.authorization, options('authorize', 'Start a login (RFC 6749 §3.1)'), async (request, reply) => {
     await countLogin(request.tenant, request.ip);
     const params = queryOf(request);
+    normalise(params);
+    await authorizationRequest(params, request.tenant);
     const page = params.has('redirect_to') && (await loginOnly(providerFor, request.tenant, params));
     return page ? reply.redirect(page, 303) : handOver(request, reply, asAuthorizationRequest(request, params));
   });
@@ -60,7 +63,7 @@ function authorize(scope: FastifyInstance, providerFor: ProviderFor, handOver: H
 }
 
 function mount(scope: FastifyInstance, route: EngineRoute, handOver: HandOver, options: BridgeOptions): void {
-  const { url, operations, adjust } = route;
+  const { url, operations, forms } = route;
   const shortWays = options.shortWays ? SHORT_WAYS : [];
   for (const [method, [operationId, summary]] of Object.entries(operations))
     scope.route({
@@ -69,7 +72,7 @@ function mount(scope: FastifyInstance, route: EngineRoute, handOver: HandOver, o
       config: { access: 'public' },
       schema: { operationId, tags: ['oauth'], summary },
       handler: handlerOf({
-        adjust,
+        adjust: forms?.[method as keyof typeof operations],
         short: shortWays.find((way) => way.method === method && way.url === url),
         handOver,
         onShortAnswer: options.onShortAnswer,
@@ -83,7 +86,8 @@ function mount(scope: FastifyInstance, route: EngineRoute, handOver: HandOver, o
 }
 
 type Ways = {
-  adjust?: EngineRoute['adjust'];
+  /** Of a form that comes with the request. */
+  adjust?: Adjust;
   short?: ShortWay;
   handOver: HandOver;
   onShortAnswer?: OnShortAnswer;
@@ -109,7 +113,8 @@ function handlerOf({ adjust, short, handOver, onShortAnswer }: Ways): Handler {
   return async (request, reply) => {
     const form = await readForm(request);
     const sent = onShortAnswer && form.toString();
-    adjust(form);
+    normalise(form);
+    await adjust(form, request);
     // Whatever speaks of tokens and secrets, refusals included (RFC 6749 §5.1).
     reply.header('cache-control', 'no-store');
     if (await answerShortly(request, reply, form, sent)) return reply;

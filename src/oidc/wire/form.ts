@@ -1,12 +1,9 @@
 /** The wire's variants of a request, read as the one that the engine takes: a form, however it came. */
 
 import type { FastifyRequest } from 'fastify';
-import { resourceOf } from '../../domain/api/audience.ts';
 import { secretParameters } from '../../domain/client/grant-type.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { PATHS } from '../engine/configure.ts';
-import { MISMATCH } from '../request/resource-server.ts';
-import { opaqueForm } from '../token/access-token.ts';
 
 const BODY_LIMIT = 56 * 1024;
 
@@ -26,11 +23,12 @@ export async function readForm(request: FastifyRequest): Promise<URLSearchParams
       throw new Fault('invalid_request', `${name} must not be sent in the query string, where logs would keep it`);
   }
   if (request.method === 'GET') return query;
-  const type = contentType(request);
-  if (type !== 'application/json' && !isForm(type))
-    throw new Fault('unsupported_media_type', 'send application/x-www-form-urlencoded or application/json');
   const body = await readBody(request);
-  return isForm(type) ? new URLSearchParams(body) : formOfJson(body);
+  const type = contentType(request);
+  // Nothing at all is no body: many clients name a content type on a bare POST.
+  if (body === '' || isForm(type)) return new URLSearchParams(body);
+  if (type === 'application/json') return formOfJson(body);
+  throw new Fault('unsupported_media_type', 'send application/x-www-form-urlencoded or application/json');
 }
 
 /** Longer, and browsers and proxies no longer carry it in an address. */
@@ -49,7 +47,13 @@ export async function readAuthorizationForm(request: FastifyRequest): Promise<UR
   return new URLSearchParams(body);
 }
 
-export const queryOf = ({ raw }: FastifyRequest): URLSearchParams => new URLSearchParams(raw.url?.split('?', 2)[1]);
+export const queryOf = ({ raw }: FastifyRequest): URLSearchParams => new URLSearchParams(splitAddress(raw.url)[1]);
+
+/** A query may hold question marks of its own (RFC 3986 §3.4). */
+function splitAddress(address = ''): [path: string, query: string] {
+  const at = address.indexOf('?');
+  return at < 0 ? [address, ''] : [address.slice(0, at), address.slice(at + 1)];
+}
 
 /** By events: an async iterator over the stream costs a tenth of a machine token. */
 function readBody({ raw }: FastifyRequest): Promise<string> {
@@ -66,7 +70,10 @@ function readBody({ raw }: FastifyRequest): Promise<string> {
   });
 }
 
-/** A JSON object of strings (and arrays of them) as a form. */
+/** Parameters that may come several times (RFC 8707 §2), hence as an array. */
+const LISTS = new Set(['resource', 'audience']);
+
+/** A JSON object of strings as a form. */
 function formOfJson(body: string): URLSearchParams {
   let json: unknown;
   try {
@@ -78,30 +85,13 @@ function formOfJson(body: string): URLSearchParams {
     throw new Fault('invalid_request', 'the request body must be a JSON object');
   const form = new URLSearchParams();
   for (const [name, value] of Object.entries(json)) {
-    for (const item of [value].flat()) {
+    for (const item of LISTS.has(name) ? [value].flat() : [value]) {
       if (item === null || item === undefined) continue;
       if (typeof item === 'object') throw new Fault('invalid_request', `"${name.slice(0, 50)}" must be a string`);
       form.append(name, String(item));
     }
   }
   return form;
-}
-
-/* ——— what the engine calls otherwise ——— */
-
-/** `audience` is an alias of `resource` (RFC 8707); several that differ are the engine's `invalid_target`. */
-export function aliasAudience(params: URLSearchParams): void {
-  const audiences = params.getAll('audience').filter(Boolean);
-  if (audiences.length === 0) return;
-  const [audience, ...others] = new Set([...audiences, ...params.getAll('resource')]);
-  params.set('resource', others.length ? MISMATCH : resourceOf(audience!));
-}
-
-/** Revocation and introspection of our JWTs, which the engine takes for somebody else's. */
-export function hideJwt(form: URLSearchParams): void {
-  const [token, ...others] = form.getAll('token');
-  // Several are the engine's to refuse.
-  if (token && others.length === 0) form.set('token', opaqueForm(token));
 }
 
 /* ——— as the engine takes it ——— */
@@ -118,7 +108,7 @@ export function asFormPost({ raw }: FastifyRequest, form: URLSearchParams) {
   // What the engine reads of a request, and no more: a real stream around a body that is here already costs as much as routing.
   return {
     method: 'POST',
-    url: raw.url?.split('?')[0],
+    url: splitAddress(raw.url)[0],
     headers,
     socket: raw.socket,
     connection: raw.socket,
@@ -133,11 +123,10 @@ export function asFormPost({ raw }: FastifyRequest, form: URLSearchParams) {
   };
 }
 
-/** An authorization request, with `audience` as `resource`. */
+/** An authorization request with the parameters that it comes down to; untouched where it came so. */
 export function asAuthorizationRequest({ raw }: FastifyRequest, params: URLSearchParams): unknown {
-  if (params.has('audience')) {
-    aliasAudience(params);
-    raw.url = `${raw.url?.split('?', 1)[0]}?${params}`;
-  }
+  const [path, sent] = splitAddress(raw.url);
+  const query = params.toString();
+  if (query !== new URLSearchParams(sent).toString()) raw.url = `${path}?${query}`;
   return raw;
 }

@@ -31,6 +31,8 @@ export const handingOver =
     Object.assign(raw.headers, { host, 'x-forwarded-proto': scheme, 'x-forwarded-host': host });
     delete raw.headers['x-forwarded-port'];
     raw.headers['x-forwarded-for'] = request.ip;
+    // RFC 9110 §11.4 has any number of spaces behind a scheme, the engine one.
+    raw.headers.authorization &&= raw.headers.authorization.replace(/^(\S+) {2,}/, '$1 ');
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) reply.raw.setHeader(name, value);
     reply.hijack();

@@ -1,15 +1,33 @@
 /** The engine's endpoints as routes of ours. /authorize itself, which is for people, is in bridge.ts. */
+import type { FastifyRequest } from 'fastify';
+import type { Tenant } from '../../kernel/context.ts';
 import { PATHS } from '../engine/configure.ts';
-import { aliasAudience, hideJwt } from './form.ts';
+import { aliasAudience, authorizationRequest, hideJwt } from './parameters.ts';
+import { nameWithoutSecret } from './public-client.ts';
 
 type Method = 'GET' | 'POST';
+/** Changes the form, and the headers where they say what belongs there. */
+export type Adjust = (form: URLSearchParams, request: FastifyRequest) => void | Promise<void>;
 export type EngineRoute = {
   url: string;
   /** Operation id and summary, by method. */
   operations: Partial<Record<Method, [operationId: string, summary: string]>>;
-  /** Of a form that speaks of tokens and secrets: what the engine calls otherwise. */
-  adjust?: (form: URLSearchParams) => void;
+  /** Of those that come with a form, which speaks of tokens and secrets: what the engine calls otherwise in it. */
+  forms?: Partial<Record<Method, Adjust>>;
 };
+
+const asItIs = (): void => {};
+
+/** Of a client, which says in the form or in the header who it is. */
+const ofClient =
+  (adjust: (form: URLSearchParams, tenant: Tenant) => void | Promise<void>): Adjust =>
+  async (form, request) => {
+    await nameWithoutSecret(request, form);
+    return adjust(form, request.tenant);
+  };
+const ofTokens = ofClient(aliasAudience);
+const aboutToken = ofClient(hideJwt);
+const ofLogin = ofClient(authorizationRequest);
 
 export const ENGINE_ROUTES: readonly EngineRoute[] = [
   {
@@ -22,7 +40,7 @@ export const ENGINE_ROUTES: readonly EngineRoute[] = [
       POST: ['oauth/token', 'Get tokens (RFC 6749 §3.2)'],
       GET: ['oauth/tokenGet', 'Get tokens (RFC 6749 §3.2)'],
     },
-    adjust: aliasAudience,
+    forms: { POST: ofTokens, GET: ofTokens },
   },
   {
     url: PATHS.userinfo,
@@ -30,26 +48,27 @@ export const ENGINE_ROUTES: readonly EngineRoute[] = [
       GET: ['oauth/userinfo', 'Claims about the user (OIDC Core §5.3)'],
       POST: ['oauth/userinfoPost', 'Claims about the user (OIDC Core §5.3)'],
     },
+    forms: { POST: asItIs },
   },
   {
     url: PATHS.revocation,
     operations: { POST: ['oauth/revoke', 'Revoke a token (RFC 7009)'] },
-    adjust: hideJwt,
+    forms: { POST: aboutToken },
   },
   {
     url: PATHS.introspection,
     operations: { POST: ['oauth/introspect', 'Ask about a token (RFC 7662)'] },
-    adjust: hideJwt,
+    forms: { POST: aboutToken },
   },
   {
     url: PATHS.device_authorization,
     operations: { POST: ['oauth/deviceCode', 'Start the login of a device (RFC 8628)'] },
-    adjust: aliasAudience,
+    forms: { POST: ofLogin },
   },
   {
     url: PATHS.pushed_authorization_request,
     operations: { POST: ['oauth/par', 'Push an authorization request (RFC 9126)'] },
-    adjust: aliasAudience,
+    forms: { POST: ofLogin },
   },
   { url: PATHS.jwks, operations: { GET: ['oauth/jwks', 'Public keys (RFC 7517)'] } },
   {

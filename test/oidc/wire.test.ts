@@ -1,0 +1,213 @@
+/** What a request says, however it is written: empty parameters, surplus spaces, headers that carry nothing, arrays, origins. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  agent,
+  arrive,
+  authorizeUrl,
+  bearer,
+  codeOf,
+  credentialsOf,
+  type Form,
+  ORDERS,
+  ordersApi,
+  post,
+  push,
+  REDIRECT,
+  redeem,
+  refresh,
+  refused,
+  requestOf,
+  send,
+  tokenRequest,
+  world,
+} from '../kit/index.ts';
+
+const w = await world();
+const t = await w.tenant();
+await ordersApi(t);
+const user = await t.user();
+const client = await t.client();
+const publicClient = await t.client({ token_endpoint_auth_method: 'none' });
+const DEVICE = '/oauth/device/code';
+const nobodys = (id: string) => ({ authorization: `Basic ${Buffer.from(`${id}:`).toString('base64')}` });
+
+/* ——— empty means absent (RFC 6749 §3.1) ——— */
+
+const EMPTY: Form = Object.fromEntries(
+  [
+    ...['request', 'request_uri', 'registration', 'response_mode', 'resource', 'authorization_details', 'claims'],
+    ...['prompt', 'max_age', 'acr_values', 'id_token_hint', 'login_hint', 'ui_locales', 'nonce', 'display', 'dpop_jkt'],
+    ...['connection', 'connection_id', 'redirect_to', 'state', 'web_message_uri', 'client_assertion'],
+  ].map((name) => [name, '']),
+);
+
+test('an authorization request with every parameter empty but what it needs is one without them', async () => {
+  const { parameters } = requestOf(client, { audience: ORDERS, scope: ' openid  read:orders ', ...EMPTY });
+  const { code, landed } = await codeOf(t, client, user, parameters);
+  assert.ok(code, landed.href);
+  assert.equal(landed.searchParams.get('state'), null);
+
+  const pushed = await push(t, client, { ...parameters, client_assertion_type: '' });
+  assert.equal(pushed.status, 201, pushed.text);
+  const { request_uri } = pushed.body;
+  assert.equal((await arrive(authorizeUrl(t, { client_id: client.client_id, request_uri, request: '' }))).status, 200);
+
+  // By a form it goes on as an address.
+  const asForm = await send(`${t.origin}/authorize`, { method: 'POST', form: parameters });
+  assert.equal(asForm.status, 303);
+});
+
+test('so it is at every other endpoint', async () => {
+  const { code, verifier } = await codeOf(t, client, user, { scope: 'openid offline_access', audience: ORDERS });
+  const tokens = await redeem(t, client, { code, verifier }, { resource: '', authorization_details: '', scope: '' });
+  assert.equal(tokens.status, 200, tokens.text);
+  const again = await refresh(t, client, tokens.body.refresh_token, { scope: '', resource: '', audience: '' });
+  assert.equal(again.status, 200, again.text);
+  const machine = await tokenRequest(t, client, {
+    grant_type: 'client_credentials',
+    audience: ORDERS,
+    resource: '',
+    scope: '  read:orders   create:orders ',
+  });
+  assert.deepEqual([machine.status, machine.body.scope], [200, 'read:orders create:orders']);
+  const device = await post(t, DEVICE, { ...credentialsOf(client), ...EMPTY, scope: ' openid ' });
+  assert.equal(device.status, 200, device.text);
+  for (const path of ['/oauth/introspect', '/oauth/revoke']) {
+    const answer = await post(t, path, {
+      ...credentialsOf(client),
+      token: again.body.access_token,
+      token_type_hint: '',
+    });
+    assert.equal(answer.status, 200, path);
+  }
+  assert.deepEqual(refused(await tokenRequest(t, client, { grant_type: '' })), [400, 'invalid_request']);
+});
+
+test('a logout whose return address and hint are empty is a logout', async () => {
+  const visit = agent();
+  await codeOf(t, client, user, {}, visit);
+  const asked = await visit(`${t.origin}/logout?post_logout_redirect_uri=&id_token_hint=&returnTo=&client_id=&state=`);
+  assert.equal(asked.status, 200);
+  assert.match(asked.text, /<form/);
+});
+
+test('of a query every question mark but the first belongs to a value', async () => {
+  const app = await t.client({ callbacks: [`${REDIRECT}?from=cardea`] });
+  const { parameters } = requestOf(app, { audience: ORDERS });
+  const { redirect_uri: _, ...rest } = parameters;
+  const page = await arrive(`${t.origin}/authorize?${new URLSearchParams(rest)}&redirect_uri=${REDIRECT}?from=cardea`);
+  assert.equal(page.status, 200, page.text.slice(0, 300));
+});
+
+/* ——— scopes that are no scopes (RFC 6749 §3.3) ——— */
+
+test('a scope of which nothing is known is refused before the login, by name; a part of it is left out', async () => {
+  const beforeLogin = async (parameters: Form) => {
+    const { searchParams } = new URL(
+      (await arrive(authorizeUrl(t, requestOf(client, parameters).parameters))).location!,
+    );
+    return [searchParams.get('error'), searchParams.get('scope'), searchParams.get('error_description')];
+  };
+  for (const scope of ['openid,email', 'openid+email', 'read:payrolls', 'OPENID'])
+    for (const more of [{}, { audience: ORDERS }, { nonce: 'n', max_age: '5', claims: '{"userinfo":{}}' }] as Form[]) {
+      const [error, named, description] = await beforeLogin({ scope, ...more });
+      assert.deepEqual([error, named], ['invalid_scope', scope]);
+      assert.ok(description?.includes(scope), String(description));
+    }
+  // What only goes with `openid` is refused as ever where the scope is no mistake.
+  assert.equal((await beforeLogin({ scope: 'read:orders', audience: ORDERS, max_age: '5' }))[0], 'invalid_request');
+
+  const known = await arrive(authorizeUrl(t, requestOf(client, { scope: 'openid read:payrolls' }).parameters));
+  assert.equal(known.status, 200);
+  const wide = await t.api('POST', '/api', { name: 'Any', identifier: 'urn:any', enforce_policies: false });
+  const any = requestOf(client, { scope: 'what:ever', audience: wide.identifier }).parameters;
+  assert.equal((await arrive(authorizeUrl(t, any))).status, 200);
+
+  const { parameters } = requestOf(client, { scope: 'openid,email', nonce: 'n' });
+  for (const answer of [
+    await push(t, client, parameters),
+    await post(t, DEVICE, { ...credentialsOf(client), scope: 'x' }),
+  ])
+    assert.deepEqual(refused(answer), [400, 'invalid_scope']);
+});
+
+test('claims that ask for nothing are no request, and what is no object is refused', async () => {
+  for (const claims of ['{}', ' { } ', '{"unknown":{"email":null}}'])
+    assert.equal((await arrive(authorizeUrl(t, requestOf(client, { claims }).parameters))).status, 200, claims);
+  for (const claims of ['[]', '{', '1', '{"userinfo":1}']) {
+    const { error } = await arrive(authorizeUrl(t, requestOf(client, { claims }).parameters));
+    assert.equal(error, 'invalid_request', claims);
+  }
+});
+
+/* ——— who asks ——— */
+
+test('a header with a name and an empty password is a public client (RFC 6749 §2.3.1), and nobody else', async () => {
+  const { client_id } = publicClient;
+  const basic = nobodys(client_id);
+  const device = await post(t, DEVICE, { scope: 'openid' }, basic);
+  assert.equal(device.status, 200, device.text);
+  const request = requestOf(publicClient);
+  const pushed = await post(t, '/oauth/par', request.parameters, basic);
+  assert.equal(pushed.status, 201, pushed.text);
+  const { code, verifier } = await codeOf(t, publicClient, user, { scope: 'openid offline_access' });
+  const form = { grant_type: 'authorization_code', code, code_verifier: verifier, redirect_uri: REDIRECT };
+  const tokens = await post(t, '/oauth/token', form, basic);
+  assert.equal(tokens.status, 200, tokens.text);
+  const token = tokens.body.refresh_token;
+  assert.equal((await post(t, '/oauth/introspect', { token, client_id }, basic)).body.active, true);
+  assert.equal((await post(t, '/oauth/revoke', { token }, basic)).status, 200);
+  assert.equal((await post(t, '/oauth/introspect', { token }, basic)).body.active, false);
+
+  for (const id of [client.client_id, 'nobody'])
+    for (const [path, more] of [
+      ['/oauth/token', { grant_type: 'client_credentials', audience: ORDERS }],
+      [DEVICE, {}],
+      ['/oauth/introspect', { token }],
+    ] as [string, Form][]) {
+      const [status, error] = refused(await post(t, path, more, nobodys(id)));
+      assert.deepEqual([status, error], [400, 'invalid_request'], `${path} ${id}`);
+    }
+  // Nor does one name itself by the header and another in the form.
+  const two = await post(t, DEVICE, { client_id: client.client_id }, basic);
+  assert.deepEqual(refused(two), [400, 'invalid_request']);
+});
+
+test('a scheme may be followed by any number of spaces, and a body of nothing by any type', async () => {
+  const { code, verifier } = await codeOf(t, client, user);
+  const { access_token } = (await redeem(t, client, { code, verifier })).body;
+  const spaced = { authorization: `Bearer   ${access_token}` };
+  for (const method of ['GET', 'POST'])
+    assert.equal((await send(`${t.origin}/userinfo`, { method, headers: spaced })).body.sub, user.id, method);
+  const secret = Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64');
+  const machine = { grant_type: 'client_credentials', audience: ORDERS };
+  assert.equal((await post(t, '/oauth/token', machine, { authorization: `Basic  ${secret}` })).status, 200);
+
+  const bare = (headers: Form, body?: string) => send(`${t.origin}/userinfo`, { method: 'POST', headers, body });
+  for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded']) {
+    const answer = await bare({ ...bearer(access_token), 'content-type': type });
+    assert.deepEqual([answer.status, answer.body?.sub], [200, user.id], type);
+    assert.equal((await bare({ 'content-type': type })).status, 401, type);
+  }
+  assert.equal((await bare({ ...bearer(access_token), 'content-type': 'text/plain' }, 'x')).status, 415);
+  assert.equal((await send(`${t.origin}/userinfo`, { method: 'POST', form: { access_token } })).body.sub, user.id);
+  // One way to show it at a time (RFC 6750 §2).
+  const twice = await send(`${t.origin}/userinfo`, { method: 'POST', form: { access_token }, headers: bearer('x') });
+  assert.deepEqual(refused(twice), [400, 'invalid_request']);
+});
+
+test('a parameter in JSON is a value: lists are for what may come several times', async () => {
+  const asked = { grant_type: 'client_credentials', ...credentialsOf(client), audience: ORDERS, scope: 'read:orders' };
+  const ask = (json: object) => send(`${t.origin}/oauth/token`, { method: 'POST', json });
+  assert.equal((await ask(asked)).status, 200);
+  for (const [name, value] of Object.entries(asked).filter(([name]) => name !== 'audience')) {
+    const answer = await ask({ ...asked, [name]: [value] });
+    assert.deepEqual(refused(answer), [400, 'invalid_request'], name);
+    assert.match(answer.body.error_description, new RegExp(name));
+  }
+  const { audience, ...rest } = asked;
+  for (const lists of [{ resource: [ORDERS] }, { audience: [ORDERS] }])
+    assert.equal((await ask({ ...rest, ...lists })).status, 200, JSON.stringify(lists));
+  assert.deepEqual(refused(await ask({ ...rest, resource: [audience, 'urn:any'] })), [400, 'invalid_target']);
+});
