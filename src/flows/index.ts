@@ -11,6 +11,7 @@ import { errorPage } from './error/error-page.ts';
 import { landing } from './landing/landing.ts';
 import { linkDone } from './link/link-done.ts';
 import { passwordless } from './link/passwordless.ts';
+import { back } from './login/back.ts';
 import { dispatch } from './login/dispatch.ts';
 import { formPostPage } from './login/form-post-page.ts';
 import { login } from './login/login.ts';
@@ -23,6 +24,7 @@ import type { Page, PageData } from './shell/page.ts';
 const journeys: readonly Journey[] = [
   dispatch,
   login,
+  back,
   returning,
   consent,
   apps,

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
 import { browsers, typeLogin } from '../kit/browser.ts';
-import { world } from '../kit/index.ts';
+import { agent, authorizeUrl, fieldOf, follow, requestOf, world } from '../kit/index.ts';
 import { relyingParty } from '../kit/relying-party.ts';
 
 const w = await world();
@@ -112,6 +112,68 @@ test('a third-party app asks for consent; "Cancel" tells the app, "Allow" is rem
     await typeLogin(page, user);
     await settled(page, /Hello Ada Lovelace/);
   });
+});
+
+test('who does not want to log in goes back to the app from any page, which hears access_denied, without JavaScript', async () => {
+  const t = await w.tenant('Acme');
+  const user = await t.user();
+  const rp = await relyingParty(t);
+  await visit({ javaScriptEnabled: false }, async (page) => {
+    const back = async () => {
+      await page.getByRole('button', { name: 'Back to Orders' }).click();
+      await settled(page, /failed: access_denied/);
+      const { searchParams } = new URL(page.url());
+      assert.deepEqual([...searchParams.keys()].sort(), ['error', 'error_description', 'iss', 'state']);
+      assert.equal(searchParams.get('state'), asked);
+    };
+    let asked: string | null = null;
+    page.on('request', (request) => {
+      const url = new URL(request.url());
+      if (url.pathname === '/authorize') asked = url.searchParams.get('state');
+    });
+    await page.goto(rp.loginUrl);
+    await back();
+    await page.goto(rp.loginUrl);
+    await page.getByRole('link', { name: 'Español' }).click();
+    await page.getByRole('button', { name: 'Volver a Orders' }).waitFor();
+    await page.getByRole('link', { name: 'English' }).click();
+    await typeLogin(page, { email: user.email, password: 'wrong' });
+    await back();
+    // Nobody was logged in by it, and nobody is logged out.
+    await page.goto(rp.loginUrl);
+    await typeLogin(page, user);
+    await settled(page, /Hello/);
+    await page.goto(`${rp.loginUrl}?prompt=select_account`);
+    await back();
+    await page.goto(rp.loginUrl);
+    await settled(page, /Hello/);
+    // A login for a page of ours has no app to go back to.
+    await page.goto(`${t.origin}/logout`);
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.goto(`${t.origin}/flow/apps`);
+    await page.getByLabel('Password', { exact: true }).waitFor();
+    assert.equal(await page.getByRole('button', { name: /^Back/ }).count(), 0);
+  });
+});
+
+test('the way back is for the browser of the flow, and for its own page alone', async () => {
+  const t = await w.tenant('Acme');
+  const visitor = agent();
+  const start = authorizeUrl(t, requestOf(await t.client(), { state: 's1' }).parameters);
+  const page = await follow(visitor, await visitor(start));
+  const address = `${page.url}/back`;
+  const csrf = fieldOf(page, 'csrf');
+  const stranger = await agent()(address, { form: { csrf }, headers: { origin: t.origin } });
+  assert.equal(stranger.status, 410);
+  for (const [form, origin] of [
+    [{ csrf }, 'https://evil.example'],
+    [{ csrf: 'x' }, t.origin],
+  ] as const)
+    assert.equal((await visitor(address, { form, headers: { origin } })).status, 403);
+  const reloaded = await visitor(address);
+  assert.equal(reloaded.location, page.url);
+  const at = await follow(visitor, await visitor(address, { form: { csrf }, headers: { origin: t.origin } }));
+  assert.match(at.location!, /^http:\/\/127\.0\.0\.1:9\/callback\?error=access_denied&.*state=s1/);
 });
 
 test('a user takes back what an app was allowed, without JavaScript', async () => {

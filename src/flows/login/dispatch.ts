@@ -8,6 +8,7 @@ import { href } from '../shell/address.ts';
 import { csrfToken, pageCommon, pageUser } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
+import { backOf } from './back.ts';
 import { showLogin } from './login.ts';
 import { signedInPage } from './signed-in-page.ts';
 
@@ -20,6 +21,7 @@ async function showAccount(request: FastifyRequest, reply: FastifyReply, flow: F
     csrf: csrfToken(flow.uid),
     user: await pageUser(request, flow.sessionUser),
     appsHref: APPS,
+    back: backOf(request, flow),
   });
 }
 
@@ -38,7 +40,7 @@ function mount(app: FastifyInstance, { interactions }: FlowDeps): void {
     }
   });
   // A reload or the back button after a refused form lands on a page, not on an error.
-  for (const step of ['login', 'consent', 'account'])
+  for (const step of ['login', 'consent', 'account', 'back'])
     app.get(`/flow/:uid/${step}`, { config: { access: 'session' }, schema: { hide: true } }, (request, reply) => {
       const { uid } = request.params as { uid: string };
       return reply.redirect(`/flow/${encodeURIComponent(uid)}`, 303);

@@ -1,6 +1,6 @@
 /** The login page: who you are and your password, or one of the other ways in. */
 import type { MessageKey, Translate, Values } from '../../look/words.ts';
-import { definePage, type PageCommon } from '../shell/page.ts';
+import { definePage, type PageBack, type PageCommon } from '../shell/page.ts';
 import { FLOW_PAGE } from '../shell/policy.ts';
 import type { Sampler } from '../shell/sample.ts';
 
@@ -37,8 +37,7 @@ type LoginData = PageCommon & {
   connections: LoginConnection[];
   forgotHref?: string;
   signupHref?: string;
-  /** Back to the app without logging in. */
-  cancelHref?: string;
+  back?: PageBack;
 };
 
 const CONNECTIONS_SHOWN = 4;
@@ -47,7 +46,7 @@ export const loginPage = definePage<LoginData>({
   name: 'login',
   policy: FLOW_PAGE,
   view,
-  words: ['login'],
+  words: ['login', 'back'],
   samples,
 });
 
@@ -79,7 +78,7 @@ function samples({ form, common, email, text, address }: Sampler): Record<string
     connections: [],
     forgotHref: address('/forgot'),
     signupHref: address('/signup'),
-    cancelHref: address('/cancel'),
+    back: { action: address('/back'), to: text('Orders', common.appName) },
   };
   const connections = ['google', 'github', 'figma', 'oidc', 'oauth2', 'saml'].map((type, i) => ({
     id: `c${i}`,
@@ -101,6 +100,6 @@ function samples({ form, common, email, text, address }: Sampler): Record<string
     'login-email': wrong('login.error.email_missing', 'email'),
     'login-password': wrong('login.error.password_missing', 'password'),
     'login-others': { ...usual, passwordEnabled: false, connections },
-    'login-none': { ...usual, passwordEnabled: false },
+    'login-none': { ...usual, passwordEnabled: false, back: { action: address('/back') } },
   };
 }

@@ -8,6 +8,7 @@ import { href, text } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
+import { backOf } from './back.ts';
 import { type LoginError, loginPage } from './login-page.ts';
 
 async function passwordConnection(request: FastifyRequest, flow: Flow) {
@@ -35,6 +36,7 @@ export async function showLogin(request: FastifyRequest, reply: FastifyReply, fl
       passwordEnabled: connection !== undefined,
       connection: connection?.id,
       connections: [],
+      back: backOf(request, flow),
     },
     { status: attempt.status },
   );

@@ -1,5 +1,5 @@
 /** Who the browser is logged in as: go on as they are, or as somebody else. */
-import { definePage, type PageCommon, type PageUser } from '../shell/page.ts';
+import { definePage, type PageBack, type PageCommon, type PageUser } from '../shell/page.ts';
 import { FLOW_PAGE } from '../shell/policy.ts';
 
 /**
@@ -14,6 +14,7 @@ type SignedInData = PageCommon & {
   /** A link in place of the `switch` button. */
   switchAccountHref?: string;
   logoutHref?: string;
+  back?: PageBack;
   /** To the apps with access to the account. */
   appsHref?: string;
 };
@@ -21,9 +22,9 @@ type SignedInData = PageCommon & {
 export const signedInPage = definePage<SignedInData>({
   name: 'signed-in',
   policy: FLOW_PAGE,
-  words: ['signed_in', 'user.switch', 'apps.heading'],
-  samples: ({ form, user, address, badAddress }) => ({
-    'signed-in': { ...form, user },
+  words: ['signed_in', 'user.switch', 'apps.heading', 'back'],
+  samples: ({ form, user, text, address, badAddress }) => ({
+    'signed-in': { ...form, user, back: { action: address('/back'), to: text('Orders', form.appName) } },
     'signed-in-finished': {
       ...form,
       user,

@@ -34,6 +34,9 @@ export type PageCommon = {
   locales: LocaleLink[];
 };
 
+/** To the app without having logged in; `to` names where that is, absent for a program on this device. */
+export type PageBack = { action: string; to?: string };
+
 /** `name` may be empty; `email` may be empty for a user without one. */
 export type PageUser = { name: string; email: string };
 

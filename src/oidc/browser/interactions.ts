@@ -4,7 +4,7 @@ import { errors, type Interaction, type InteractionResults, type Provider } from
 import type { HalfLogin, Outcome } from '../../auth/conclude-login.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { type ClientExtras, isUnverified } from '../client/client-metadata.ts';
+import { type ClientExtras, isUnverified, PAGES } from '../client/client-metadata.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import type { AuthorizationDetail } from '../request/authorization-details.ts';
 import { destinationOf, detailsOf, rememberConsent, wantedOf } from '../request/consent.ts';
@@ -29,6 +29,8 @@ export type Flow = {
     policy?: string;
     tos?: string;
     firstParty: boolean;
+    /** True for our own pages, as the relying party that has a login come back to one of them. */
+    ours: boolean;
     /** True when nobody at the tenant has seen it: it registered itself. */
     unverified: boolean;
     /** Where it has the browser sent back to: a host, `localhost`, or the scheme of a native app. */
@@ -70,6 +72,7 @@ export function interactions(providerFor: ProviderFor) {
         policy: client.policyUri,
         tos: client.tosUri,
         firstParty: (client as unknown as ClientExtras).first_party ?? false,
+        ours: client.clientId === PAGES,
         unverified: isUnverified(client),
         destination: destinationOf(interaction.params.redirect_uri),
       },
@@ -145,6 +148,13 @@ export function interactions(providerFor: ProviderFor) {
       answer(flow, {
         error: 'access_denied',
         error_description: 'the user did not allow the request',
+      }),
+
+    /** The same from a page before there was anything to allow. */
+    goBack: (flow: Flow) =>
+      answer(flow, {
+        error: 'access_denied',
+        error_description: 'the user went back without logging in',
       }),
 
     async question(
