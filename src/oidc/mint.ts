@@ -12,7 +12,7 @@ import { type User, users } from '../domain/user/user.ts';
 import { DAY, MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-import { PAGES } from './client/client-metadata.ts';
+import { type ClientExtras, PAGES } from './client/client-metadata.ts';
 import type { ProviderFor } from './engine/providers.ts';
 import { confirmConsent, requireConsent, widen } from './request/consent.ts';
 import { acrOf } from './request/requested-claims.ts';
@@ -109,6 +109,7 @@ export async function mintTokens(tenant: Tenant, to: For, asked: Asked): Promise
   const accessToken = await issueAccessToken(tenant, {
     accountId: user.id,
     clientId: to.client.clientId,
+    client: to.client as ClientExtras,
     aud: server?.audience,
     alg: server?.alg,
     typ: server?.typ,

@@ -18,6 +18,7 @@ import { SIGNING_ALGS } from '../key/signing-key.ts';
 import { revokeClient } from '../protocol/protocol-row.ts';
 import { checkClientKeys, JwkSet } from './client-keys.ts';
 import { defaultGrantTypes, grantTypeNames } from './grant-type.ts';
+import { checkGroupsClaim, GroupsClaim } from './groups-claim.ts';
 
 export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
 
@@ -81,6 +82,7 @@ const writable = {
     OneOf(SIGNING_ALGS, 'Answer /userinfo as a JWT signed with this algorithm; null: as JSON'),
   ),
   default_max_age: nullable(Type.Integer({ minimum: 0, maximum: 315_360_000, description: 'Seconds' })),
+  groups_claim: nullable(GroupsClaim),
   is_first_party: Type.Boolean({ description: 'False: users are asked for consent' }),
   grants: nullable(
     Type.Array(ClientGrant, {
@@ -191,6 +193,7 @@ export async function checkClient(tenant: Tenant, input: ClientInput, current: P
   checkMetadata('/metadata', input.metadata);
   checkClientKeys(tenant, input, current);
   checkFrontchannel(input, current);
+  checkGroupsClaim(input, current);
   for (const url of input.callbacks ?? []) checkRedirect('callbacks', url);
   for (const url of input.logout_urls ?? []) checkRedirect('logout_urls', url);
   for (const field of ['frontchannel_logout_uri', 'backchannel_logout_uri'] as const)

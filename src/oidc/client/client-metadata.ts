@@ -8,6 +8,7 @@ import { forgetAccount } from '../../domain/account/account.ts';
 import { type Client, clients, isDocumentId } from '../../domain/client/client.ts';
 import { engineMembers } from '../../domain/client/client-members.ts';
 import { isExpired } from '../../domain/client/client-registration.ts';
+import type { GroupsClaim } from '../../domain/client/groups-claim.ts';
 import { accountKeys, ensureSigningKeys } from '../../domain/key/account-keys.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
@@ -77,6 +78,7 @@ function metadataOf({ account }: Tenant, client: Client): ClientMetadata {
     application_type: 'web',
     native: client.application_type === 'native',
     first_party: client.is_first_party,
+    groups_claim: client.groups_claim ?? undefined,
     web_origins: client.web_origins,
     require_pushed_authorization_requests:
       client.require_pushed_authorization_requests || account.oauth.require_pushed_authorization_requests,
@@ -196,6 +198,7 @@ const documentOf = (
 export const CLIENT_EXTRAS = [
   'native',
   'first_party',
+  'groups_claim',
   'unverified',
   'web_origins',
   'signed_requests_only',
@@ -207,6 +210,7 @@ export const CLIENT_EXTRAS = [
 export type ClientExtras = {
   native?: boolean;
   first_party?: boolean;
+  groups_claim?: GroupsClaim;
   /** Nobody at the tenant has seen it: it registered itself. */
   unverified?: boolean;
   web_origins?: string[];

@@ -26,7 +26,8 @@ import { reviewScope } from '../request/scope.ts';
 import { adapterFor } from '../storage/adapter.ts';
 import { mayBeRecent } from '../storage/freshness.ts';
 import { SESSION_COOKIE, secondsLeft, sessionCookie } from '../storage/session.ts';
-import { CLAIMS, findAccount } from '../token/claims.ts';
+import { findAccount } from '../token/account.ts';
+import { CLAIMS } from '../token/claims.ts';
 import { mayIntrospect } from '../token/introspection.ts';
 import { mayRefresh } from '../token/refresh.ts';
 import { engineKey } from '../token/signing.ts';
@@ -202,7 +203,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     },
 
     interactions: { policy, url: (_ctx, interaction) => `/flow/${interaction.uid}` },
-    findAccount: (ctx, id) => findAccount(tenant, id, mayBeRecent(ctx)),
+    findAccount: (ctx, id) => findAccount(tenant, ctx, id, mayBeRecent(ctx)),
     loadExistingGrant: (ctx) => existingGrant(tenant, ctx),
     issueRefreshToken: (_ctx, client, source) => mayRefresh(tenant, client, source),
     rotateRefreshToken: true,

@@ -32,6 +32,7 @@ export type Patch = {
 
 type EngineToken = AccessToken & TokenSource & { scope?: string };
 type IdToken = InstanceType<Provider['IdToken']> & { ctx?: KoaContextWithOIDC };
+type Claims = { available: Record<string, unknown>; client: ClientExtras };
 type DeviceCode = InstanceType<Provider['DeviceCode']> & Parameters<typeof keepDeviceCode>[2];
 
 const signAccessTokens = (model: 'AccessToken' | 'ClientCredentials'): Patch => ({
@@ -48,7 +49,8 @@ const signAccessTokens = (model: 'AccessToken' | 'ClientCredentials'): Patch => 
         this.scope = withIdentityScopes(permissions, grant?.getOIDCScopeFiltered(new Set(askedScopes(request))));
       const terms = (this.resourceServer?.jwt?.sign ?? {}) as Pick<TokenSource, 'alg' | 'typ'>;
       const login = (AuthorizationCode ?? RefreshToken) as Login | undefined;
-      return { value: await issueAccessToken(tenant, { ...pick(this), ...terms, permissions, login, grant }) };
+      const client = this.client as ClientExtras | undefined;
+      return { value: await issueAccessToken(tenant, { ...pick(this), ...terms, permissions, login, grant, client }) };
     },
 });
 
@@ -71,6 +73,19 @@ export const PATCHES: readonly Patch[] = [
           for (const [claim, value] of Object.entries(claims)) this.set(claim, value);
         }
         return issue.call(this as never, options as never);
+      },
+  },
+  {
+    member: 'Claims.prototype.result',
+    why: 'a client may read the groups of its users under a name of its own choice, which no scope can list',
+    replace: (result) =>
+      async function (this: Claims) {
+        const { name } = this.client.groups_claim ?? {};
+        const claims = await result.call(this as never);
+        // What is there was looked up for this client: token/account.ts.
+        return name && Object.hasOwn(this.available, name)
+          ? { ...(claims as object), [name]: this.available[name] }
+          : claims;
       },
   },
   {

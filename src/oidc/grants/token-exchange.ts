@@ -12,11 +12,12 @@ import { MINUTE, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { scopeWords } from '../../kernel/text.ts';
+import type { ClientExtras } from '../client/client-metadata.ts';
 import { buildTokenResponse, checkProofs, type GrantContext, type Proofs, useProofs } from '../engine/internals.ts';
 import { isConsentDue, widen } from '../request/consent.ts';
 import { userServer } from '../request/resource-server.ts';
 import { issueAccessToken } from '../token/access-token.ts';
-import { asAccount } from '../token/claims.ts';
+import { asAccount } from '../token/account.ts';
 import { asGrant, fromOf, type GrantOptions, type GrantType, need, onlyFirstParty, refusal } from './grant-type.ts';
 import { targetOf } from './user-tokens.ts';
 
@@ -228,6 +229,7 @@ async function issue(
   const accessToken = await issueAccessToken(tenant, {
     accountId: sub,
     clientId: client.clientId,
+    client: client as ClientExtras,
     aud: server?.audience,
     alg: server?.alg,
     typ: server?.typ,

@@ -8,9 +8,10 @@ import type { AdapterPayload } from 'oidc-provider';
 import { users } from '../../domain/user/user.ts';
 import { bearerOf } from '../../kernel/authorization.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { rowMetadata } from '../client/client-metadata.ts';
+import { type ClientExtras, rowMetadata } from '../client/client-metadata.ts';
 import { verifyAccessToken } from '../token/access-token.ts';
 import { CLAIMS, isActive, userClaims } from '../token/claims.ts';
+import { groupsAtUserinfo } from '../token/groups.ts';
 import { isPlain } from './client.ts';
 import { type GrantPayload, openGrant } from './grant.ts';
 
@@ -37,9 +38,8 @@ export async function userinfo(request: FastifyRequest): Promise<object | undefi
   const user = await users.recent(tenant, token.accountId!);
   if (!isActive(user)) return undefined;
   const claims: Record<string, unknown> = userClaims(user);
-  return Object.fromEntries(
-    scopes
-      .flatMap((scope) => claimsOf[scope] ?? [])
-      .flatMap((claim) => (claims[claim] === undefined ? [] : [[claim, claims[claim]]])),
-  );
+  const released = scopes
+    .flatMap((scope) => claimsOf[scope] ?? [])
+    .flatMap((claim) => (claims[claim] === undefined ? [] : [[claim, claims[claim]]]));
+  return { ...Object.fromEntries(released), ...(await groupsAtUserinfo(tenant, client as ClientExtras, user.id)) };
 }

@@ -12,10 +12,12 @@ import type { Signer, SigningAlg, SigningKey } from '../../domain/key/signing-ke
 import { denyToken, isTokenDead } from '../../domain/protocol/protocol-row.ts';
 import { inSeconds, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import type { ClientExtras } from '../client/client-metadata.ts';
 import type { AuthorizationDetail } from '../request/authorization-details.ts';
 import { asClaimsRequest, userinfoClaims } from '../request/requested-claims.ts';
 import { type GrantLife, outlive } from '../storage/grant-life.ts';
 import { apiClaims } from './api-claims.ts';
+import { groupsInToken } from './groups.ts';
 import { type Login, loginClaims } from './login-claims.ts';
 import { signWith, verifyWith } from './signing.ts';
 
@@ -76,6 +78,8 @@ export type TokenSource = {
   /** Thumbprint of the key that the token is bound to (RFC 9449 §6.1). */
   jkt?: string;
   rar?: AuthorizationDetail[];
+  /** That of `clientId`: it may want a claim of its own in the tokens of its users. */
+  client?: ClientExtras;
   claims?: unknown;
   /** Claims that a grant adds; ours win over them. */
   extra?: Record<string, unknown>;
@@ -88,6 +92,8 @@ export async function issueAccessToken(tenant: Tenant, token: TokenSource): Prom
   const audience = typeof aud === 'string' ? aud : undefined;
   const claims: Claims = {
     ...token.extra,
+    // Who has no grant is nobody of ours.
+    ...(ofUser && grantId && (await groupsInToken(tenant, token.client ?? {}, accountId))),
     iss: tenant.origin,
     sub: accountId ?? clientId!,
     aud: audience ?? userinfoAudience(tenant),

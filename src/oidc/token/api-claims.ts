@@ -1,26 +1,19 @@
 /** Claims that an Api's settings add to tokens of logins for it. What a setting needs is read only where it is on. */
-import { teams } from '../../domain/access/team.ts';
-import { teamsOf } from '../../domain/access/team-member.ts';
 import type { Api } from '../../domain/api/api.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { scopeWords } from '../../kernel/text.ts';
-import { apiOf, heldRoles } from '../request/resource-server.ts';
+import { apiOf } from '../request/resource-server.ts';
+import { roleNames, teamSlugs } from './groups.ts';
 
 type Claims = { permissions?: string[]; roles?: string[]; teams?: string[] };
 type Include = { roles: boolean; teams: boolean };
 
-/** Names of the user's account-wide roles and slugs of their teams, in a stable order. */
 async function memberships(tenant: Tenant, user: string, include: Include): Promise<Claims> {
   const [roles, slugs] = await Promise.all([
-    include.roles ? heldRoles(tenant, user).then((held) => held.map(({ name }) => name).sort()) : undefined,
+    include.roles ? roleNames(tenant, user) : undefined,
     include.teams ? teamSlugs(tenant, user) : undefined,
   ]);
   return { ...(roles && { roles }), ...(slugs && { teams: slugs }) };
-}
-
-async function teamSlugs(tenant: Tenant, user: string): Promise<string[]> {
-  const held = await teams.many(tenant, await teamsOf(tenant, user));
-  return [...held.values()].map(({ slug }) => slug).sort();
 }
 
 const inAccessToken = (api: Api): Include => ({

@@ -1,7 +1,5 @@
 /** What a user's tokens and userinfo say about the user: OIDC Core §5.1 claims by scope (§5.4). */
-import type { Account } from 'oidc-provider';
-import { type User, users } from '../../domain/user/user.ts';
-import type { Tenant } from '../../kernel/context.ts';
+import type { User } from '../../domain/user/user.ts';
 
 /** Claims that each scope releases. */
 export const CLAIMS = {
@@ -63,15 +61,3 @@ export function userClaims(user: User): { sub: string; [claim: string]: unknown 
 
 /** One who is gone or suspended is no account: nothing is told of them. */
 export const isActive = (user: User | undefined): user is User => user !== undefined && !user.suspended;
-
-/**
- * The engine's view of a user.
- * @param recent take the user as they were seconds ago.
- */
-export async function findAccount(tenant: Tenant, id: string, recent = false): Promise<Account | undefined> {
-  const user = await (recent ? users.recent(tenant, id) : users.reread(tenant, id));
-  return isActive(user) ? asAccount(user) : undefined;
-}
-
-/** For a user who was found, and may have tokens. */
-export const asAccount = (user: User): Account => ({ accountId: user.id, claims: async () => userClaims(user) });

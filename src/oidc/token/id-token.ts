@@ -3,8 +3,10 @@ import { decodeProtectedHeader } from 'jose';
 import type { Client, Provider } from 'oidc-provider';
 import type { User } from '../../domain/user/user.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import type { ClientExtras } from '../client/client-metadata.ts';
 import { idTokenClaims } from './api-claims.ts';
 import { userClaims } from './claims.ts';
+import { groupsInToken } from './groups.ts';
 import type { Login } from './login-claims.ts';
 
 /**
@@ -23,7 +25,8 @@ export async function mintIdToken(
 ): Promise<string> {
   const { user, acr, amr, scopes, audience } = about;
   // The engine's own kind of it: algorithm and key are the client's.
-  const token = new provider.IdToken({ ...userClaims(user), acr, amr }, { client });
+  const groups = await groupsInToken(tenant, client as ClientExtras, user.id);
+  const token = new provider.IdToken({ ...groups, ...userClaims(user), acr, amr }, { client });
   Object.assign(token, { scope: scopes.join(' ') });
   const claims = audience ? await idTokenClaims(tenant, { audience, user: user.id }) : {};
   for (const [claim, value] of Object.entries(claims)) token.set(claim, value);

@@ -93,6 +93,17 @@ const RELIED_ON: Record<string, (made: Made) => Promise<void>> = {
     assert.equal(token.issue.constructor.name, 'AsyncFunction');
     assert.equal('ctx' in token, true, 'it keeps the request that it was made in');
   },
+  async 'Claims.prototype.result'({ provider }) {
+    const client = await provider.Client.find('app');
+    const claims = new (provider as Loose).Claims({ sub: 'user', groups: ['a'] }, { client });
+    claims.scope('openid');
+    assert.deepEqual(await claims.result(), { sub: 'user' }, 'what no scope lists is left out');
+    assert.deepEqual([claims.available.groups, claims.client], [['a'], client]);
+    const calls = replace(provider, 'Claims.prototype.result', async () => ({ sub: 'ours' }));
+    const token = new provider.IdToken({ sub: 'user' }, { client } as Loose) as Loose;
+    assert.deepEqual(await token.payload(), { sub: 'ours' }, 'an ID token says what they say');
+    assert.equal(calls.length, 1);
+  },
   async 'IdToken.validate'({ provider }) {
     const client = await provider.Client.find('app');
     const token = new provider.IdToken({ sub: 'user' }, { client } as Loose) as Loose;

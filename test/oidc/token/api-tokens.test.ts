@@ -10,6 +10,7 @@ import {
   authorizeUrl,
   type Client,
   credentialsOf,
+  discovery,
   fieldOf,
   follow,
   formOf,
@@ -170,6 +171,122 @@ test('memberships are read only where a setting asks for them', async () => {
 });
 
 /* ——— the other settings ——— */
+
+/* ——— groups ——— */
+
+const FROM = {
+  roles: ['Admin', 'Support'],
+  teams: ['baltic', 'north-sea'],
+  permissions: ['create:orders', 'read:orders'],
+};
+
+test('a client reads its users’ groups under the name that it wants: in ID tokens, at userinfo, in access tokens', async () => {
+  const t = await w.tenant();
+  const [user, nobody] = [await withMemberships(t), await t.user()];
+  const api = await ordersApi(t, { include_teams_in_id_token: true });
+  const [support] = (await t.api('GET', '/role?query=name:Support')).results;
+  const [management] = (await t.api('GET', '/api?query=slug:management-api')).results;
+  await t.api('POST', `/role/${support.id}`, {
+    permissions: [
+      ...['read:orders', 'create:orders'].map((value) => ({ api: api.id, value })),
+      { api: management.id, value: 'read:users' },
+    ],
+  });
+  const client = await allGrants(t);
+  const wide = { scope: 'openid offline_access' };
+  const none = await tokensOf(t, client, user, wide);
+  for (const token of [none.tokens.id_token!, none.tokens.access_token])
+    assert.equal(decodeJwt(token).groups, undefined, 'nobody asked for it');
+
+  for (const [from, expected] of Object.entries(FROM)) {
+    const name = { roles: 'roles', teams: 'groups', permissions: 'https://corp.example/may' }[from]!;
+    await t.api('POST', `/client/${client.id}`, { groups_claim: { name, from } });
+    const { tokens } = await tokensOf(t, client, user, wide);
+    const refreshed = (await refresh(t, client, tokens.refresh_token!)).body;
+    const minted = (await passwordGrant(t, client, user, wide)).body;
+    for (const { id_token, access_token } of [tokens, refreshed, minted])
+      for (const said of [decodeJwt(id_token!), decodeJwt(access_token), (await userinfo(t, access_token)).body])
+        assert.deepEqual(said[name], expected, from);
+    const exchanged = await tokenRequest(t, client, {
+      grant_type: EXCHANGE,
+      subject_token: tokens.access_token,
+      subject_token_type: JWT,
+    });
+    assert.deepEqual(decodeJwt(exchanged.body.access_token)[name], expected);
+    const forApi = (await tokensOf(t, client, user, { scope: 'openid', audience: ORDERS })).tokens;
+    const beside = [decodeJwt(forApi.id_token!), decodeJwt(forApi.access_token)];
+    assert.deepEqual(
+      beside.map((said) => [said[name], said.teams]),
+      [
+        [expected, FROM.teams],
+        [expected, undefined],
+      ],
+      'whatever an Api adds',
+    );
+    assert.equal(decodeJwt(await t.machineToken(client, ORDERS))[name], undefined, 'a machine is in no group');
+    const empty = (await passwordGrant(t, client, nobody, wide)).body;
+    assert.deepEqual(decodeJwt(empty.id_token)[name], [], 'an app that looks for it finds a list');
+  }
+  await t.api('POST', `/client/${client.id}`, { userinfo_signed_response_alg: 'RS256' });
+  const { tokens } = await tokensOf(t, client, user);
+  assert.deepEqual(
+    decodeJwt((await userinfo(t, tokens.access_token)).text)['https://corp.example/may'],
+    FROM.permissions,
+  );
+  await t.api('POST', `/client/${client.id}`, { groups_claim: null });
+  assert.equal(decodeJwt((await tokensOf(t, client, user)).tokens.id_token!)['https://corp.example/may'], undefined);
+});
+
+test('more groups than fit a token are at userinfo alone: a part of them would be taken for all', async () => {
+  const t = await w.tenant();
+  const values = Array.from({ length: 40 }, (_, n) => `may:${n}:${'x'.repeat(120)}`).sort();
+  const api = await ordersApi(t, { permissions: values.map((value) => ({ value })) });
+  const role = await t.api('POST', '/role', {
+    name: 'Everything',
+    permissions: values.map((value) => ({ api: api.id, value })),
+  });
+  const client = await allGrants(t, { groups_claim: { name: 'groups', from: 'permissions' } });
+  const user = await t.user();
+  await t.api('POST', '/rolemember', { users: [user.id], role: role.id });
+  const { id_token, access_token } = (await passwordGrant(t, client, user, { scope: 'openid' })).body;
+  assert.deepEqual([decodeJwt(id_token).groups, decodeJwt(access_token).groups], [undefined, undefined]);
+  assert.deepEqual((await userinfo(t, access_token)).body.groups, values);
+});
+
+test('no claim of a token or of a standard is overwritten, and a stranger’s app learns of no groups', async () => {
+  const t = await w.tenant();
+  const api = await ordersApi(t, {
+    token_typ: 'JWT',
+    token_dialect: 'access_token_authz',
+    include_roles_in_access_token: true,
+    include_teams_in_access_token: true,
+  });
+  assert.ok(api.id);
+  const [client, user] = [await allGrants(t), await t.user()];
+  const { tokens } = await tokensOf(t, client, user, { scope: 'openid read:orders', audience: ORDERS });
+  const { claims_supported } = await discovery(t);
+  const taken = new Set([
+    ...claims_supported,
+    ...Object.keys(decodeJwt(tokens.access_token)),
+    ...Object.keys(decodeJwt(tokens.id_token!)),
+    ...['act', 'cnf', 'nbf', 'scp', 'nonce', 'authorization_details', 'events', 'constructor'],
+  ]);
+  for (const name of [...taken, '', '__proto__', '_claim_names', 'a b', 'x'.repeat(101)]) {
+    const from = name === 'roles' ? 'teams' : 'roles';
+    const answer = await t.call('POST', `/client/${client.id}`, { groups_claim: { name, from } });
+    assert.equal(answer.status, 400, name);
+  }
+  for (const name of ['groups', 'roles', 'entitlements', 'cognito:groups', 'https://corp.example/roles'])
+    await t.api('POST', `/client/${client.id}`, { groups_claim: { name, from: 'roles' } });
+
+  const theirs = { is_first_party: false };
+  assert.equal((await t.call('POST', `/client/${client.id}`, theirs)).status, 400, 'not while it reads them');
+  await t.api('POST', `/client/${client.id}`, { ...theirs, groups_claim: null });
+  const wanted = { groups_claim: { name: 'groups', from: 'teams' } };
+  assert.equal((await t.call('POST', `/client/${client.id}`, wanted)).status, 400);
+  assert.equal((await t.call('POST', '/client', { name: 'Theirs', ...theirs, ...wanted })).status, 400);
+  await t.api('POST', `/client/${client.id}`, { is_first_party: true, ...wanted });
+});
 
 /* ——— typ ——— */
 
