@@ -122,6 +122,22 @@ export async function enforce(
   });
 }
 
+/**
+ * Nobody gives what they do not have: the rule of which routes declare what it is about. Asked when the body is read. A
+ * user who changes what is the user's own gets nothing by it.
+ * @throws Fault `insufficient_scope` naming the first permission that is missing.
+ */
+export async function refuseBeyond(request: FastifyRequest, access: Access): Promise<void> {
+  if (typeof access === 'string' || !access.gives) return;
+  const { actor, params } = request;
+  if (access.self && actor.kind === 'user' && actor.id === (params as Record<string, string>)[access.self]) return;
+  for (const permission of await access.gives(request))
+    if (!can(actor, permission))
+      throw new Fault('insufficient_scope', `This gives the permission ${permission}, which the access token lacks.`, {
+        details: { missing: permission },
+      });
+}
+
 /** The user itself, through a client of the tenant's own: what third parties may do for a user is in the token's scope. */
 async function isSelf({ actor, tenant }: FastifyRequest, self: string): Promise<boolean> {
   if (actor.kind !== 'user' || actor.id !== self) return false;

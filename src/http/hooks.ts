@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { append } from '../domain/trail/log.ts';
 import type { AuditEvent } from '../resource/request.ts';
-import { enforce, type OpenToken } from './actor.ts';
+import { enforce, type OpenToken, refuseBeyond } from './actor.ts';
 import { tenantOf } from './tenant.ts';
 
 /** Addresses that answer before any tenant is known. */
@@ -31,6 +31,8 @@ export function hooks(app: FastifyInstance, config: Config, { log, openToken }: 
     if (access) await enforce(config, request, access, openToken);
   });
   app.addHook('preHandler', async (request) => {
+    const { access } = request.routeOptions.config;
+    if (access) await refuseBeyond(request, access);
     request.audit = ({ tenant = request.tenant, type, subject, fields, refs }: AuditEvent) =>
       append(tenant, {
         type,

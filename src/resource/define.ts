@@ -106,6 +106,8 @@ export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObjec
   stored?: S;
   /** Wire fields that are sealed at rest, with the permission that shows them; others see a mask. */
   sealed?: Record<string, string>;
+  /** Permissions that the sealed fields of a row give to whoever sees them: who lacks one of these sees the mask. */
+  secretsGive?(tenant: Tenant, row: Row<R, S>): Promise<Iterable<string>>;
   defaults: () => Partial<Static<NoInfer<R>>>;
   /** Fields that FaableQL may compare; each is indexed under the account. */
   filter: readonly string[];

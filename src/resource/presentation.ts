@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { type Actor, can } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import type { AnyCollection, AnyRow } from './registry.ts';
+import './request.ts';
 import { expandPaths } from './schemas.ts';
 import { expandWire, expansion, type Wire } from './wire.ts';
 

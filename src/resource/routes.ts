@@ -8,19 +8,21 @@ import Type, { type TObject } from 'typebox';
 import type { Tenant } from '../kernel/context.ts';
 import type { Collection } from './collection.ts';
 import { expandable, type ResourceSpec, type Row } from './define.ts';
-import { may, present } from './presentation.ts';
+import { present } from './presentation.ts';
 import { createRow, updateRow } from './references.ts';
 import type { AnyCollection, AnyRow } from './registry.ts';
 import { removeRow } from './removal.ts';
+import type { Given, Gives } from './request.ts';
 import { expandParameter, type ListQuery, listOptions, pageSchema, pagingParameters, wireSchema } from './schemas.ts';
-import { toWire, type Wire } from './wire.ts';
-import './request.ts';
+import type { Wire } from './wire.ts';
 
 export type Operations<R extends TObject, S extends TObject> = {
   create?: {
     body: TObject;
     /** Default: checks metadata and references, and stores the body. */
     run?(tenant: Tenant, input: never, request: FastifyRequest): Promise<Row<R, S>>;
+    /** Permissions that the new row gives; none without. */
+    gives?(tenant: Tenant, input: never): Given;
     /** A sealed field that the maker of the row sees in this one answer, whatever else the token may read. */
     reveals?: string;
   };
@@ -28,6 +30,8 @@ export type Operations<R extends TObject, S extends TObject> = {
     body: TObject;
     /** Default: as of `create`. */
     run?(tenant: Tenant, id: string, patch: never, request: FastifyRequest): Promise<Row<R, S>>;
+    /** Permissions that the change gives; none without. */
+    gives?(tenant: Tenant, patch: never, current: Row<R, S>): Given;
   };
   /** True: with all that the specs say goes along. */
   remove?: true | ((tenant: Tenant, id: string, request: FastifyRequest) => Promise<Row<R, S>>);
@@ -46,7 +50,9 @@ export function mountResource<R extends TObject, S extends TObject>(
   if (remove) routes.remove((remove === true ? undefined : remove) as never);
 }
 
-type AnyOperations = Required<Operations<TObject, TObject>>;
+type AnyOperations = Operations<TObject, TObject>;
+type Create = NonNullable<AnyOperations['create']>;
+type Update = NonNullable<AnyOperations['update']>;
 
 function routesOf(app: FastifyInstance, collection: AnyCollection) {
   const spec = collection.spec as ResourceSpec;
@@ -57,8 +63,8 @@ function routesOf(app: FastifyInstance, collection: AnyCollection) {
   const params = Type.Object({ [`${name}_id`]: Type.String({ maxLength: 100, description: `Id of the ${title}` }) });
   const paths = Object.keys(expandable(spec));
 
-  const describe = (verb: string, operation: string, summary: string, schema: object) => ({
-    config: { access: { permission: `${verb}:${spec.permission}` } },
+  const describe = (verb: string, operation: string, summary: string, schema: object, gives?: Gives) => ({
+    config: { access: { permission: `${verb}:${spec.permission}`, gives } },
     schema: {
       operationId: `${name}/${operation}`,
       tags: [name],
@@ -69,7 +75,8 @@ function routesOf(app: FastifyInstance, collection: AnyCollection) {
   });
   const idOf = (request: FastifyRequest) => (request.params as Record<string, string>)[`${name}_id`]!;
   const bodyOf = (request: FastifyRequest) => request.body as Wire;
-  const wire = (request: FastifyRequest, value: AnyRow) => toWire(collection, value, may(request.actor));
+  const wire = async (request: FastifyRequest, value: AnyRow): Promise<Wire> =>
+    (await present(request, collection, [value]))[0]!;
   const trace = (request: FastifyRequest, what: string, { id }: AnyRow, fields?: string[]) =>
     request.audit({
       type: `admin.${name}.${what}`,
@@ -98,22 +105,26 @@ function routesOf(app: FastifyInstance, collection: AnyCollection) {
       });
     },
 
-    create({ body, run = (tenant, input) => createRow(collection, tenant, input), reveals }: AnyOperations['create']) {
-      app.post(
-        many,
-        describe('create', 'create', `Create ${title}`, { body, response: { 200: row } }),
-        async (request) => {
-          const created = await run(request.tenant, request.body as never, request);
-          await trace(request, 'created', created, Object.keys(bodyOf(request)));
-          const answer = wire(request, created);
-          if (reveals) answer[reveals] = collection.reveal(created, reveals as never);
-          return answer;
-        },
-      );
+    create({ body, run = (tenant, input) => createRow(collection, tenant, input), gives, reveals }: Create) {
+      const given: Gives | undefined = gives && (({ tenant, body }) => gives(tenant, body as never));
+      const route = describe('create', 'create', `Create ${title}`, { body, response: { 200: row } }, given);
+      app.post(many, route, async (request) => {
+        const created = await run(request.tenant, request.body as never, request);
+        await trace(request, 'created', created, Object.keys(bodyOf(request)));
+        const answer = await wire(request, created);
+        if (reveals) answer[reveals] = collection.reveal(created, reveals as never);
+        return answer;
+      });
     },
 
-    update({ body, run = (tenant, id, patch) => updateRow(collection, tenant, id, patch) }: AnyOperations['update']) {
-      const route = describe('update', 'update', `Update ${title}`, { params, body, response: { 200: row } });
+    update({ body, run = (tenant, id, patch) => updateRow(collection, tenant, id, patch), gives }: Update) {
+      const given: Gives | undefined =
+        gives &&
+        (async (request) => {
+          const current = await collection.find(request.tenant, idOf(request));
+          return current ? gives(request.tenant, request.body as never, current) : [];
+        });
+      const route = describe('update', 'update', `Update ${title}`, { params, body, response: { 200: row } }, given);
       app.post(one, route, async (request) => {
         const updated = await run(request.tenant, idOf(request), request.body as never, request);
         await trace(request, 'updated', updated, Object.keys(bodyOf(request)));
@@ -121,7 +132,9 @@ function routesOf(app: FastifyInstance, collection: AnyCollection) {
       });
     },
 
-    remove(run: Exclude<AnyOperations['remove'], true> = (tenant, id) => removeRow(collection, tenant, id)) {
+    remove(
+      run: Exclude<NonNullable<AnyOperations['remove']>, true> = (tenant, id) => removeRow(collection, tenant, id),
+    ) {
       const route = describe('delete', 'delete', `Delete ${title}`, { params, response: { 200: row } });
       app.delete(one, route, async (request) => {
         const removed = await run(request.tenant, idOf(request), request);

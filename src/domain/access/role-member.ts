@@ -8,6 +8,7 @@ import type { Row } from '../../resource/define.ts';
 import { requireRows } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { Reference } from '../fields.ts';
+import { byRoles } from './ceiling.ts';
 
 export const roleMembers = defineCollection({
   name: 'rolemember',
@@ -78,6 +79,7 @@ export function mount(app: FastifyInstance): void {
         { additionalProperties: false },
       ),
       run: createRoleMember,
+      gives: (tenant, { role }: Grant) => byRoles(tenant, role === undefined ? [] : [role]),
     },
     remove: true,
   });

@@ -7,6 +7,7 @@ import { mountMembers } from '../../resource/members.ts';
 import { present } from '../../resource/presentation.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { Name, Text } from '../fields.ts';
+import { byPermissions, byRoles } from './ceiling.ts';
 import { grantRole, roleMembers } from './role-member.ts';
 
 const RolePermission = Type.Object(
@@ -42,6 +43,7 @@ export const roles = defineCollection({
 });
 
 export type Role = Row<typeof roles.spec.row>;
+type RoleInput = Partial<Role>;
 
 const RoleCreate = Type.Object(
   {
@@ -64,8 +66,13 @@ const RoleUpdate = Type.Object(
 
 export function mount(app: FastifyInstance): void {
   mountResource(app, roles, {
-    create: { body: RoleCreate },
-    update: { body: RoleUpdate },
+    create: { body: RoleCreate, gives: (tenant, { permissions }: RoleInput) => byPermissions(tenant, permissions) },
+    update: {
+      body: RoleUpdate,
+      // What it has already is given again to nobody.
+      gives: async (tenant, { permissions }: RoleInput, current) =>
+        (await byPermissions(tenant, permissions)).difference(await byPermissions(tenant, current.permissions)),
+    },
     remove: true,
   });
 
@@ -79,7 +86,12 @@ export function mount(app: FastifyInstance): void {
   app.post(
     '/role/:role_id/users',
     {
-      config: { access: { permission: 'create:rolemembers' } },
+      config: {
+        access: {
+          permission: 'create:rolemembers',
+          gives: ({ tenant, params }) => byRoles(tenant, [(params as { role_id: string }).role_id]),
+        },
+      },
       schema: {
         ...describe,
         operationId: 'role/assign_users',

@@ -8,9 +8,11 @@ import type { Row } from '../../resource/define.ts';
 import { mountMembers } from '../../resource/members.ts';
 import { present } from '../../resource/presentation.ts';
 import { requireRows } from '../../resource/references.ts';
+import type { Gives } from '../../resource/request.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { pagingParameters } from '../../resource/schemas.ts';
 import { isTaken, Reference } from '../fields.ts';
+import { byRoles } from './ceiling.ts';
 import { teams } from './team.ts';
 
 export const teamMembers = defineCollection({
@@ -86,6 +88,9 @@ export const Roles = Type.Optional(
 );
 type Addition = { users: string[]; roles?: string[]; team?: string };
 
+/** What the roles give that a body names. */
+export const givesRoles: Gives = ({ tenant, body }) => byRoles(tenant, (body as { roles?: string[] }).roles);
+
 async function createTeamMember(tenant: Tenant, { users, roles, team }: Addition): Promise<TeamMember> {
   // The contract's body has no team, but members of nothing mean nothing.
   if (team === undefined)
@@ -103,6 +108,7 @@ export function mount(app: FastifyInstance): void {
         { additionalProperties: false },
       ),
       run: createTeamMember,
+      gives: (tenant, { roles }: Addition) => byRoles(tenant, roles),
     },
     remove: true,
   });
@@ -118,7 +124,7 @@ export function mount(app: FastifyInstance): void {
   app.post(
     '/team/:team_id/member',
     {
-      config: { access: { permission: 'create:teammembers' } },
+      config: { access: { permission: 'create:teammembers', gives: givesRoles } },
       schema: {
         ...describe,
         params,

@@ -12,6 +12,7 @@ import { present } from '../../resource/presentation.ts';
 import { checkReferences } from '../../resource/references.ts';
 import { removeRow } from '../../resource/removal.ts';
 import { mountResource } from '../../resource/routes.ts';
+import { byEverybody, byGrants, changedBy } from '../access/ceiling.ts';
 import { Name, nullable, Text, WebUrl } from '../fields.ts';
 import { ensureSigningKeys } from '../key/account-keys.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
@@ -122,6 +123,7 @@ export const clients = defineCollection({
     registration_metadata: Type.Optional(Metadata),
   }),
   sealed: { client_secret: 'read:client_keys' },
+  secretsGive: (tenant, { grants }) => byGrants(tenant, grants),
   defaults: () => ({
     description: '',
     callbacks: [],
@@ -293,16 +295,62 @@ const rotateSecret = (tenant: Tenant, id: string): Promise<Client> =>
 /** With its consents, tokens and grants. @throws Fault `not_found` */
 export const removeClient = (tenant: Tenant, id: string): Promise<Client> => removeRow(clients, tenant, id);
 
+/** Fields that are about how a client looks, and how long what it got lasts: whoever writes them has nothing in hand. */
+const LOOKS = new Set([
+  'name',
+  'description',
+  'client_uri',
+  'logo_uri',
+  'tos_uri',
+  'policy_uri',
+  'contacts',
+  'software_id',
+  'software_version',
+  'logout_urls',
+  'refresh_token',
+  'default_max_age',
+  'metadata',
+]);
+
+/** An app of the tenant's own has what its users have, administrators among them, without their being asked. */
+const actsForUsers = ({ is_first_party, callbacks }: ClientInput): boolean =>
+  Boolean(is_first_party && callbacks?.length);
+
+const givesNew = async (tenant: Tenant, input: ClientInput): Promise<Set<string>> =>
+  (await byGrants(tenant, input.grants)).union(
+    actsForUsers({ is_first_party: true, ...input }) ? await byEverybody(tenant) : new Set(),
+  );
+
+/**
+ * A grant gives what it adds; every other field but looks puts the client, with all that it is granted, in the hands of who
+ * writes it. Promotion counts even without callbacks: they may come at the same moment.
+ */
+async function givesChange(tenant: Tenant, patch: ClientInput, current: Client): Promise<Set<string>> {
+  const changed = changedBy(patch, current).filter((field) => !LOOKS.has(field));
+  const next = { ...current, ...patch };
+  const promoted = changed.includes('is_first_party') && next.is_first_party === true;
+  const granted = await byGrants(tenant, next.grants);
+  const had = changed.every((field) => field === 'grants') ? await byGrants(tenant, current.grants) : new Set<string>();
+  const ofUsers = promoted || (changed.includes('callbacks') && actsForUsers(next));
+  return granted.difference(had).union(ofUsers ? await byEverybody(tenant) : new Set());
+}
+
 export function mount(app: FastifyInstance): void {
   mountResource(app, clients, {
-    create: { body: ClientWrite('name'), run: createClient, reveals: 'client_secret' },
-    update: { body: ClientWrite(null), run: updateClient },
+    create: { body: ClientWrite('name'), run: createClient, gives: givesNew, reveals: 'client_secret' },
+    update: { body: ClientWrite(null), run: updateClient, gives: givesChange },
     remove: true,
   });
   app.post(
     '/client/:client_id/rotate-secret',
     {
-      config: { access: { permission: 'update:clients' } },
+      config: {
+        access: {
+          permission: 'update:clients',
+          gives: async ({ tenant, params }) =>
+            byGrants(tenant, (await clients.find(tenant, (params as { client_id: string }).client_id))?.grants),
+        },
+      },
       schema: {
         operationId: 'client/rotateSecret',
         tags: ['client'],

@@ -8,6 +8,7 @@ import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { createRow } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
+import { byEverybody } from '../access/ceiling.ts';
 import { Name } from '../fields.ts';
 
 const MAX_CODE = 100_000;
@@ -68,6 +69,8 @@ export function mount(app: FastifyInstance): void {
         { additionalProperties: false },
       ),
       run: createAction,
+      // It runs in every login, administrators' too.
+      gives: byEverybody,
     },
     remove: true,
   });

@@ -18,6 +18,7 @@ import { checkMetadata } from '../../resource/metadata.ts';
 import { checkReferences } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { watched } from '../../store/changes.ts';
+import { byEverybody, changedBy } from '../access/ceiling.ts';
 import { Name, nullable } from '../fields.ts';
 import { PasswordPolicy } from '../user/password-policy.ts';
 
@@ -145,12 +146,19 @@ export async function connectionsFor(tenant: Tenant, clientId: string, capabilit
     .sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));
 }
 
+/** Whether somebody else says who comes through it: whoever sets it up could say that it is an administrator. */
+const believes = (type: ConnectionType): boolean => !offers(type, 'checkPassword') && !offers(type, 'sendsCodes');
+
+/** What does not change whom it believes. */
+const OF_ITS_OWN = new Set(['connection_name', 'password_policy', 'disable_signup', 'metadata']);
+
 export function mount(app: FastifyInstance): void {
   const { connection_name, connection_type } = connections.spec.row.properties;
   mountResource(app, connections, {
     create: {
       body: Type.Object({ connection_name, connection_type, ...settings }, { additionalProperties: false }),
       run: createConnection,
+      gives: (tenant, { connection_type }: ConnectionInput) => (believes(connection_type!) ? byEverybody(tenant) : []),
     },
     update: {
       body: Type.Object(
@@ -158,6 +166,10 @@ export function mount(app: FastifyInstance): void {
         { additionalProperties: false },
       ),
       run: updateConnection,
+      gives: (tenant, patch: ConnectionInput, current) => {
+        const changed = changedBy(patch, current).some((field) => !OF_ITS_OWN.has(field));
+        return changed && believes(current.connection_type) ? byEverybody(tenant) : [];
+      },
     },
     remove: true,
   });

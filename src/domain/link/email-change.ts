@@ -10,6 +10,7 @@ import { Fault } from '../../kernel/fault.ts';
 import { normalizeEmail } from '../../kernel/text.ts';
 import { add } from '../../outbox/outbox.ts';
 import { OneOf } from '../../resource/define.ts';
+import { byUser } from '../access/ceiling.ts';
 import { accountOf } from '../account/account.ts';
 import { Email } from '../fields.ts';
 import { changeEmail } from '../message/change-email.ts';
@@ -143,7 +144,13 @@ export function mount(app: FastifyInstance): void {
   app.post(
     '/user/:user_id/change-email',
     {
-      config: { access: { permission: 'update:users', self: 'user_id' } },
+      config: {
+        access: {
+          permission: 'update:users',
+          self: 'user_id',
+          gives: ({ tenant, params }) => byUser(tenant, (params as { user_id: string }).user_id),
+        },
+      },
       schema: {
         operationId: 'user/changeEmail',
         tags: ['user'],

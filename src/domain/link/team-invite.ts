@@ -9,9 +9,10 @@ import { add } from '../../outbox/outbox.ts';
 import { Metadata, OneOf, Timestamp } from '../../resource/define.ts';
 import { present } from '../../resource/presentation.ts';
 import { requireRows } from '../../resource/references.ts';
+import type { Gives } from '../../resource/request.ts';
 import { roles as allRoles } from '../access/role.ts';
 import { type Team, teams } from '../access/team.ts';
-import { addMembers, Roles, type TeamMember, teamMembers } from '../access/team-member.ts';
+import { addMembers, givesRoles, Roles, type TeamMember, teamMembers } from '../access/team-member.ts';
 import { Email } from '../fields.ts';
 import { teamInvite } from '../message/team-invite.ts';
 import { append } from '../trail/log.ts';
@@ -123,12 +124,14 @@ export function mount(app: FastifyInstance): void {
   const id = Type.String({ maxLength: 100 });
   const params = Type.Object({ team_id: id });
   const describe = { tags: ['team'], security: [{ bearerAuth: [] }] };
-  const access = (verb: string) => ({ config: { access: { permission: `${verb}:teammembers` } } });
+  const access = (verb: string, gives?: Gives) => ({
+    config: { access: { permission: `${verb}:teammembers`, gives } },
+  });
 
   app.post(
     '/team/:team_id/invite',
     {
-      ...access('create'),
+      ...access('create', givesRoles),
       schema: {
         ...describe,
         params,

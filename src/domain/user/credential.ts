@@ -15,7 +15,9 @@ import { Metadata, type Referred, type Row, Timestamp } from '../../resource/def
 import { checkMetadata } from '../../resource/metadata.ts';
 import { present } from '../../resource/presentation.ts';
 import { checkReferences, createRow } from '../../resource/references.ts';
+import type { Gives } from '../../resource/request.ts';
 import { mountResource } from '../../resource/routes.ts';
+import { byUser } from '../access/ceiling.ts';
 import { type Connection, connections } from '../connection/connection.ts';
 import { Email, Reference } from '../fields.ts';
 import { revokeUser } from '../protocol/session-end.ts';
@@ -151,6 +153,11 @@ async function updateCredential(tenant: Tenant, id: string, patch: Identifiers):
   return credentials.update(tenant, id, normalized(patch));
 }
 
+const givesOwner: Gives = async ({ tenant, params }) => {
+  const credential = await credentials.find(tenant, (params as { credentials_id: string }).credentials_id);
+  return credential ? byUser(tenant, credential.user) : [];
+};
+
 export function mount(app: FastifyInstance): void {
   mountResource(app, credentials, {
     create: {
@@ -166,6 +173,7 @@ export function mount(app: FastifyInstance): void {
         { additionalProperties: false },
       ),
       run: createCredential,
+      gives: (tenant, { user }: CredentialInput) => byUser(tenant, user),
     },
     update: {
       body: Type.Object(
@@ -173,6 +181,7 @@ export function mount(app: FastifyInstance): void {
         { additionalProperties: false },
       ),
       run: updateCredential,
+      gives: (tenant, _patch: Identifiers, { user }) => byUser(tenant, user),
     },
     remove: true,
   });
@@ -180,7 +189,7 @@ export function mount(app: FastifyInstance): void {
   app.post(
     '/credentials/:credentials_id/set-password',
     {
-      config: { access: { permission: 'update:credentials' } },
+      config: { access: { permission: 'update:credentials', gives: givesOwner } },
       schema: {
         operationId: 'credentials/setPassword',
         tags: ['credentials'],

@@ -9,6 +9,7 @@ import { Metadata, Nullable, type Row, Timestamp } from '../../resource/define.t
 import { checkMetadata } from '../../resource/metadata.ts';
 import { createRow, missingReference } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
+import { byUser } from '../access/ceiling.ts';
 import { Reference } from '../fields.ts';
 
 const SEE_TOKENS = 'read:identity_tokens';
@@ -90,6 +91,7 @@ export function mount(app: FastifyInstance): void {
         { additionalProperties: false },
       ),
       run: createIdentity,
+      gives: (tenant, { user }: IdentityInput) => byUser(tenant, user),
     },
     remove: true,
   });

@@ -7,15 +7,17 @@ import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
 import { offers } from '../../connections/registry.ts';
 import { now } from '../../kernel/clock.ts';
-import { can, type Tenant } from '../../kernel/context.ts';
+import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { CustomHash, customHash, FirebaseParameters, firebaseHash } from '../../kernel/secret/custom-hash.ts';
 import { passwordHash } from '../../kernel/secret/foreign-hash.ts';
 import { normalizeEmail } from '../../kernel/text.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
+import { may } from '../../resource/presentation.ts';
 import { missingReference } from '../../resource/references.ts';
 import { MASK } from '../../resource/sealing.ts';
 import { validatorOf } from '../../resource/validation.ts';
+import { byUsers } from '../access/ceiling.ts';
 import { connections } from '../connection/connection.ts';
 import { append } from '../trail/log.ts';
 import { type Credential, credentials } from './credential.ts';
@@ -25,6 +27,7 @@ import { deriveUser, type User, UserWrite, users } from './user.ts';
 export const MAX_USERS = 100_000;
 const BATCH = 1000;
 const LINE_BYTES = 65_536;
+const SEE_HASHES = 'read:password_hashes';
 
 /** Auth0 exports `passwordHash`, Firebase `localId`, `emailVerified`, `passwordHash` and `salt`; ours is `password_hash`. */
 const ImportLine = Type.Object(
@@ -211,7 +214,8 @@ async function* importUsers(
   yield await flush();
 }
 
-async function* exportUsers(tenant: Tenant, withHashes: boolean) {
+/** @param may which permissions whoever asks has: what opens the account of somebody who has more is masked. */
+async function* exportUsers(tenant: Tenant, may: (permission: string) => boolean) {
   let after = '';
   for (;;) {
     const page = await users.model
@@ -221,7 +225,9 @@ async function* exportUsers(tenant: Tenant, withHashes: boolean) {
       .lean<({ _id: string } & Record<string, unknown>)[]>();
     if (page.length === 0) return;
     after = page.at(-1)!._id;
-    const owned = await credentials.all(tenant, { user: { $in: page.map(({ _id }) => _id) } });
+    const ids = page.map(({ _id }) => _id);
+    const owned = await credentials.all(tenant, { user: { $in: ids } });
+    const power = await byUsers(tenant, ids);
     const byUser = new Map(owned.map((credential) => [credential.user, credential]));
     yield page
       .map((row) => {
@@ -233,7 +239,8 @@ async function* exportUsers(tenant: Tenant, withHashes: boolean) {
           ...(credential?.email && { email: credential.email }),
           ...(credential?.username && { username: credential.username }),
         };
-        const secret = credential?.password_hash && { password_hash: withHashes ? credential.password_hash : MASK };
+        const shown = may(SEE_HASHES) && [...(power.get(row._id) ?? [])].every(may);
+        const secret = credential?.password_hash && { password_hash: shown ? credential.password_hash : MASK };
         return `${JSON.stringify({ id: row._id, ...fields, ...identifiers, ...secret })}\n`;
       })
       .join('');
@@ -251,7 +258,13 @@ export function mount(app: FastifyInstance, { importBytes }: { importBytes: numb
     scope.post(
       '/user/import',
       {
-        config: { access: { permission: 'create:users' } },
+        config: {
+          // What users log in with comes along.
+          access: {
+            permission: 'create:users',
+            gives: ({ body }) => (body instanceof Readable ? ['create:credentials'] : []),
+          },
+        },
         schema: {
           ...describe,
           operationId: 'user/import',
@@ -313,19 +326,19 @@ export function mount(app: FastifyInstance, { importBytes }: { importBytes: numb
           operationId: 'user/export',
           summary: 'Export users',
           description:
-            'Every user as newline-delimited JSON that the import takes. `password_hash` is masked without the permission read:password_hashes.',
+            'Every user as newline-delimited JSON that the import takes. `password_hash` is masked without the permission read:password_hashes, and for users who may do more than the token.',
         },
       },
       async (request, reply) => {
-        const withHashes = can(request.actor, 'read:password_hashes');
+        const see = may(request.actor);
         await request.audit({
           type: 'admin.user.exported',
           subject: request.tenant.id,
-          fields: withHashes ? ['password_hash'] : [],
+          fields: see(SEE_HASHES) ? ['password_hash'] : [],
         });
         return reply
           .header('content-type', 'application/x-ndjson')
-          .send(Readable.from(exportUsers(request.tenant, withHashes)));
+          .send(Readable.from(exportUsers(request.tenant, see)));
       },
     );
   });

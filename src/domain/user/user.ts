@@ -9,8 +9,10 @@ import { normalizeEmail } from '../../kernel/text.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
+import type { Given } from '../../resource/request.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { toWire } from '../../resource/wire.ts';
+import { byUser, changedBy } from '../access/ceiling.ts';
 import { Email, nullable, Text, WebUrl } from '../fields.ts';
 import { revokeUser } from '../protocol/session-end.ts';
 
@@ -200,10 +202,16 @@ export async function recordLogin(tenant: Tenant, id: string, from: Origin): Pro
 export const UserView = Type.Ref(users.spec.title);
 export const viewOfUser = (user: User): Record<string, unknown> => toWire(users, user, () => false);
 
+/** By which addresses people log in, and whether they are theirs. */
+const REACHES = new Set(['email', 'email_verified', 'phone', 'phone_verified']);
+
+const givesUser = (tenant: Tenant, patch: UserInput, current: User): Given =>
+  changedBy(patch, current).some((field) => REACHES.has(field)) ? byUser(tenant, current.id) : [];
+
 export function mount(app: FastifyInstance): void {
   mountResource(app, users, {
     create: { body: UserWrite, run: (tenant, input) => createUser(tenant, input) },
-    update: { body: UserWrite, run: updateUser },
+    update: { body: UserWrite, run: updateUser, gives: givesUser },
     remove: true,
   });
 }

@@ -58,7 +58,8 @@ function describe(schema: Described | undefined, access: Access | undefined): De
   const known = { ...OAUTH_OPERATIONS[schema.operationId ?? ''], ...schema };
   if (typeof access === 'object') {
     const or = access.self ? ', or an access token of that user itself' : '';
-    const sentence = `Needs the permission \`${access.permission}\`${or}.`;
+    const beyond = access.gives ? ', and every one that the call gives' : '';
+    const sentence = `Needs the permission \`${access.permission}\`${or}${beyond}.`;
     return Object.assign(known, {
       'x-permission': access.permission,
       ...(access.self && { 'x-permission-or-self': access.self }),
