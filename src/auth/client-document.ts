@@ -146,11 +146,13 @@ async function clientOf(
   const method = document.token_endpoint_auth_method ?? 'none';
   if (method !== 'none' && method !== 'private_key_jwt')
     refuse('The document at the client_id names an authentication method that needs a shared secret.');
-  const input = await readMembers(tenant, { ...document, token_endpoint_auth_method: method }, { lenient: true }).catch(
-    (error: unknown) => {
-      throw error instanceof Fault ? new Fault('invalid_client_metadata', error.message, { cause: error }) : error;
-    },
-  );
+  const input = await readMembers(
+    tenant,
+    { ...document, token_endpoint_auth_method: method },
+    { forAnyAccount: true },
+  ).catch((error: unknown) => {
+    throw error instanceof Fault ? new Fault('invalid_client_metadata', error.message, { cause: error }) : error;
+  });
   for (const page of PAGES)
     if (production && input[page] && !input[page].startsWith('https:')) refuse(`${page} must be an https address`);
   return {

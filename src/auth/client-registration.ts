@@ -80,7 +80,7 @@ function answer(tenant: Tenant, client: Client, token: string): Wire {
     ...secret,
     client_id_issued_at: Math.floor(client.createdAt.getTime() / 1000),
     client_secret_expires_at: 0,
-    ...tellMembers(client),
+    ...tellMembers(tenant, client),
     registration_client_uri: `${tenant.origin}/oidc/register/${client.id}`,
     registration_access_token: token,
   };

@@ -5,40 +5,91 @@ import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { isLoopbackHost } from '../../kernel/loopback.ts';
 import { OneOf } from '../../resource/define.ts';
+import { validatorOf } from '../../resource/validation.ts';
+
+/**
+ * How clients may sign, requests as well as assertions of who they are. Asymmetric, so that it proves who did: no secret
+ * that both sides know, and never `none`. `Ed25519` is the newer name of what `EdDSA` stands for here (RFC 9864).
+ */
+export const CLIENT_ALGS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] as const;
 
 const member = Type.Optional(Type.String({ minLength: 1, maxLength: 4096 }));
-/** Public keys only: what a private key has besides is an unknown field. */
+/** Public keys, and of them the members that are used (RFC 7518 §6.2, §6.3; RFC 8037 §2). */
+const Jwk = Type.Object({
+  kty: OneOf(['RSA', 'EC', 'OKP']),
+  kid: member,
+  use: Type.Optional(OneOf(['sig', 'enc'])),
+  alg: member,
+  key_ops: Type.Optional(Type.Array(Type.String({ maxLength: 50 }), { maxItems: 10 })),
+  n: member,
+  e: member,
+  crv: member,
+  x: member,
+  y: member,
+});
+/** As it is kept. */
 export const JwkSet = Type.Object(
+  { keys: Type.Array(Jwk, { minItems: 1, maxItems: 20 }) },
+  { description: 'Public keys of the client (RFC 7517), for `private_key_jwt` and signed requests' },
+);
+type Jwk = Static<typeof Jwk>;
+/** As it is written: what of it is kept is for `knownKeys` to say. */
+export const WrittenJwkSet = Type.Object(
+  { keys: Type.Array(Type.Object({ kty: Type.String() }), { minItems: 1, maxItems: 20 }) },
   {
-    keys: Type.Array(
-      Type.Object(
-        {
-          kty: OneOf(['RSA', 'EC', 'OKP']),
-          kid: member,
-          use: Type.Optional(OneOf(['sig', 'enc'])),
-          alg: member,
-          key_ops: Type.Optional(Type.Array(Type.String({ maxLength: 50 }), { maxItems: 10 })),
-          n: member,
-          e: member,
-          crv: member,
-          x: member,
-          y: member,
-          x5u: member,
-          x5c: Type.Optional(Type.Array(Type.String({ maxLength: 8192 }), { maxItems: 10 })),
-          x5t: member,
-          'x5t#S256': member,
-        },
-        { additionalProperties: false },
-      ),
-      { minItems: 1, maxItems: 20 },
-    ),
-  },
-  {
-    additionalProperties: false,
-    description: 'Public keys of the client (RFC 7517), for `private_key_jwt` and signed requests',
+    description:
+      'Public keys of the client (RFC 7517), for `private_key_jwt` and signed requests. Members and keys that are not known here are ignored',
   },
 );
-type Jwk = Static<typeof JwkSet>['keys'][number];
+
+const refuse = (field: string, message: string): never => {
+  throw new Fault('validation', `"${field}" ${message}.`, { details: [{ path: `/${field}`, message }] });
+};
+
+const MEMBERS = new Set(Object.keys(Jwk.properties));
+const SECRET_MEMBERS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
+const NEEDED: { [kty: string]: readonly string[] | undefined } = {
+  RSA: ['n', 'e'],
+  EC: ['crv', 'x', 'y'],
+  OKP: ['crv', 'x'],
+};
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const CURVES: Record<string, readonly unknown[]> = {
+  RSA: [undefined],
+  EC: ['P-256', 'P-384', 'P-521'],
+  OKP: ['Ed25519', 'Ed448', 'X25519', 'X448'],
+};
+const USES: readonly unknown[] = [undefined, 'sig', 'enc'];
+
+function isKnown(key: unknown): key is Record<string, unknown> {
+  if (!isObject(key) || typeof key.kty !== 'string') return false;
+  const complete = NEEDED[key.kty]?.every((name) => typeof key[name] === 'string') ?? false;
+  return complete && CURVES[key.kty]!.includes(key.crv) && USES.includes(key.use);
+}
+
+const isJwkSet = validatorOf(JwkSet);
+
+/**
+ * What is kept of a set of keys. RFC 7517 §4, §5: what a key has besides, a set besides its keys, and keys of a kind that is
+ * not known here, or without what makes one, are ignored. A secret is not: its owner must hear of it.
+ * @throws Fault `validation` for one, and for a set without a key that is known.
+ */
+export function knownKeys(set: unknown): Static<typeof JwkSet> {
+  const keys: unknown[] = isObject(set) && Array.isArray(set.keys) ? set.keys : refuse('jwks', 'is not a set of keys');
+  const secret = keys.findIndex((key) => isObject(key) && Object.keys(key).some((name) => SECRET_MEMBERS.has(name)));
+  if (secret >= 0) refuse(`jwks/keys/${secret}`, 'is not known here as a public key: it holds a secret');
+  const jwks = { keys: keys.filter(isKnown).map(publicPart) };
+  if (jwks.keys.length === 0) refuse('jwks', 'holds no key that is known here');
+  if (isJwkSet(jwks)) return jwks;
+  const [fault] = isJwkSet.errors ?? [];
+  return refuse(`jwks${fault?.instancePath ?? ''}`, fault?.message ?? 'is malformed');
+}
+
+const publicPart = (key: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(key).filter(([name]) => MEMBERS.has(name)));
 
 type KeyFields = {
   token_endpoint_auth_method?: string;
@@ -48,10 +99,6 @@ type KeyFields = {
 
 /** Bits of an RSA modulus: less is weak (RFC 7518 §3.3), more costs us a request's worth of time to verify. */
 const [RSA_LEAST, RSA_MOST] = [2048, 8192];
-
-const refuse = (field: string, message: string): never => {
-  throw new Fault('validation', `"${field}" ${message}.`, { details: [{ path: `/${field}`, message }] });
-};
 
 /**
  * OIDC Registration §2: `jwks` and `jwks_uri` exclude each other; `private_key_jwt` needs one.

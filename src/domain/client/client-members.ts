@@ -8,21 +8,13 @@ import { Fault } from '../../kernel/fault.ts';
 import { isLoopbackHost } from '../../kernel/loopback.ts';
 import { OneOf } from '../../resource/define.ts';
 import { validatorOf } from '../../resource/validation.ts';
-import { apis } from '../api/api.ts';
 import { Name, WebUrl } from '../fields.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
 import { AUTH_METHODS, type Client, type ClientInput, checkClient, checkRedirect, clients } from './client.ts';
-import { JwkSet } from './client-keys.ts';
-
-/** Whoever registers by itself acts for users who were asked, never for itself, and handles nobody's password. */
-const REGISTRABLE_GRANTS = [
-  'authorization_code',
-  'refresh_token',
-  'urn:ietf:params:oauth:grant-type:device_code',
-] as const;
+import { CLIENT_ALGS, JwkSet, knownKeys } from './client-keys.ts';
+import { applicable, knownScope, offered, REGISTRABLE_GRANTS } from './client-offer.ts';
 
 const Uris = Type.Array(Type.String({ minLength: 1, maxLength: 2048 }), { maxItems: 100 });
-const Nothing = Type.Array(Type.Unknown(), { maxItems: 0 });
 
 /** Members with a field of the client; those under another name are in RENAMED. */
 const fields = {
@@ -66,20 +58,20 @@ const kept = {
     maxLength: 4000,
     pattern: '^[\\x21\\x23-\\x5B\\x5D-\\x7E]+( [\\x21\\x23-\\x5B\\x5D-\\x7E]+)*$',
   }),
-  token_endpoint_auth_signing_alg: OneOf(SIGNING_ALGS),
+  token_endpoint_auth_signing_alg: OneOf(CLIENT_ALGS),
+  request_object_signing_alg: OneOf(CLIENT_ALGS),
   require_auth_time: Type.Boolean(),
+  default_acr_values: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 20 }),
+  authorization_details_types: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 100 }),
   initiate_login_uri: WebUrl(),
 };
 /** Members that have one value here, or none: saying it changes nothing. */
 const fixed = {
   subject_type: OneOf(['public']),
   tls_client_certificate_bound_access_tokens: Type.Literal(false),
-  default_acr_values: Nothing,
-  request_uris: Nothing,
 };
-/** RFC 7591 §3.2.2: what is understood and cannot be done is refused, so that nobody relies on it. */
+/** Protection that cannot be had is refused (RFC 7591 §3.2.2), so that nobody relies on it. */
 const UNSUPPORTED = [
-  'sector_identifier_uri',
   'id_token_encrypted_response_alg',
   'id_token_encrypted_response_enc',
   'userinfo_encrypted_response_alg',
@@ -89,10 +81,6 @@ const UNSUPPORTED = [
   'introspection_signed_response_alg',
   'introspection_encrypted_response_alg',
   'introspection_encrypted_response_enc',
-  'request_object_signing_alg',
-  'request_object_encryption_alg',
-  'request_object_encryption_enc',
-  'authorization_details_types',
 ];
 
 export const ClientMembers = Type.Partial(Type.Object({ ...fields, ...kept, ...fixed }), {
@@ -105,23 +93,13 @@ const refuse = (message: string, redirect = false): never => {
   throw new Fault(redirect ? 'invalid_redirect_uri' : 'invalid_client_metadata', message);
 };
 
-/** Null and empty text say nothing (RFC 7592 §2.2). What a key has besides RFC 7518's public members is not ours to keep. */
-function given(wire: Record<string, unknown>): Record<string, unknown> {
-  const said = Object.fromEntries(Object.entries(wire).filter(([, value]) => value !== null && value !== ''));
-  const { keys } = (said.jwks ?? {}) as { keys?: unknown };
-  if (Array.isArray(keys)) said.jwks = { keys: keys.map(publicMembers) };
-  return said;
-}
-const KEY_MEMBERS = new Set(['kty', 'kid', 'use', 'alg', 'key_ops', 'n', 'e', 'crv', 'x', 'y']);
-const PRIVATE_MEMBERS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
+/** Null and empty text say nothing (RFC 7592 §2.2). */
+const given = (wire: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(wire).filter(([, value]) => value !== null && value !== ''));
 
-function publicMembers(key: unknown): unknown {
-  if (typeof key !== 'object' || key === null) return key;
-  return Object.fromEntries(
-    // Private ones stay, to be refused: their owner must hear of it.
-    Object.entries(key).filter(([name]) => KEY_MEMBERS.has(name) || PRIVATE_MEMBERS.has(name)),
-  );
-}
+/** As they will be kept: what is asked of the keys by other members is asked of these. */
+const withKnownKeys = ({ jwks, ...said }: Record<string, unknown>): Record<string, unknown> =>
+  jwks === undefined ? said : { ...said, jwks: knownKeys(jwks) };
 
 function checkShape(said: Record<string, unknown>): Members {
   const unsupported = UNSUPPORTED.find((name) => said[name] !== undefined);
@@ -166,8 +144,8 @@ function checkTarget(field: string, value: string): void {
 export type ReadOptions = {
   /** The client as it is, where it is to be replaced: what an administrator added to it, it may keep. */
   current?: Client;
-  /** For a document that many servers read: of a list, what is not for us is passed over. */
-  lenient?: boolean;
+  /** Of a document that all accounts read alike: what the account has to do with it is looked at in each use. */
+  forAnyAccount?: boolean;
 };
 
 /**
@@ -177,18 +155,19 @@ export type ReadOptions = {
 export async function readMembers(
   tenant: Tenant,
   wire: Record<string, unknown>,
-  { current, lenient }: ReadOptions = {},
+  { current, forAnyAccount }: ReadOptions = {},
 ): Promise<ClientInput> {
-  const said = checkShape(lenient ? onlyOurs(given(wire)) : given(wire));
+  const applied = applicable(withKnownKeys(given(wire)), current?.grant_types);
+  const said = checkShape(forAnyAccount ? applied : offered(tenant, applied));
+  if (said.scope && !forAnyAccount) said.scope = await knownScope(tenant, said.scope);
   const grant_types = grantTypes(said, current);
   const callbacks = [...new Set(said.redirect_uris)];
   const redirects = grant_types.includes('authorization_code');
   if (redirects && callbacks.length === 0) refuse('redirect_uris is required for authorization_code', true);
   for (const uri of callbacks) checkTarget('redirect_uris', uri);
   for (const uri of said.post_logout_redirect_uris ?? []) checkTarget('post_logout_redirect_uris', uri);
-  if (said.token_endpoint_auth_signing_alg && said.token_endpoint_auth_method !== 'private_key_jwt')
-    refuse('token_endpoint_auth_signing_alg goes with private_key_jwt');
-  if (said.scope && !lenient) await checkScope(tenant, said.scope);
+  if (said.initiate_login_uri && !said.initiate_login_uri.startsWith('https:'))
+    refuse('initiate_login_uri must be an https address');
 
   const defaults = clients.spec.defaults() as Record<string, unknown>;
   const mapped: Record<string, unknown> = {};
@@ -214,32 +193,14 @@ export async function readMembers(
   return input;
 }
 
-function onlyOurs(said: Record<string, unknown>): Record<string, unknown> {
-  const keep = (member: string, ours: readonly string[]) =>
-    Array.isArray(said[member]) && { [member]: said[member].filter((value) => ours.includes(value)) };
-  return { ...said, ...keep('grant_types', REGISTRABLE_GRANTS), ...keep('response_types', ['code']) };
-}
-
 /** OIDC Registration §2: `code` and `authorization_code` imply each other; some clients name one of them only. */
 function grantTypes(said: Members, current?: Client): string[] {
   const types = new Set<string>(said.grant_types ?? ['authorization_code']);
   if (said.response_types?.length) types.add('authorization_code');
-  const allowed: readonly string[] = [...REGISTRABLE_GRANTS, ...(current?.grant_types ?? [])];
-  const beyond = [...types].find((type) => !allowed.includes(type));
-  if (beyond) refuse(`grant_types may hold ${allowed.join(', ')}`);
-  if (types.size === 0) refuse('grant_types is empty');
+  const allowed = new Set<string>([...REGISTRABLE_GRANTS, ...(current?.grant_types ?? [])]);
+  if (types.size === 0 || [...types].some((type) => !allowed.has(type)))
+    refuse(`grant_types holds none of ${[...allowed].join(', ')}`);
   return [...types];
-}
-
-const OIDC_SCOPES = ['openid', 'offline_access', 'profile', 'email', 'phone', 'address'];
-
-async function checkScope(tenant: Tenant, scope: string): Promise<void> {
-  const wanted = scope.split(' ').filter((token) => !OIDC_SCOPES.includes(token));
-  if (wanted.length === 0 || (await apis.exists(tenant, { enforce_policies: { $eq: false } }))) return;
-  const serving = await apis.all(tenant, { 'permissions.value': { $in: wanted } });
-  const known = new Set(serving.flatMap(({ permissions }) => permissions.map(({ value }) => value)));
-  const unknown = wanted.find((token) => !known.has(token));
-  if (unknown) refuse(`no API here has the scope ${unknown.slice(0, 200)}`);
 }
 
 /** What a client without a name is called where people read it: the host, or the scheme, that it lives at. */
@@ -250,20 +211,24 @@ function nameOf({ client_uri, redirect_uris }: Members): string {
 }
 
 /** A registered client in the words of RFC 7591 §3.2.1: everything that holds for it, whether it said so or not. */
-export function tellMembers(client: Client): Record<string, unknown> {
+export function tellMembers(tenant: Tenant, client: Client): Record<string, unknown> {
   const source = client as unknown as Record<string, unknown>;
   const told = Object.keys(fields).flatMap((member) => {
     const value = source[RENAMED[member as keyof typeof fields] ?? member];
     return value === null || value === undefined ? [] : [[member, value]];
   });
-  return { ...Object.fromEntries(told), ...client.registration_metadata };
+  return { ...Object.fromEntries(told), ...offered(tenant, client.registration_metadata ?? {}) };
 }
 
+const ENGINES: readonly string[] = [
+  'token_endpoint_auth_signing_alg',
+  'request_object_signing_alg',
+  'require_auth_time',
+  'default_acr_values',
+  'authorization_details_types',
+] satisfies (keyof typeof kept)[];
+
 /** What of the remembered members the engine acts on. */
-export function engineMembers(metadata: Record<string, unknown> | undefined): Record<string, unknown> {
-  const { token_endpoint_auth_signing_alg, require_auth_time } = metadata ?? {};
-  return {
-    ...(token_endpoint_auth_signing_alg !== undefined && { token_endpoint_auth_signing_alg }),
-    ...(require_auth_time !== undefined && { require_auth_time }),
-  };
+export function engineMembers(tenant: Tenant, metadata: Record<string, unknown> = {}): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(offered(tenant, metadata)).filter(([member]) => ENGINES.includes(member)));
 }

@@ -17,7 +17,7 @@ import { Name, nullable, Text, WebUrl } from '../fields.ts';
 import { ensureSigningKeys } from '../key/account-keys.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
 import { revokeClient } from '../protocol/protocol-row.ts';
-import { checkClientKeys, JwkSet } from './client-keys.ts';
+import { checkClientKeys, JwkSet, knownKeys, WrittenJwkSet } from './client-keys.ts';
 import { defaultGrantTypes, grantTypeNames } from './grant-type.ts';
 import { checkGroupsClaim, GroupsClaim } from './groups-claim.ts';
 
@@ -165,7 +165,11 @@ const partial = <T extends Record<string, ReturnType<typeof Type.Any>>>(schemas:
 
 const ClientWrite = (required: 'name' | null) =>
   Type.Object(
-    { ...partial(writable as never), ...(required && { name: writable.name }), metadata: Type.Optional(Metadata) },
+    {
+      ...partial({ ...writable, jwks: nullable(WrittenJwkSet) } as never),
+      ...(required && { name: writable.name }),
+      metadata: Type.Optional(Metadata),
+    },
     { additionalProperties: false },
   );
 
@@ -255,7 +259,11 @@ function grantTypesOf(input: ClientInput, current: Pick<Client, 'grant_types' | 
   return types.filter((type) => type !== CLIENT_CREDENTIALS);
 }
 
-export async function createClient(tenant: Tenant, input: ClientInput): Promise<Client> {
+const withKnownKeys = (input: ClientInput): ClientInput =>
+  input.jwks ? { ...input, jwks: knownKeys(input.jwks) } : input;
+
+export async function createClient(tenant: Tenant, written: ClientInput): Promise<Client> {
+  const input = withKnownKeys(written);
   const defaults = clients.spec.defaults() as Client;
   await checkClient(tenant, input, defaults);
   const id = input.id ?? clients.mintId();
@@ -273,7 +281,8 @@ export async function createClient(tenant: Tenant, input: ClientInput): Promise<
   });
 }
 
-export async function updateClient(tenant: Tenant, id: string, patch: ClientInput): Promise<Client> {
+export async function updateClient(tenant: Tenant, id: string, written: ClientInput): Promise<Client> {
+  const patch = withKnownKeys(written);
   const current = await clients.get(tenant, id);
   await checkClient(tenant, patch, current);
   const grant_types = grantTypesOf(patch, current);

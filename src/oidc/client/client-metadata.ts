@@ -44,7 +44,8 @@ function playground(tenant: Tenant): ClientMetadata {
   };
 }
 
-function metadataOf({ account }: Tenant, client: Client): ClientMetadata {
+function metadataOf(tenant: Tenant, client: Client): ClientMetadata {
+  const { account } = tenant;
   const method = client.token_endpoint_auth_method;
   const isPublic = method === 'none';
   const canRedirect = client.callbacks.length > 0 && client.grant_types.includes('authorization_code');
@@ -91,7 +92,7 @@ function metadataOf({ account }: Tenant, client: Client): ClientMetadata {
     // Until somebody of the tenant vouches for it.
     unverified: client.registration !== undefined && !client.is_first_party,
     unused: client.registration?.expires_at ? true : undefined,
-    ...engineMembers(client.registration_metadata),
+    ...engineMembers(tenant, client.registration_metadata),
   };
 }
 

@@ -10,12 +10,6 @@ import type { Tenant } from '../../kernel/context.ts';
 import type { ClientExtras } from '../client/client-metadata.ts';
 import { fapiProfile, isFapiAlg } from '../client/fapi.ts';
 
-/**
- * How clients may sign, requests as well as assertions of who they are. Asymmetric, so that it proves who did: no secret
- * that both sides know, and never `none`. `Ed25519` is the newer name of what `EdDSA` stands for here (RFC 9864).
- */
-export const CLIENT_ALGS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] as const;
-
 /** How long a signed request may be good for, hence how long whoever finds it may send it again. */
 const LONGEST_SECONDS = HOUR;
 const TYPES = new Set(['jwt', 'oauth-authz-req+jwt']);

@@ -3,11 +3,9 @@
  * here proves one thing, a password or a code that was mailed, and the table says what that is called.
  */
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { ACR_VALUES, ONE_FACTOR } from '../../domain/client/client-offer.ts';
 import { CLAIMS } from '../token/claims.ts';
 
-const ONE_FACTOR = 'urn:cardea:acr:1fa';
-/** What discovery states as `acr_values_supported`. */
-export const ACR_VALUES = [ONE_FACTOR];
 const BY_METHOD: Record<string, string> = { pwd: ONE_FACTOR, otp: ONE_FACTOR };
 
 /** The `acr` of a login by these methods (RFC 8176); nothing for one that we have no name for. */

@@ -338,6 +338,18 @@ test('a patch is checked together with what is there', async () => {
   assertRefused(await patch({ jwks_uri: 'https://app.example.com/jwks' }), 400, 'validation', /excludes/);
   assert.equal((await patch({ jwks: null, jwks_uri: 'https://app.example.com/jwks' })).status, 200);
   assert.equal((await patch({ jwks: { keys: [rsa.jwk] }, jwks_uri: null })).status, 200);
+  // RFC 7517 §4, §5: what is not known of a set of keys is passed over, and not kept.
+  const more = {
+    keys: [
+      { ...rsa.jwk, made_up: { any: 1 } },
+      { kty: 'AKP', pub: 'AAAA' },
+      { kty: 'EC', crv: 'P-1' },
+    ],
+    v: 2,
+  };
+  const kept = await patch({ jwks: more });
+  assert.equal(kept.status, 200, kept.text);
+  assert.deepEqual(kept.body.jwks, (await patch({ jwks: { keys: [rsa.jwk] } })).body.jwks);
   assert.equal((await machine(t, await assertion(t, client, rsa))).status, 200);
   assert.equal((await machine(t, await assertion(t, client, es))).status, 401);
   // Its secret, which was there all along, counts again when the method says so.
