@@ -33,6 +33,7 @@ import { providers } from './oidc/engine/providers.ts';
 import type { OnShortAnswer } from './oidc/short/index.ts';
 import { openAccessToken } from './oidc/token/access-token.ts';
 import { mintLogoutToken } from './oidc/token/logout-token.ts';
+import { managementPermissions } from './oidc/token/scope-now.ts';
 import { bridge } from './oidc/wire/bridge.ts';
 import { engineAnswers } from './oidc/wire/engine-answers.ts';
 import { registration } from './oidc/wire/registration.ts';
@@ -69,7 +70,10 @@ export async function buildApp({ config, store, operator, log, ...options }: App
   const policy = { passwordHash: config.passwordHash, factorDue: options.factorDue ?? nothingDue };
   const app = await server(config, { log, renderFault, onRoute: options.onRoute });
   await openapi(app, VERSION.version);
-  hooks(app, config, { log, openToken: openAccessToken as never });
+  hooks(app, config, {
+    log,
+    tokens: { openToken: openAccessToken as never, permissionsOf: managementPermissions(operator.id) },
+  });
   await app.register(assets);
 
   const fetchPublished = publishedFetch({ production });

@@ -26,6 +26,7 @@ export const RESERVED_CLAIMS = new Set([
   'cnf',
   'sid',
   'grant_id',
+  'gty',
 ]);
 const MAX_CLAIMS_BYTES = 8192;
 const OUR_IDS = /^[a-z]+_[0-9a-f]{24}$/;

@@ -6,11 +6,11 @@ import { managementAudiences, PLATFORM_AUDIENCE } from '../domain/api/permission
 import { clients } from '../domain/client/client.ts';
 import { accountKeys } from '../domain/key/account-keys.ts';
 import { type SigningKey, signingKey } from '../domain/key/signing-key.ts';
-import { isTokenDead } from '../domain/protocol/protocol-row.ts';
+import { standingOf } from '../domain/protocol/protocol-row.ts';
 import { users } from '../domain/user/user.ts';
 import { type Authorization, authorizationOf } from '../kernel/authorization.ts';
 import { nowSeconds } from '../kernel/clock.ts';
-import { type Actor, asTenant, can } from '../kernel/context.ts';
+import { type Actor, asTenant, can, type Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import type { Access } from '../resource/request.ts';
 import { checkProof } from './proof.ts';
@@ -33,8 +33,16 @@ export type OpenToken = (
       account: string;
       grant_id?: string;
       cnf?: { jkt?: string };
+      gty?: string;
     }
   | undefined;
+
+type Opened = NonNullable<ReturnType<OpenToken>>;
+
+/** What http is told of a token besides, by oidc/token/scope-now.ts: what it is good for by now, or nothing. */
+export type PermissionsOf = (tenant: Tenant, token: Opened) => Promise<ReadonlySet<string> | undefined>;
+
+export type Tokens = { openToken: OpenToken; permissionsOf: PermissionsOf };
 
 /** RFC 6750 §2.1, RFC 9449 §7.1 */
 function credentials(request: FastifyRequest): Authorization {
@@ -57,7 +65,7 @@ function kidOf(token: string): string {
 async function authenticate(
   config: Config,
   request: FastifyRequest,
-  openToken: OpenToken,
+  { openToken, permissionsOf }: Tokens,
   self?: string,
 ): Promise<Actor> {
   const { scheme, token } = credentials(request);
@@ -83,38 +91,31 @@ async function authenticate(
   // A target that does not exist and one that is somebody else's are answered alike.
   if (!target || !(operator || own)) throw new Fault('aud_mismatch');
 
-  if (ofUser) {
-    const [user, dead] = await Promise.all([
-      users.find(asTenant(issuer, ''), claims.sub),
-      isTokenDead(asTenant(issuer, ''), claims),
-    ]);
-    if (!user) throw new Fault('invalid_token');
-    // Before the dead grant that suspension leaves: an administrator is told what happened.
-    if (user.suspended) throw new Fault('user_suspended');
-    if (dead) throw new Fault('invalid_token');
-  }
-  // A machine's token ends with its client: whoever deletes one expects the door to be shut.
-  if (!ofUser && !operator && !(await clients.find(asTenant(issuer, ''), claims.client_id)))
-    throw new Fault('invalid_token');
+  const home = asTenant(issuer, '');
+  const [user, standing, permissions] = await Promise.all([
+    ofUser ? users.find(home, claims.sub) : undefined,
+    standingOf(home, claims),
+    // A token that is for no Api is for the user themself.
+    forSelf ? new Set<string>() : permissionsOf(home, claims),
+  ]);
+  if (ofUser && !user) throw new Fault('invalid_token');
+  // Before the dead grant that suspension leaves: an administrator is told what happened.
+  if (user?.suspended) throw new Fault('user_suspended');
+  if (!standing || !permissions) throw new Fault('invalid_token');
   request.tenant = target;
   return {
     kind: operator ? 'operator' : ofUser ? 'user' : 'client',
     id: claims.sub,
     clientId: claims.client_id,
-    permissions: new Set(claims.scope?.split(' ')),
+    permissions,
   };
 }
 
 /** @throws Fault `unauthorized`, `invalid_token`, `aud_mismatch` or `insufficient_scope` naming what is missing. */
-export async function enforce(
-  config: Config,
-  request: FastifyRequest,
-  access: Access,
-  openToken: OpenToken,
-): Promise<void> {
+export async function enforce(config: Config, request: FastifyRequest, access: Access, tokens: Tokens): Promise<void> {
   if (typeof access === 'string') return;
   const self = access.self && (request.params as Record<string, string>)[access.self];
-  request.actor = await authenticate(config, request, openToken, self);
+  request.actor = await authenticate(config, request, tokens, self);
   if (can(request.actor, access.permission)) return;
   if (self && (await isSelf(request, self))) return;
   throw new Fault('insufficient_scope', `The access token lacks the permission ${access.permission}.`, {

@@ -4,15 +4,15 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { append } from '../domain/trail/log.ts';
 import type { AuditEvent } from '../resource/request.ts';
-import { enforce, type OpenToken, refuseBeyond } from './actor.ts';
+import { enforce, refuseBeyond, type Tokens } from './actor.ts';
 import { tenantOf } from './tenant.ts';
 
 /** Addresses that answer before any tenant is known. */
 const HOSTLESS = /^\/(healthz|readyz|version|assets\/[^?]*)(\?|$)/;
 
-type Options = { log: Pick<Logger, 'isLevelEnabled'>; openToken: OpenToken };
+type Options = { log: Pick<Logger, 'isLevelEnabled'>; tokens: Tokens };
 
-export function hooks(app: FastifyInstance, config: Config, { log, openToken }: Options): void {
+export function hooks(app: FastifyInstance, config: Config, { log, tokens }: Options): void {
   for (const part of ['tenant', 'actor', 'from', 'audit']) app.decorateRequest(part);
 
   app.addHook('onRequest', async (request, reply) => {
@@ -28,7 +28,7 @@ export function hooks(app: FastifyInstance, config: Config, { log, openToken }: 
   });
   app.addHook('preParsing', async (request) => {
     const { access } = request.routeOptions.config;
-    if (access) await enforce(config, request, access, openToken);
+    if (access) await enforce(config, request, access, tokens);
   });
   app.addHook('preHandler', async (request) => {
     const { access } = request.routeOptions.config;

@@ -1,9 +1,10 @@
 /** A second instance of the server: a process of its own on the world's database, as a load balancer has several. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import mongoose from 'mongoose';
+import { bearer } from './http.ts';
 import { SECRET, type World } from './world.ts';
 
 export type InstanceSetup = {
@@ -15,7 +16,7 @@ export type InstanceSetup = {
   secret: string;
 };
 
-type Sent = { status: number; text: string };
+type Sent = { status: number; headers: IncomingHttpHeaders; text: string };
 
 export async function instance(w: World) {
   const [host] = mongoose.connection.getClient().options.hosts;
@@ -41,29 +42,37 @@ export async function instance(w: World) {
     await ended;
   });
 
+  const to = (
+    origin: string,
+    method: string,
+    path: string,
+    { headers = {}, body }: { headers?: Record<string, string>; body?: string } = {},
+  ): Promise<Sent> =>
+    new Promise((resolve, reject) => {
+      const outgoing = request(
+        { host: '127.0.0.1', port, path, method, headers: { host: new URL(origin).host, ...headers } },
+        (response) => {
+          let text = '';
+          response.setEncoding('utf8').on('data', (chunk: string) => {
+            text += chunk;
+          });
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+        },
+      );
+      outgoing.on('error', reject);
+      outgoing.end(body);
+    });
+
   return {
     /** A form POST to a tenant's origin, by this instance. */
     post: (origin: string, path: string, form: Record<string, string>): Promise<Sent> =>
-      new Promise((resolve, reject) => {
-        const outgoing = request(
-          {
-            host: '127.0.0.1',
-            port,
-            path,
-            method: 'POST',
-            headers: { host: new URL(origin).host, 'content-type': 'application/x-www-form-urlencoded' },
-          },
-          (response) => {
-            let text = '';
-            response.setEncoding('utf8').on('data', (chunk: string) => {
-              text += chunk;
-            });
-            response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
-          },
-        );
-        outgoing.on('error', reject);
-        outgoing.end(new URLSearchParams(form).toString());
+      to(origin, 'POST', path, {
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams(form).toString(),
       }),
+    /** A GET, with a token if there is one, by this instance. */
+    get: (origin: string, path: string, token?: string): Promise<Sent> =>
+      to(origin, 'GET', path, { headers: token === undefined ? {} : bearer(token) }),
     /** Its clock stands from now on, where this process's is. */
     async followClock(): Promise<void> {
       const moved = answer();

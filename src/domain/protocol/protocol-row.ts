@@ -9,7 +9,7 @@ import type { Tenant } from '../../kernel/context.ts';
 import { recent } from '../../kernel/recent.ts';
 import { hashToken } from '../../kernel/secret/random.ts';
 import { whereText } from '../../resource/partial-index.ts';
-import { byKey } from '../../store/by-key.ts';
+import { byKey, byKeyTogether } from '../../store/by-key.ts';
 import { revokeDevicesOf } from './device-code.ts';
 
 export const PROTOCOL_COLLECTION = 'protocol';
@@ -57,7 +57,7 @@ const keyOf = (tenant: Tenant, { kind, token }: Keyed): string => hashToken(`${t
 const scope = (tenant: Tenant) => ({ account: { $eq: tenant.id } });
 export type ProtocolFields = Omit<ProtocolRow, '_id' | 'account' | 'kind' | 'consumed_at'>;
 
-/** Grants and denials that a resource asks for again and again. */
+/** Grants that tokens are asked for under again and again. */
 const held = recent<ProtocolRow | null>(20_000);
 
 /**
@@ -142,8 +142,11 @@ export const findProtocol = (tenant: Tenant, key: Keyed): Promise<ProtocolRow | 
 
 async function findById(tenant: Tenant, id: string): Promise<ProtocolRow | null> {
   const row = await byKey<ProtocolRow>(protocolModel.collection, id);
-  return row && row.account === tenant.id && row.expires_at > now() ? row : null;
+  return row && isAlive(tenant, row) ? row : null;
 }
+
+const isAlive = (tenant: Tenant, { account, expires_at }: ProtocolRow): boolean =>
+  account === tenant.id && expires_at > now();
 
 /** Seconds old at most: to look at, not to change. What ends here is gone at once. */
 export function recentProtocol(tenant: Tenant, key: Keyed): ProtocolRow | null | Promise<ProtocolRow | null> {
@@ -216,16 +219,23 @@ const DENIED = 'DeniedAccessToken';
 export const denyToken = (tenant: Tenant, jti: string, expires_at: Date): Promise<void> =>
   putProtocol(tenant, { kind: DENIED, token: jti }, { payload: '{}', expires_at });
 
-/** Whether a user's access token that verifies is worth nothing any more: revoked itself, or its grant is gone; seconds old. */
-export async function isTokenDead(
+const asked = byKeyTogether<ProtocolRow>(protocolModel.collection);
+
+/**
+ * Whether an access token that verifies is good still, on whatever instance it was revoked: neither denied itself nor its
+ * grant gone. Asked of the database each time; it has no answer from before.
+ * @returns the grant, where there is one to have; nothing for a token that has ended.
+ */
+export async function standingOf(
   tenant: Tenant,
   { jti, grant_id }: { jti: string; grant_id?: string },
-): Promise<boolean> {
+): Promise<{ grant?: ProtocolRow } | undefined> {
   const [denied, grant] = await Promise.all([
-    recentProtocol(tenant, { kind: DENIED, token: jti }),
-    grant_id ? recentProtocol(tenant, { kind: 'Grant', token: grant_id }) : null,
+    asked(keyOf(tenant, { kind: DENIED, token: jti })),
+    grant_id === undefined ? undefined : asked(keyOf(tenant, { kind: 'Grant', token: grant_id })),
   ]);
-  return denied !== null || (grant_id !== undefined && grant === null);
+  if (denied || (grant_id !== undefined && !(grant && isAlive(tenant, grant)))) return undefined;
+  return grant ? { grant } : {};
 }
 
 /**

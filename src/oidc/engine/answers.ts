@@ -1,6 +1,7 @@
 /** What every answer of the engine goes through on its way out: writes that have waited, and headers that apps read. */
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
 import { openBatch } from '../storage/batch.ts';
 import { PATHS, type ProviderOptions } from './configure.ts';
 
@@ -12,13 +13,16 @@ export function reviewAnswers(
   { renderError }: ProviderOptions,
   onServerError: OnServerError,
 ): void {
-  /** Nothing that was about to be said is true: no code, no session. */
+  /** Nothing that was about to be said is true: no code, no session. A Fault says why. */
   async function failedToWrite(ctx: KoaContextWithOIDC, error: Error): Promise<void> {
     for (const header of ['location', 'set-cookie']) ctx.remove(header);
-    const out = { error: 'server_error', error_description: 'what was asked for could not be stored' };
-    ctx.status = 500;
+    const refused = error instanceof Fault && error.row.status < 500;
+    const out = refused
+      ? { error: error.row.oauth ?? 'invalid_request', error_description: error.message }
+      : { error: 'server_error', error_description: 'what was asked for could not be stored' };
+    ctx.status = refused ? error.row.status : 500;
     ctx.body = out;
-    onServerError(ctx, error);
+    if (!refused) onServerError(ctx, error);
     if (ctx.path.startsWith(PATHS.authorization)) await renderError(ctx, out, error);
   }
 

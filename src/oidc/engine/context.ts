@@ -34,6 +34,7 @@ export function isSigned(): boolean {
 }
 
 export const asksUserinfo = (): boolean => Provider.ctx?.oidc.route === 'userinfo';
+export const asksAboutToken = (): boolean => Provider.ctx?.oidc.route === 'introspection';
 
 /** RFC 7009 of an access token, not of a refresh token. */
 export function revokesAccessToken(): boolean {

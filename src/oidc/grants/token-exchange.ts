@@ -18,6 +18,7 @@ import { isConsentDue, widen } from '../request/consent.ts';
 import { userServer } from '../request/resource-server.ts';
 import { issueAccessToken } from '../token/access-token.ts';
 import { asAccount } from '../token/account.ts';
+import { EXCHANGED } from '../token/scope-now.ts';
 import { asGrant, fromOf, type GrantOptions, type GrantType, need, onlyFirstParty, refusal } from './grant-type.ts';
 import { targetOf } from './user-tokens.ts';
 
@@ -238,7 +239,7 @@ async function issue(
     permissions: scope,
     grantId,
     jkt,
-    extra: { ...extra, ...(act && { act }) },
+    extra: { ...extra, ...(act && { act }), ...(server?.system && { gty: EXCHANGED }) },
   });
   ctx.body = buildTokenResponse(provider, {
     accessToken,

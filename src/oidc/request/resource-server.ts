@@ -44,14 +44,9 @@ export async function heldRoles(tenant: Tenant, user: string): Promise<Role[]> {
   return [...(await roles.many(tenant, await rolesOf(tenant, user))).values()];
 }
 
-/** Permissions of an Api that a user's roles grant. */
-async function grantedByRoles(tenant: Tenant, user: string, api: Api): Promise<Set<string>> {
-  return new Set(
-    (await heldRoles(tenant, user)).flatMap((role) =>
-      role.permissions.filter((p) => p.api === api.id).map((p) => p.value),
-    ),
-  );
-}
+/** Permissions of an Api that roles grant. */
+const grantedBy = (roles: readonly Role[], api: Api): Set<string> =>
+  new Set(roles.flatMap((role) => role.permissions.filter((p) => p.api === api.id).map((p) => p.value)));
 
 /** Every scope that an audience knows, whoever asks. */
 export const catalogueOf = async (tenant: Tenant, identifier: string): Promise<string[]> =>
@@ -82,13 +77,18 @@ export function machineScopes({ api_grants }: ClientExtras, api: Api, asked: rea
 }
 
 /** Users administer through the tenant's own apps alone: what a stranger's app could ask them to allow is the whole tenant. */
-const mayActFor = (client: ClientExtras, api: Api): boolean => !api.system || client.first_party === true;
+export const mayActFor = (client: ClientExtras, api: Api): boolean => !api.system || client.first_party === true;
 
 /** What a user may have of an Api: of its scopes those that the user's roles grant, where roles matter. */
-async function userScopes(tenant: Tenant, api: Api, { user, asked }: AskedByUser): Promise<string[]> {
+export async function userScopes(
+  tenant: Tenant,
+  api: Api,
+  { user, asked }: AskedByUser,
+  rolesOf = heldRoles,
+): Promise<string[]> {
   const scopes = offered(api, asked);
   if (!api.rbac) return scopes;
-  const granted = user ? await grantedByRoles(tenant, user, api) : new Set<string>();
+  const granted = grantedBy(user ? await rolesOf(tenant, user) : [], api);
   return scopes.filter((scope) => granted.has(scope));
 }
 
@@ -96,6 +96,9 @@ async function userScopes(tenant: Tenant, api: Api, { user, asked }: AskedByUser
 type AskedByUser = { user?: string; asked: readonly string[] };
 /** @property exchanged the client asks with a token that it was handed, and there is nobody who could agree. */
 type AskedThrough = AskedByUser & { client: object; exchanged?: true };
+
+/** @property system it is the management API. */
+type Served = TokenTerms & { scopes: string[]; system: boolean };
 
 /**
  * An Api as what a user's token is for.
@@ -105,7 +108,7 @@ export async function userServer(
   tenant: Tenant,
   resource: string,
   { client, exchanged, ...by }: AskedThrough,
-): Promise<TokenTerms & { scopes: string[] }> {
+): Promise<Served> {
   if (resource === MISMATCH) throw new Fault('invalid_target', 'audience and resource differ');
   const api = await apiOf(tenant, resource);
   if (!api || !mayActFor(client, api)) throw new Fault('invalid_target');
@@ -115,6 +118,7 @@ export async function userServer(
   return {
     ...tokenTerms(api),
     scopes: scopes.filter((scope) => ceiling.includes(scope)),
+    system: api.system ?? false,
   };
 }
 

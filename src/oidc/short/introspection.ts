@@ -5,18 +5,20 @@
 import type { FastifyRequest } from 'fastify';
 import type { AdapterPayload } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
-import { verifyAccessToken } from '../token/access-token.ts';
+import { liveToken } from '../token/access-token.ts';
 import { mayIntrospect } from '../token/introspection.ts';
+import { asItStands } from '../token/scope-now.ts';
 import { plainClient } from './client.ts';
 import { openGrant } from './grant.ts';
 
 const PARAMETERS = new Set(['token', 'token_type_hint']);
 const JWT = /^[\w-]+~[\w-]+~[\w-]+$/;
 
-async function liveToken(tenant: Tenant, value: string): Promise<AdapterPayload | undefined> {
-  const ofUser = await verifyAccessToken(tenant, 'AccessToken', value);
-  if (!ofUser) return verifyAccessToken(tenant, 'ClientCredentials', value);
-  return ofUser.grantId && (await openGrant(tenant, ofUser)) ? ofUser : undefined;
+async function tokenOf(tenant: Tenant, value: string): Promise<AdapterPayload | undefined> {
+  const ofUser = await liveToken(tenant, 'AccessToken', value);
+  if (ofUser && !openGrant(ofUser)) return undefined;
+  const live = ofUser ?? (await liveToken(tenant, 'ClientCredentials', value));
+  return live && asItStands(tenant, live.payload);
 }
 
 export async function introspection(request: FastifyRequest, form: URLSearchParams): Promise<object | undefined> {
@@ -25,7 +27,7 @@ export async function introspection(request: FastifyRequest, form: URLSearchPara
   const { tenant } = request;
   const client = await plainClient(request, form, PARAMETERS);
   if (!client) return undefined;
-  const token = await liveToken(tenant, value);
+  const token = await tokenOf(tenant, value);
   if (!token || token.jkt || token.rar) return undefined;
   const { client_id, token_endpoint_auth_method } = client;
   if (!mayIntrospect({ clientId: client_id, clientAuthMethod: token_endpoint_auth_method }, token)) return undefined;

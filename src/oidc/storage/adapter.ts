@@ -15,8 +15,16 @@ import { append } from '../../domain/trail/log.ts';
 import { HOUR, inSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { type ClientSources, clientMetadata, ENDLESS_SECONDS } from '../client/client-metadata.ts';
-import { asksUserinfo, callerAddress, currentRequest, grantAtHand, revokesAccessToken } from '../engine/context.ts';
+import {
+  asksAboutToken,
+  asksUserinfo,
+  callerAddress,
+  currentRequest,
+  grantAtHand,
+  revokesAccessToken,
+} from '../engine/context.ts';
 import { denyAccessToken, verifyAccessToken } from '../token/access-token.ts';
+import { asItStands } from '../token/scope-now.ts';
 import { noteSeen, write, writeNow } from './batch.ts';
 import { mayBeRecent } from './freshness.ts';
 import { outlive } from './grant-life.ts';
@@ -128,10 +136,11 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
 
 /**
  * Userinfo takes every token of a user who granted `openid`, also one that is for an Api, as apps with an audience
- * expect. The engine wants one that is for nothing else.
+ * expect. The engine wants one that is for nothing else. Whoever asks about a token hears what is left of it.
  */
-function forRoute(payload: AdapterPayload | undefined): AdapterPayload | undefined {
-  return payload?.aud && asksUserinfo() ? { ...payload, aud: undefined } : payload;
+async function forRoute(tenant: Tenant, payload: AdapterPayload | undefined): Promise<AdapterPayload | undefined> {
+  if (payload?.aud && asksUserinfo()) return { ...payload, aud: undefined };
+  return payload && asksAboutToken() ? asItStands(tenant, payload) : payload;
 }
 
 const refuse = async (): Promise<never> => {
@@ -154,7 +163,7 @@ export const adapterFor =
     // Access tokens are signed, not stored: finding one is verifying it.
     if (kind === 'AccessToken' || kind === 'ClientCredentials')
       return {
-        ...readOnly(async (token) => forRoute(await verifyAccessToken(tenant, kind, token)) as never),
+        ...readOnly(async (token) => forRoute(tenant, await verifyAccessToken(tenant, kind, token)) as never),
         destroy: (jti) => denyAccessToken(tenant, jti),
       };
     const rows = protocolAdapter(tenant, kind);

@@ -9,7 +9,7 @@ import { LONGEST_TOKEN_SECONDS, TOKEN_TYPES, type TokenTyp } from '../../domain/
 import { userinfoAudience } from '../../domain/api/audience.ts';
 import { accountKeys, lateSigner } from '../../domain/key/account-keys.ts';
 import type { Signer, SigningAlg, SigningKey } from '../../domain/key/signing-key.ts';
-import { denyToken, isTokenDead } from '../../domain/protocol/protocol-row.ts';
+import { denyToken, type ProtocolRow, standingOf } from '../../domain/protocol/protocol-row.ts';
 import { inSeconds, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import type { ClientExtras } from '../client/client-metadata.ts';
@@ -44,6 +44,8 @@ type Claims = {
   cnf?: { jkt?: string };
   /** Of a token whose header does not tell it from an ID token: its own mark, which nothing else of ours that is signed has. */
   token_use?: 'access';
+  /** How the client came by it, where that bounds what it may do (scope-now.ts). */
+  gty?: string;
 };
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -172,12 +174,10 @@ export const denyAccessToken = (tenant: Tenant, jti: string): Promise<void> =>
 /** An access token as the engine's revocation and introspection take it: they refuse what looks like a JWT. */
 export const opaqueForm = (token: string): string => token.replaceAll('.', '~');
 
-/** The engine's payload of one of the tenant's own access tokens, or nothing. */
-export async function verifyAccessToken(
-  tenant: Tenant,
-  kind: string,
-  value: string,
-): Promise<AdapterPayload | undefined> {
+export type LiveToken = { payload: AdapterPayload; grant?: ProtocolRow };
+
+/** One of the tenant's own access tokens as the engine has its payload, and the grant that it hangs on; or nothing. */
+export async function liveToken(tenant: Tenant, kind: string, value: string): Promise<LiveToken | undefined> {
   const token = value.replaceAll('~', '.');
   if (!token.includes('.')) return undefined;
   const { published } = await accountKeys(tenant);
@@ -187,7 +187,15 @@ export async function verifyAccessToken(
   if (typeof claims.exp !== 'number' || !(claims.exp > nowSeconds())) return undefined;
   const ofUser = claims.sub !== claims.client_id;
   if (ofUser !== (kind === 'AccessToken')) return undefined;
-  if (await isTokenDead(tenant, { jti: claims.jti })) return undefined;
+  const standing = await standingOf(tenant, { jti: claims.jti, grant_id: claims.grant_id });
+  return standing && { payload: payloadOf(tenant, kind, claims), grant: standing.grant };
+}
+
+export const verifyAccessToken = async (tenant: Tenant, kind: string, value: string) =>
+  (await liveToken(tenant, kind, value))?.payload;
+
+function payloadOf(tenant: Tenant, kind: string, claims: VerifiedToken): AdapterPayload {
+  const ofUser = kind === 'AccessToken';
   return {
     kind,
     jti: claims.jti,
@@ -202,5 +210,6 @@ export async function verifyAccessToken(
     ...(claims.authorization_details && { rar: claims.authorization_details }),
     ...(claims.userinfo_claims && { claims: asClaimsRequest(claims.userinfo_claims) }),
     ...(claims.cnf?.jkt && { jkt: claims.cnf.jkt }),
+    ...(claims.gty && { gty: claims.gty }),
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { FastifyRequest } from 'fastify';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import { SHORTLY_SECONDS } from '../../kernel/fault.ts';
+import { Fault, SHORTLY_SECONDS } from '../../kernel/fault.ts';
 import { PATHS, type ProviderOptions } from '../engine/configure.ts';
 import type { PageResponse } from '../engine/response-pages.ts';
 import { requestOf } from './hand-over.ts';
@@ -34,6 +34,7 @@ export function engineAnswers({ failurePage, responsePage, isUnavailable }: Opti
   function failureOf(ctx: KoaContextWithOIDC, error: Error): Failure {
     const known = FAILURES[error.name];
     if (known) return known;
+    if (error instanceof Fault && error.code === 'login_over') return 'flow_expired';
     if (isUnavailable(error)) return 'unavailable';
     return ctx.status >= 500 ? 'internal' : 'broken_link';
   }
