@@ -9,7 +9,8 @@ FROM node:24-slim
 WORKDIR /app
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
-    PORT=4500
+    PORT=4500 \
+    UV_THREADPOOL_SIZE=8
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY views views

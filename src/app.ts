@@ -25,6 +25,7 @@ import { protectedResource } from './http/protected-resource.ts';
 import { server } from './http/server.ts';
 import { system } from './http/system.ts';
 import { asRoot } from './kernel/context.ts';
+import { useHashing } from './kernel/secret/password.ts';
 import { SURFACES, themeCss } from './look/theme.ts';
 import { browser } from './oidc/browser/browser.ts';
 import { interactions } from './oidc/browser/interactions.ts';
@@ -67,7 +68,8 @@ export type AppOptions = {
 
 export async function buildApp({ config, store, operator, log, ...options }: AppOptions): Promise<FastifyInstance> {
   const { production } = config;
-  const policy = { passwordHash: config.passwordHash, factorDue: options.factorDue ?? nothingDue };
+  useHashing(config);
+  const policy = { factorDue: options.factorDue ?? nothingDue };
   const app = await server(config, { log, renderFault, onRoute: options.onRoute });
   await openapi(app, VERSION.version);
   hooks(app, config, {

@@ -248,6 +248,18 @@ export const SETTINGS = {
     example: 'on',
     read: (text, reading): boolean => readSwitch('SHORT_WAYS', text, reading) ?? true,
   }),
+  threads: setting({
+    name: 'UV_THREADPOOL_SIZE',
+    fallback: '4, which is Node’s own; 8 in the container image',
+    about:
+      'How many threads sign, hash and look up names. Passwords are hashed in all but two of them and in no more than there are processors but one, so that signing goes on.',
+    example: '8',
+    read(text = '4', { refuse }): number {
+      if (!/^\d{1,4}$/.test(text) || Number(text) < 2 || Number(text) > 1024)
+        refuse(`UV_THREADPOOL_SIZE is "${text}"; set it to a number of threads from 2 to 1024.`);
+      return Number(text);
+    },
+  }),
   passwordHash: setting({
     name: 'PASSWORD_HASH',
     fallback: 'bcrypt',

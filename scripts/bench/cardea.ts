@@ -32,7 +32,6 @@ const providerFor = providers(
   {
     playground: false,
     production: false,
-    passwordHash: config.passwordHash,
     operatorClientId: operator.id,
     operatorClientSecret: operator.secret,
     renderError: () => {},
@@ -61,9 +60,9 @@ const demo = await seedRoot(asRoot(), { demo: true, origin, dataDir });
 if (!demo) throw new Error('the demo was not seeded');
 const tenant = asTenant((await rootAccount())!, origin);
 user = (await users.findOne(tenant, { email: { $eq: demo.user.email } }))!.id;
-// The demo's app is no device.
+// The demo's app is no device, and takes no passwords.
 await updateClient(tenant, demo.web_client.client_id, {
-  grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+  grant_types: ['authorization_code', 'refresh_token', 'password', 'urn:ietf:params:oauth:grant-type:device_code'],
 });
 const hosts = await cloneTenants(tenant, demo.machine_client, Number(tenants));
 

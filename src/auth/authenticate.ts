@@ -7,7 +7,6 @@ import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
-import { isPasswordHashOutdated, type PasswordAlgorithm } from '../kernel/secret/password.ts';
 import { normalizeEmail } from '../kernel/text.ts';
 import { limiter } from '../store/limiter.ts';
 import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';
@@ -25,13 +24,12 @@ export type PasswordAttempt = {
   client: string;
   from: Origin;
 };
-export type PasswordPolicy = LoginPolicy & { passwordHash: PasswordAlgorithm };
 
 /**
  * @throws Fault `wrong_credentials` or `unknown_user` (one answer to the public), `locked_out` with the seconds to wait,
- *   `user_suspended` only to somebody who knows the password.
+ *   `user_suspended` only to somebody who knows the password, `unavailable` when too many wait to have theirs looked at.
  */
-export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, policy: PasswordPolicy): Promise<Outcome> {
+export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, policy: LoginPolicy): Promise<Outcome> {
   const { connection, identifier, password, client, from } = attempt;
   const { checkPassword } = strategyOf(connection.connection_type);
   if (!checkPassword) throw new Fault('invalid_request', 'This connection takes no password.');
@@ -47,18 +45,27 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, pol
   }
 
   const find = () => findByIdentifier(tenant, connection.id, identifier);
-  const found = await checkPassword(find, password, policy.passwordHash);
-  const user = typeof found === 'object' ? await users.find(tenant, found.user) : undefined;
-  if (typeof found === 'string' || !user) {
+  const found = await looked(guess, checkPassword(find, password, { tenant: tenant.id, whenGone: from.whenGone }));
+  const user = typeof found === 'object' && 'user' in found ? await users.find(tenant, found.user) : undefined;
+  if (found === 'unknown' || 'wrong' in found || !user) {
     await perAddress.consume(address);
-    await recordRefusal(tenant, attempt, found === 'wrong' ? 'wrong_password' : 'unknown_user');
-    throw new Fault(found === 'wrong' ? 'wrong_credentials' : 'unknown_user');
+    const wrong = found !== 'unknown' && 'wrong' in found;
+    await recordRefusal(tenant, attempt, wrong ? 'wrong_password' : 'unknown_user', wrong ? found.wrong : undefined);
+    throw new Fault(wrong ? 'wrong_credentials' : 'unknown_user');
   }
   await perIdentifier.reset(guess);
   const proven = { identity: { user }, method: 'password', amr: ['pwd'], connection, client, from };
   const outcome = await concludeLogin(tenant, proven, policy);
-  const { credential } = found;
-  if (isPasswordHashOutdated(credential.password_hash!, policy.passwordHash))
-    await rehash(tenant, credential, password, policy.passwordHash);
+  if (found.fresh) await rehash(tenant, found.credential, found.fresh);
   return outcome;
+}
+
+/** What was not looked at is no guess: whoever waited in vain must not be locked out for that. */
+async function looked<T>(guess: string, check: Promise<T>): Promise<T> {
+  try {
+    return await check;
+  } catch (error) {
+    await perIdentifier.giveBack(guess);
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 /** The account's own users: an identifier and a password that we keep a hash of. */
-import { isCheap, verifyDecoy, verifyPassword } from '../kernel/secret/password.ts';
+import { checkPassword } from '../kernel/secret/password.ts';
 import { settings } from './settings.ts';
 import type { PasswordStrategy, Strategy } from './strategy.ts';
 
@@ -9,14 +9,10 @@ export const database = {
   settings: settings({}),
   secrets: [],
 
-  async checkPassword(lookup, password, algorithm) {
+  async checkPassword(lookup, password, asker) {
     const credential = await lookup();
-    if (!credential?.password_hash) {
-      await verifyDecoy(password, algorithm);
-      return 'unknown';
-    }
-    if (await verifyPassword(password, credential.password_hash)) return { credential, user: credential.user };
-    if (isCheap(credential.password_hash)) await verifyDecoy(password, algorithm);
-    return 'wrong';
+    const { right, fresh } = await checkPassword(asker, password, credential?.password_hash);
+    if (right && credential) return { credential, user: credential.user, ...(fresh && { fresh }) };
+    return credential?.password_hash ? { wrong: credential.user } : 'unknown';
   },
 } as const satisfies Strategy & PasswordStrategy;

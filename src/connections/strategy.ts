@@ -3,7 +3,7 @@
  * callers ask with `in`. Nobody asks which type it is.
  */
 import type { TObject, TString } from 'typebox';
-import type { PasswordAlgorithm } from '../kernel/secret/password.ts';
+import type { Asker } from '../kernel/secret/hashing-queue.ts';
 
 export type Strategy = {
   /** As stored and on the wire. */
@@ -23,22 +23,25 @@ export type Strategy = {
 export type Capabilities = PasswordStrategy & TokenStrategy & CodeStrategy;
 export type Capability = keyof Capabilities;
 
-/** Who somebody is, as a connection found out. */
-export type Found<C> = { credential: C; user: string };
+/** Who somebody is, as a connection found out; `fresh` is a hash to keep in place of the one that was right. */
+export type Found<C> = { credential: C; user: string; fresh?: string };
+/** Whose password it is not. */
+export type Wrong = { wrong: string };
 
 /** Keeps identifiers and passwords of its own (domain/user/credential.ts), and checks them. */
 export type PasswordStrategy = {
   /**
    * @param lookup finds the credential and its hash, or nothing.
-   * @param algorithm by which passwords are hashed here.
-   * @returns the credential when the password is right. Takes as long when there is no such credential, or one whose hash is
-   *   cheap to look at.
+   * @param asker who waits for a turn to hash.
+   * @returns the credential when the password is right. Takes as much work when there is no such credential, or one whose
+   *   hash is cheap to look at.
+   * @throws Fault `unavailable` when too many wait to hash.
    */
   checkPassword<C extends { user: string; password_hash?: string }>(
     lookup: () => Promise<C | undefined>,
     password: string,
-    algorithm: PasswordAlgorithm,
-  ): Promise<Found<C> | 'unknown' | 'wrong'>;
+    asker: Asker,
+  ): Promise<Found<C> | Wrong | 'unknown'>;
 };
 
 /** Checks a token that the connection's other side issued (RFC 8693 §2.1). */

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { append } from '../domain/trail/log.ts';
+import { whenGone } from '../kernel/context.ts';
 import type { AuditEvent } from '../resource/request.ts';
 import { enforce, refuseBeyond, type Tokens } from './actor.ts';
 import { tenantOf } from './tenant.ts';
@@ -22,7 +23,11 @@ export function hooks(app: FastifyInstance, config: Config, { log, tokens }: Opt
       'referrer-policy': 'same-origin',
       ...(config.publicScheme === 'https' && { 'strict-transport-security': 'max-age=31536000; includeSubDomains' }),
     });
-    request.from = { ip: request.ip, userAgent: request.headers['user-agent'] ?? null };
+    request.from = {
+      ip: request.ip,
+      userAgent: request.headers['user-agent'] ?? null,
+      whenGone: whenGone(request.raw.socket),
+    };
     if (HOSTLESS.test(request.url)) return;
     request.tenant = await tenantOf(config, request);
   });

@@ -44,5 +44,20 @@ export type Actor = {
 
 export const can = (actor: Actor, permission: string): boolean => actor.permissions.has(permission);
 
-/** Where a request came from, for counters and audit rows. */
-export type Origin = { readonly ip: string | null; readonly userAgent: string | null };
+/**
+ * Calls back when nobody waits for the answer any more, at once where that is so already.
+ * @returns how not to be called.
+ */
+export type WhenGone = (leave: () => void) => () => void;
+
+type Socket = { destroyed: boolean; once(event: 'close', listener: () => void): unknown; off: Socket['once'] };
+export const whenGone =
+  (socket: Socket): WhenGone =>
+  (leave) => {
+    if (socket.destroyed) leave();
+    else socket.once('close', leave);
+    return () => void socket.off('close', leave);
+  };
+
+/** Where a request came from, for counters and audit rows; and whether somebody still waits there. */
+export type Origin = { readonly ip: string | null; readonly userAgent: string | null; readonly whenGone?: WhenGone };

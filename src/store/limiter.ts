@@ -12,6 +12,8 @@ export type Limiter = {
   /** Seconds until the key may try again; null when it may now. Counts nothing. */
   blockedFor(key: string): Promise<number | null>;
   reset(key: string): Promise<void>;
+  /** Takes back one that was counted. */
+  giveBack(key: string): Promise<void>;
 };
 
 export const LIMITER_COLLECTION = 'limits';
@@ -65,6 +67,9 @@ function over(open: () => RateLimiterMongo | RateLimiterMemory): Limiter {
     },
     async reset(key) {
       await open().delete(digest(key));
+    },
+    async giveBack(key) {
+      await open().reward(digest(key));
     },
   };
   return limit;

@@ -20,7 +20,6 @@ const mint = minter(
     {
       playground: false,
       production: false,
-      passwordHash: 'bcrypt',
       operatorClientId: w.operator.id,
       operatorClientSecret: w.operator.secret,
       fetch: never,

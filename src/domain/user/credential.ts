@@ -8,7 +8,7 @@ import { type ConnectionType, offers } from '../../connections/registry.ts';
 import { now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { hashPassword, type PasswordAlgorithm } from '../../kernel/secret/password.ts';
+import { hashPassword } from '../../kernel/secret/password.ts';
 import { normalizeEmail } from '../../kernel/text.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, type Referred, type Row, Timestamp } from '../../resource/define.ts';
@@ -97,13 +97,13 @@ export async function createCredential(tenant: Tenant, input: CredentialInput): 
     connection: connectionId,
     ...identifiers,
     ...(metadata && { metadata }),
-    ...(password !== undefined && (await passwordFields(connection, password))),
+    ...(password !== undefined && (await passwordFields(tenant, connection, password))),
   });
 }
 
-async function passwordFields(connection: Connection, password: string, algorithm?: PasswordAlgorithm) {
+async function passwordFields(tenant: Tenant, connection: Connection, password: string) {
   checkPassword(connection.password_policy, password);
-  return { password_hash: await hashPassword(password, algorithm), password_changed_at: now() };
+  return { password_hash: await hashPassword({ tenant: tenant.id }, password), password_changed_at: now() };
 }
 
 /** Replaces the password and ends the user's sessions and grants: whoever held the old password is out. */
@@ -115,7 +115,7 @@ export async function setPassword(
 ): Promise<Credential> {
   const credential = await credentials.get(tenant, id);
   const connection = await connections.get(tenant, credential.connection);
-  const updated = await credentials.update(tenant, id, await passwordFields(connection, password));
+  const updated = await credentials.update(tenant, id, await passwordFields(tenant, connection, password));
   await revokeUser(tenant, credential.user);
   await append(tenant, {
     type: 'credential.password_changed',
@@ -138,9 +138,8 @@ export function findByIdentifier(
   return credentials.findOne(tenant, { connection: { $eq: connection }, ...match });
 }
 
-/** Stores a stronger hash of a password that has just been verified, unless it was changed meanwhile. */
-export async function rehash(tenant: Tenant, credential: Credential, password: string, algorithm: PasswordAlgorithm) {
-  const password_hash = await hashPassword(password, algorithm);
+/** Stores a fresh hash of a password that has just been verified, unless it was changed meanwhile. */
+export async function rehash(tenant: Tenant, credential: Credential, password_hash: string): Promise<void> {
   await credentials.updateWhere(
     tenant,
     credential.id,

@@ -1,6 +1,6 @@
 /** What the journeys are mounted with: the engine as pages see it, and what the composition knows of the installation. */
 import type { FastifyInstance } from 'fastify';
-import type { PasswordPolicy } from '../../auth/authenticate.ts';
+import type { LoginPolicy } from '../../auth/conclude-login.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
 import type { Interactions } from '../../oidc/browser/interactions.ts';
 import type { ProviderFor } from '../../oidc/engine/providers.ts';
@@ -11,7 +11,7 @@ export type FlowDeps = {
   browser: Browser;
   providerFor: ProviderFor;
   /** What holds for logins, passwords among them. */
-  policy: PasswordPolicy;
+  policy: LoginPolicy;
   development: boolean;
   /** True when the demo tenant was seeded. */
   demo(): boolean;

@@ -51,6 +51,8 @@ export function toFault(error: unknown): Fault {
 }
 
 export function logFault(request: FastifyRequest, fault: Fault, error: unknown): void {
-  if (fault.row.status >= 500) request.log.error({ err: error, code: fault.code }, 'request failed');
+  // Too much at the moment is no failure, and a line with a stack for each of them would become one.
+  const busy = fault.code === 'unavailable' && fault.detail;
+  if (fault.row.status >= 500 && !busy) request.log.error({ err: error, code: fault.code }, 'request failed');
   else if (fault.detail) request.log.info({ code: fault.code, detail: fault.detail }, 'request refused');
 }

@@ -72,26 +72,36 @@ function scryptCost(N: number, r: number, p: number): number[] {
   return [N, r, p];
 }
 
+const scryptWork = (cost: number[]): number => cost.reduce((product, one) => product * one) / PER_BCRYPT_ROUND.scrypt;
+
 /** What is in a line: the key that the password is to come to, and how it comes to one. */
-type Judged = { key: Buffer; derive(password: string): Promise<Buffer> | Buffer };
+type Judged = { key: Buffer; work: number; derive(password: string): Promise<Buffer> | Buffer };
+
+/**
+ * Of what one may ask for, so many take as long as one round of bcrypt, 2^cost of which a bcrypt hash has. Measured, and
+ * true to a third: it differs between machines.
+ */
+const PER_BCRYPT_ROUND = { argon2: 200, scrypt: 200, md5: 230, sha1: 390, sha256: 390, sha512: 130 };
 
 /** By name of the line. @throws Fault `validation` saying what is wrong with it. */
 const FORMS: Record<string, (parts: string[]) => Judged> = {
   scrypt([N, r, p, salt, text]) {
     const cost = scryptCost(whole('cost', N), whole('block size', r), whole('parallelization', p));
     const [salted, key] = [decoded('salt', salt, SALT_LEAST), decoded('key', text, KEY_LEAST)];
-    return { key, derive: (password) => scryptAsync(password, salted, key.length, cost) };
+    return { key, work: scryptWork(cost), derive: (password) => scryptAsync(password, salted, key.length, cost) };
   },
   pbkdf2([name, count, salt, text]) {
     const [digest, rounds] = [digestOf(name), whole('count of rounds', count)];
     const [salted, key] = [decoded('salt', salt, SALT_LEAST), decoded('key', text, KEY_LEAST)];
-    if (rounds * Math.ceil(key.length / LENGTHS[digest]) > LIMITS.pbkdf2Work) refuse('costs more than a login may');
-    return { key, derive: (password) => pbkdf2Async(password, salted, rounds, key.length, digest) };
+    const all = rounds * Math.ceil(key.length / LENGTHS[digest]);
+    if (all > LIMITS.pbkdf2Work) refuse('costs more than a login may');
+    const work = all / PER_BCRYPT_ROUND[digest];
+    return { key, work, derive: (password) => pbkdf2Async(password, salted, rounds, key.length, digest) };
   },
   hmac([name, secret, text]) {
     const digest = digestOf(name);
     const [keyed, key] = [decoded('key of the hmac', secret, 1, 4000), sized(digest, text)];
-    return { key, derive: (password) => createHmac(digest, keyed).update(password).digest() };
+    return { key, work: 0, derive: (password) => createHmac(digest, keyed).update(password).digest() };
   },
   /** Older systems have short salts, or none: the digest is as weak with a long one. */
   digest([name, position, salt, text]) {
@@ -100,6 +110,7 @@ const FORMS: Record<string, (parts: string[]) => Judged> = {
     if (position !== 'prefix' && position !== 'suffix') refuse('has a salt that is neither prefix nor suffix');
     return {
       key,
+      work: 0,
       derive(password) {
         const parts = position === 'suffix' ? [Buffer.from(password), salted] : [salted, Buffer.from(password)];
         return createHash(digest).update(Buffer.concat(parts)).digest();
@@ -118,6 +129,7 @@ const FORMS: Record<string, (parts: string[]) => Judged> = {
     const [signer, key] = [decoded('signer key', secret, KEY_LEAST), decoded('key', text, KEY_LEAST)];
     return {
       key,
+      work: scryptWork(cost),
       async derive(password) {
         const made = await scryptAsync(password, salted, 64, cost);
         const cipher = createCipheriv('aes-256-ctr', made.subarray(0, 32), Buffer.alloc(16));
@@ -136,13 +148,16 @@ function judged(line: string): Judged {
 const BCRYPT = /^\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const ARGON2 = /^\$argon2(?:id|i|d)\$v=(?:16|19)\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([^$]+)\$([^$]+)$/;
 
-/** Whether a hash of bcrypt or argon2 is one, and asks for no more work than a login may. @throws Fault `validation`. */
-function judgeOwn(line: string): void {
+/**
+ * Whether a hash of bcrypt or argon2 is one, and asks for no more work than a login may.
+ * @returns how much, in rounds of bcrypt. @throws Fault `validation`.
+ */
+function judgeOwn(line: string): number {
   const cost = BCRYPT.exec(line)?.[1];
   if (cost !== undefined) {
     if (Number(cost) < 4 || Number(cost) > LIMITS.bcryptCost)
       refuse(`has the cost ${cost}, from 4 to ${LIMITS.bcryptCost} are taken`);
-    return;
+    return 2 ** Number(cost);
   }
   const [, m, t, p, salt, key] = ARGON2.exec(line) ?? refuse('is not a form that can be verified');
   const { memoryKiB, passes, lanes } = LIMITS.argon2;
@@ -150,6 +165,7 @@ function judgeOwn(line: string): void {
     refuse(`costs more than m=${memoryKiB},t=${passes},p=${lanes}`);
   decoded('salt', salt, SALT_LEAST);
   decoded('key', key, KEY_LEAST);
+  return (Number(m) * Number(t)) / PER_BCRYPT_ROUND.argon2;
 }
 
 /** What a judge says of a line, or nothing of one that would not be taken today. */
@@ -163,11 +179,7 @@ function unlessRefused<T>(judge: () => T): T | undefined {
 }
 
 /** Whether a stored line is one of bcrypt or argon2 that may be worked on. */
-export const isOwnHash = (line: string): boolean =>
-  unlessRefused(() => {
-    judgeOwn(line);
-    return true;
-  }) ?? false;
+export const isOwnHash = (line: string): boolean => unlessRefused(() => judgeOwn(line)) !== undefined;
 
 /**
  * A hash that already is one line: bcrypt, argon2 and pbkdf2 in their usual spellings, or one that we exported.
@@ -192,6 +204,10 @@ export function passwordHash(text: string): string {
 
 /** Whether a stored line is one of ours to verify here (bcrypt and argon2 are password.ts's). */
 export const isForeignHash = (stored: string): boolean => Object.hasOwn(FORMS, stored.split('$')[1] ?? '');
+
+/** What a look at a stored line costs, in rounds of bcrypt; nothing where it is not looked at. */
+export const hashWork = (stored: string): number =>
+  unlessRefused(() => (isForeignHash(stored) ? judged(stored).work : judgeOwn(stored))) ?? 0;
 
 /** False too for a line that would not be taken today. */
 export async function verifyForeign(password: string, stored: string): Promise<boolean> {

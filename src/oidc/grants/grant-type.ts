@@ -1,15 +1,15 @@
 /** What a grant of ours is made of, and what several of them share: where a request came from, how a refusal is said. */
 import { errors } from 'oidc-provider';
-import type { PasswordPolicy } from '../../auth/authenticate.ts';
+import type { LoginPolicy } from '../../auth/conclude-login.ts';
 import type { Capability } from '../../connections/strategy.ts';
 import type { GrantTypeRecord } from '../../domain/client/grant-type.ts';
 import { type Connection, connectionsFor } from '../../domain/connection/connection.ts';
-import type { Origin, Tenant } from '../../kernel/context.ts';
+import { type Origin, type Tenant, whenGone } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { ClientExtras } from '../client/client-metadata.ts';
 import type { GrantContext } from '../engine/internals.ts';
 
-export type GrantOptions = PasswordPolicy & { production: boolean };
+export type GrantOptions = LoginPolicy & { production: boolean };
 
 export type GrantType = GrantTypeRecord & {
   /**
@@ -19,7 +19,11 @@ export type GrantType = GrantTypeRecord & {
   handle?(ctx: GrantContext, tenant: Tenant, options: GrantOptions): Promise<void>;
 };
 
-export const fromOf = (ctx: GrantContext): Origin => ({ ip: ctx.ip, userAgent: ctx.get('user-agent') || null });
+export const fromOf = (ctx: GrantContext): Origin => ({
+  ip: ctx.ip,
+  userAgent: ctx.get('user-agent') || null,
+  whenGone: whenGone(ctx.req.socket),
+});
 
 /** RFC 6749 §5.2: exactly `error` and `error_description`, with a status that the RFC leaves open. */
 export function refusal(status: number, error: string, description: string): Error {
@@ -50,7 +54,7 @@ export async function asGrant<T>(
   try {
     return await step();
   } catch (error) {
-    if (!(error instanceof Fault) || error.row.status >= 500 || !error.row.oauth) throw error;
+    if (!(error instanceof Fault) || error.row.status === 500 || !error.row.oauth) throw error;
     if (error.retryAfterSeconds) ctx.set('retry-after', String(error.retryAfterSeconds));
     throw refusal(status[error.code] ?? error.row.status, error.row.oauth, error.message);
   }

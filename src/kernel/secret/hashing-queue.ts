@@ -1,0 +1,119 @@
+/**
+ * Who may hash a password now. Hashing is slow on purpose and runs in the same threads as signing, so few of them do it at
+ * once, tenants take turns, and so many may wait and no more. What is hashed, and how, is password.ts's.
+ */
+import { availableParallelism } from 'node:os';
+import type { WhenGone } from '../context.ts';
+import { Fault } from '../fault.ts';
+
+/** Whose turn it is to be, and who is told when nobody waits for it any more. */
+export type Asker = { tenant: string; whenGone?: WhenGone };
+
+type Waiting = { start(): void; refuse(): void };
+
+export type HashingQueue = {
+  /**
+   * Does the work when its turn comes.
+   * @throws Fault `unavailable` when too many wait, for a tenant or in all, and to whoever is not there any more.
+   */
+  turn<T>(asker: Asker, work: () => Promise<T>): Promise<T>;
+};
+
+type Limits = {
+  /** How many hash at once. */
+  slots: number;
+  /** How many of one tenant wait. */
+  perTenant: number;
+  /** How many wait in all. The longest line makes room for a shorter one. */
+  inAll: number;
+};
+
+export function hashingQueue({ slots, perTenant, inAll }: Limits): HashingQueue {
+  /** By tenant, the one whose turn is next first. No line is empty. */
+  const lines = new Map<string, Waiting[]>();
+  let [busy, waiting] = [0, 0];
+
+  function callNext(): void {
+    for (const [tenant, line] of lines) {
+      if (busy === slots) return;
+      lines.delete(tenant);
+      const { start } = line.shift()!;
+      // Whoever had a turn is behind all others, who come up in this loop first.
+      if (line.length) lines.set(tenant, line);
+      waiting -= 1;
+      busy += 1;
+      start();
+    }
+  }
+
+  function leave(tenant: string, who: Waiting): void {
+    const line = lines.get(tenant);
+    const at = line?.indexOf(who) ?? -1;
+    if (!line || at < 0) return;
+    line.splice(at, 1);
+    if (line.length === 0) lines.delete(tenant);
+    waiting -= 1;
+    who.refuse();
+  }
+
+  /** Whether one more of the tenant may wait; the last of the longest line goes where that is longer than its own. */
+  function makeRoom(tenant: string): boolean {
+    const own = lines.get(tenant)?.length ?? 0;
+    if (own >= perTenant) return false;
+    if (waiting < inAll) return true;
+    const [longest, line] = [...lines].reduce((most, one) => (one[1].length > most[1].length ? one : most));
+    if (line.length <= own + 1) return false;
+    leave(longest, line.at(-1)!);
+    return true;
+  }
+
+  function wait({ tenant, whenGone }: Asker): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let stay = () => {};
+      const who: Waiting = {
+        start() {
+          stay();
+          resolve();
+        },
+        refuse() {
+          stay();
+          reject(new Fault('unavailable', undefined, { detail: 'too many passwords wait' }));
+        },
+      };
+      if (!makeRoom(tenant)) return who.refuse();
+      const line = lines.get(tenant) ?? [];
+      line.push(who);
+      lines.set(tenant, line);
+      waiting += 1;
+      stay = whenGone?.(() => leave(tenant, who)) ?? stay;
+      callNext();
+    });
+  }
+
+  return {
+    async turn(asker, work) {
+      await wait(asker);
+      try {
+        return await work();
+      } finally {
+        busy -= 1;
+        callNext();
+      }
+    },
+  };
+}
+
+/** Node's own number of threads, which signing, hashing and the looking up of names share. */
+export const NODE_THREADS = 4;
+/** What is left to signing, whatever is hashed. */
+const SIGNING_THREADS = 2;
+
+/** As many as there are threads and processors to spare: with all of them, signatures and answers would wait for hashes. */
+export const slotsFor = (threads: number): number =>
+  Math.max(1, Math.min(threads - SIGNING_THREADS, availableParallelism() - 1));
+
+/** A hash takes some 50 ms: a tenant's last waits for three seconds, which is longer than people like and better than no answer. */
+export const queueFor = (threads: number): HashingQueue => {
+  const slots = slotsFor(threads);
+  return hashingQueue({ slots, perTenant: 60 * slots, inAll: 240 * slots });
+};
