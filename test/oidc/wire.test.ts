@@ -30,6 +30,9 @@ const user = await t.user();
 const client = await t.client();
 const publicClient = await t.client({ token_endpoint_auth_method: 'none' });
 const DEVICE = '/oauth/device/code';
+const basicOf = ({ client_id, client_secret }: Form) => ({
+  authorization: `Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64')}`,
+});
 const nobodys = (id: string) => ({ authorization: `Basic ${Buffer.from(`${id}:`).toString('base64')}` });
 
 /* ——— empty means absent (RFC 6749 §3.1) ——— */
@@ -180,9 +183,12 @@ test('a scheme may be followed by any number of spaces, and a body of nothing by
   const spaced = { authorization: `Bearer   ${access_token}` };
   for (const method of ['GET', 'POST'])
     assert.equal((await send(`${t.origin}/userinfo`, { method, headers: spaced })).body.sub, user.id, method);
-  const secret = Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64');
   const machine = { grant_type: 'client_credentials', audience: ORDERS };
-  assert.equal((await post(t, '/oauth/token', machine, { authorization: `Basic  ${secret}` })).status, 200);
+  assert.equal(
+    (await post(t, '/oauth/token', machine, { authorization: basicOf(client).authorization.replace(' ', '  ') }))
+      .status,
+    200,
+  );
 
   const bare = (headers: Form, body?: string) => send(`${t.origin}/userinfo`, { method: 'POST', headers, body });
   for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded']) {
@@ -210,4 +216,60 @@ test('a parameter in JSON is a value: lists are for what may come several times'
   for (const lists of [{ resource: [ORDERS] }, { audience: [ORDERS] }])
     assert.equal((await ask({ ...rest, ...lists })).status, 200, JSON.stringify(lists));
   assert.deepEqual(refused(await ask({ ...rest, resource: [audience, 'urn:any'] })), [400, 'invalid_target']);
+});
+
+/* ——— scripts of other origins ——— */
+
+test('a fetch with credentials is answered by the name of its origin where no cookie is read, and only there', async () => {
+  const origin = 'https://spa.example.com';
+  const spa = await t.client({ token_endpoint_auth_method: 'none', web_origins: [origin] });
+  const shared = ({ headers }: { headers: Headers }) =>
+    ['allow-origin', 'allow-credentials'].map((name) => headers.get(`access-control-${name}`));
+  const visit = agent();
+  const { code, verifier } = await codeOf(t, spa, user, {}, visit);
+  const form = { ...requestOf(spa).parameters, grant_type: 'authorization_code', code, code_verifier: verifier };
+  const tokens = await post(t, '/oauth/token', form, { origin });
+  assert.equal(tokens.status, 200, tokens.text);
+  const { access_token } = tokens.body;
+  const info = await send(`${t.origin}/userinfo`, { headers: { ...bearer(access_token), origin } });
+  const ended = await post(t, '/oauth/revoke', { client_id: spa.client_id, token: access_token }, { origin });
+  const refusal = await post(t, '/oauth/token', { ...form, code: 'x' }, { origin });
+  const unread = await send(`${t.origin}/oauth/token`, { method: 'POST', body: 'x', headers: { origin } });
+  assert.deepEqual([info.status, ended.status, refusal.status, unread.status], [200, 200, 400, 415]);
+  for (const answer of [tokens, info, ended, refusal, unread]) {
+    assert.deepEqual(shared(answer), [origin, 'true']);
+    const exposed = answer.headers.get('access-control-expose-headers')?.split(/, */);
+    for (const name of ['WWW-Authenticate', 'Retry-After']) assert.ok(exposed?.includes(name), `${exposed}`);
+  }
+  for (const path of ['/oauth/token', '/oauth/revoke', '/userinfo']) {
+    const headers = { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'dpop' };
+    const preflight = await send(`${t.origin}${path}`, { method: 'OPTIONS', headers });
+    assert.deepEqual([preflight.status, ...shared(preflight)], [204, origin, 'true'], path);
+  }
+
+  // Others of a client that names its own, and those that are nobody's in particular.
+  const of = (from: string) => post(t, '/oauth/token', { ...form, code: 'x' }, { origin: from });
+  assert.deepEqual(shared(await of('https://evil.example')), [null, null]);
+  assert.deepEqual(shared(await of('null')), [null, null]);
+  const without = await post(t, '/oauth/token', form);
+  assert.deepEqual(shared(without), ['*', null]);
+  for (const path of ['/oauth/introspect', DEVICE, '/.well-known/openid-configuration']) {
+    const method = path.startsWith('/.well') ? 'GET' : 'POST';
+    const answer = await send(`${t.origin}${path}`, { method, headers: { origin, ...basicOf(client) } });
+    assert.equal(shared(answer)[1], null, path);
+  }
+
+  // A session opens nothing at them.
+  for (const [path, method] of [
+    ['/userinfo', 'GET'],
+    ['/oauth/token', 'POST'],
+    ['/oauth/revoke', 'POST'],
+  ] as const) {
+    const asked = await visit(`${t.origin}${path}`, {
+      ...(method === 'POST' && { form: { client_id: spa.client_id, grant_type: 'refresh_token', refresh_token: 'x' } }),
+      headers: { origin },
+    });
+    assert.ok(asked.status >= 400, path);
+    assert.equal(asked.headers.get('set-cookie'), null, path);
+  }
 });

@@ -4,6 +4,7 @@ import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { openBatch } from '../storage/batch.ts';
 import { PATHS, type ProviderOptions } from './configure.ts';
+import { shareAnswer } from './cors.ts';
 
 type OnServerError = (ctx: KoaContextWithOIDC, error: Error) => void;
 
@@ -30,8 +31,7 @@ export function reviewAnswers(
     const flush = openBatch(ctx, tenant);
     await next();
     await flush().catch((error: Error) => failedToWrite(ctx as KoaContextWithOIDC, error));
-    // An app in a browser may know how long it has to wait.
-    if (ctx.response.get('retry-after')) ctx.append('access-control-expose-headers', 'Retry-After');
+    shareAnswer(ctx as KoaContextWithOIDC);
     // Revocation answers with nothing at all; several clients parse whatever has a content type.
     if (ctx.path !== PATHS.revocation || ctx.status !== 200) return;
     ctx.body = null;

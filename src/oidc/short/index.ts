@@ -25,12 +25,12 @@ const headers = (exposed: string) => ({
   'access-control-expose-headers': exposed,
   'content-type': 'application/json; charset=utf-8',
 });
-const WITH_NONCE = headers('DPoP-Nonce,WWW-Authenticate');
+const WITH_NONCE = headers('DPoP-Nonce,WWW-Authenticate,Retry-After');
 
 export const SHORT_WAYS: readonly ShortWay[] = [
   { method: 'POST', url: PATHS.token, headers: WITH_NONCE, answer: machineToken },
   { method: 'GET', url: PATHS.userinfo, headers: WITH_NONCE, answer: userinfo },
-  { method: 'POST', url: PATHS.introspection, headers: headers('WWW-Authenticate'), answer: introspection },
+  { method: 'POST', url: PATHS.introspection, headers: headers('WWW-Authenticate,Retry-After'), answer: introspection },
 ];
 
 /** Sees what a short way is about to answer, and the form as it was sent, if one was. */

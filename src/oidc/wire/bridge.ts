@@ -1,8 +1,9 @@
 /** Fastify ↔ engine: which requests go to the engine, and by which way. */
-import cors from '@fastify/cors';
+import cors, { type FastifyCorsOptions } from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { countLogin } from '../../auth/open-request.ts';
 import { PATHS } from '../engine/configure.ts';
+import { EXPOSED, isNamed, takesCredentials } from '../engine/cors.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import { type OnShortAnswer, SHORT_WAYS, type ShortWay } from '../short/index.ts';
 import { loginOnly } from './authorize-request.ts';
@@ -29,7 +30,7 @@ export function bridge(app: FastifyInstance, options: BridgeOptions): void {
   const handOver = handingOver(providerFor);
   app.register(async (scope) => {
     // For the errors that are answered here: an answer of the engine's has its own, after its client's origins.
-    await scope.register(cors, { hook: 'preSerialization', exposedHeaders: 'Retry-After', preflight: false });
+    await scope.register(cors, { hook: 'preSerialization', exposedHeaders: EXPOSED, preflight: false });
     // Bodies are the engine's to read.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -62,6 +63,12 @@ function authorize(scope: FastifyInstance, providerFor: ProviderFor, handOver: H
   );
 }
 
+/** Of errors that are answered here. */
+const NAMING: FastifyCorsOptions = {
+  credentials: true,
+  origin: (origin, decide) => decide(null, isNamed(origin) ? origin : '*'),
+};
+
 function mount(scope: FastifyInstance, route: EngineRoute, handOver: HandOver, options: BridgeOptions): void {
   const { url, operations, forms } = route;
   const shortWays = options.shortWays ? SHORT_WAYS : [];
@@ -69,7 +76,7 @@ function mount(scope: FastifyInstance, route: EngineRoute, handOver: HandOver, o
     scope.route({
       method,
       url,
-      config: { access: 'public' },
+      config: { access: 'public', ...(takesCredentials(url) && { cors: NAMING }) },
       schema: { operationId, tags: ['oauth'], summary },
       handler: handlerOf({
         adjust: forms?.[method as keyof typeof operations],
