@@ -4,6 +4,7 @@
  * of process.env; all faults are reported at once.
  */
 import { isIP } from 'node:net';
+import { hostName } from './kernel/text/host.ts';
 
 /** A setting that stops the start: one sentence per fault, each saying what to do. */
 export class ConfigError extends Error {
@@ -97,7 +98,7 @@ export const SETTINGS = {
     about: "Tenants are served at `<slug>.<BASE_DOMAIN>`, the installation's own account at `BASE_DOMAIN` itself.",
     example: 'auth.example.com',
     read(text = 'localhost', { production, refuse }): string {
-      const domain = text.toLowerCase();
+      const domain = hostName.canonical(text) ?? text.toLowerCase();
       if (!HOST_NAME.test(domain))
         refuse(
           `BASE_DOMAIN is "${domain}"; set it to a host name like auth.example.com, without scheme, port or path.`,

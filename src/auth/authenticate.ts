@@ -7,7 +7,8 @@ import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
-import { normalizeEmail } from '../kernel/text.ts';
+import { emailAddress } from '../kernel/text/email.ts';
+import { compared } from '../kernel/text/kind.ts';
 import { limiter } from '../store/limiter.ts';
 import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';
 import { recordRefusal } from './login-record.ts';
@@ -36,7 +37,7 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, pol
 
   const network = networkOf(from.ip);
   const address = `${tenant.id} ${network}`;
-  const guess = `${tenant.id} ${connection.id} ${normalizeEmail(identifier)} ${network}`;
+  const guess = `${tenant.id} ${connection.id} ${compared(emailAddress, identifier)} ${network}`;
   // Counted before the password is looked at, so that parallel guesses cannot outrun the count.
   const wait = (await perAddress.blockedFor(address)) ?? (await perIdentifier.consume(guess));
   if (wait !== null) {

@@ -25,7 +25,8 @@ import { DAY, MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
-import { normalizeEmail } from '../kernel/text.ts';
+import { emailAddress } from '../kernel/text/email.ts';
+import { compared } from '../kernel/text/kind.ts';
 import { add, addDecoy } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
 import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';
@@ -51,12 +52,13 @@ export type Start = {
 
 /**
  * @returns the id of the message, or undefined where the address had one less than three minutes ago.
- * @throws Fault `too_many_requests` for a network address that asks for too many.
+ * @throws Fault `too_many_requests` for a network address that asks for too many, `validation` for what is no address.
  */
 export async function startPasswordless(tenant: Tenant, start: Start): Promise<string | undefined> {
   const { connection, client, send, params, browser, locale, from } = start;
   await perAddress.spend(`${tenant.id} ${networkOf(from.ip)}`);
-  const email = normalizeEmail(start.email);
+  const email = emailAddress.typed(start.email);
+  if (email === undefined) throw new Fault('validation', '"email" is not an email address.');
   if ((await perEmail.consume(`${tenant.id} ${email}`)) !== null) return undefined;
 
   const user = await userOfEmail(tenant, email);
@@ -82,7 +84,7 @@ type CodeAttempt = { connection: Connection; client: string; email: string; code
 /** @throws Fault `wrong_code` for a code that is wrong, expired, used or of another client; `locked_out`; `user_suspended`. */
 export async function redeemCode(tenant: Tenant, attempt: CodeAttempt, policy: LoginPolicy): Promise<Outcome> {
   const { connection, client, code } = attempt;
-  const email = normalizeEmail(attempt.email);
+  const email = compared(emailAddress, attempt.email);
   const guess = `${tenant.id} ${email}`;
   const wait = await perGuess.consume(guess);
   const right = wait === null && (await useCode(tenant, { connection: connection.id, client, email }, code));

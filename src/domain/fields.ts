@@ -4,12 +4,12 @@ import { Fault } from '../kernel/fault.ts';
 import { WEB_URL } from '../kernel/text.ts';
 import { Nullable } from '../resource/define.ts';
 
+/** In any of its spellings; what is stored is the one (kernel/text/email.ts). */
 export const Email = (description?: string) =>
-  Type.String({
-    maxLength: 254,
-    pattern: '^[^\\s@"<>(),:;\\[\\]\\\\]+@[^\\s@"<>(),:;\\[\\]\\\\]+$',
-    ...(description && { description }),
-  });
+  Type.String({ maxLength: 254, format: 'email', ...(description && { description }) });
+
+/** As people type it, before what cannot be seen is dropped. */
+export const TypedEmail = Type.String({ minLength: 1, maxLength: 254, description: 'Email address' });
 
 /** An absolute http(s) URL. */
 export const WebUrl = (description?: string) =>
@@ -20,7 +20,12 @@ export const WebUrl = (description?: string) =>
   });
 
 export const Name = (description?: string, maxLength = 200) =>
-  Type.String({ minLength: 1, maxLength, pattern: '\\S', ...(description && { description }) });
+  Type.String({
+    minLength: 1,
+    maxLength,
+    pattern: '\\S',
+    ...(description && { description }),
+  });
 
 export const Text = (description?: string, maxLength = 2000) =>
   Type.String({ maxLength, ...(description && { description }) });

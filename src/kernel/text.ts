@@ -1,7 +1,4 @@
-/** Text as it is compared: emails, search words and slugs; and what an address of the web looks like. */
-
-/** Unicode NFKC, trimmed, lower case: the form in which an email is stored and compared. */
-export const normalizeEmail = (email: string): string => email.normalize('NFKC').trim().toLowerCase();
+/** Words as they are searched for, slugs and scopes; and what an address of the web looks like. */
 
 /** An absolute http(s) URL, as a pattern of JSON Schema. */
 export const WEB_URL = '^https?://[^\\s\\\\#@/?]+([/?][^\\s\\\\]*)?$';

@@ -6,6 +6,7 @@ import Type from 'typebox';
 import { DAY, inSeconds, now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { mintToken } from '../kernel/secret/random.ts';
+import { emailAddress } from '../kernel/text/email.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { OneOf, type Row, Timestamp } from '../resource/define.ts';
 import type { Address, MessageKind } from './message.ts';
@@ -75,11 +76,14 @@ export async function addDecoy(tenant: Tenant, kind: MessageKind, to: string): P
   await store(tenant, kind, { to, ref: `never ${mintToken(12)}`, data: '{}' });
 }
 
-async function store(tenant: Tenant, { type }: MessageKind, intent: Intent<string>): Promise<string> {
+async function store(tenant: Tenant, { type, channel }: MessageKind, intent: Intent<string>): Promise<string> {
+  // One that was kept before addresses were judged, and that a mailer may read as two.
+  const unsendable = channel === 'mail' && emailAddress.canonical(intent.to) !== intent.to;
   const { id } = await outbox.create(tenant, {
     type,
     origin: tenant.origin,
     ...intent,
+    ...(unsendable && { state: 'abandoned' as const, last_error: 'not an address that mail can be sent to' }),
     due: inSeconds(LEAD_SECONDS),
     expires_at: inSeconds(RETENTION_SECONDS),
   });

@@ -19,6 +19,7 @@ import { ownerOf, type Scope, scopeFilter } from './scope.ts';
 import { sealing } from './sealing.ts';
 import { type ListOptions, lister, wordsOf } from './search.ts';
 import { storageSchema } from './storage.ts';
+import { canonicalTexts } from './texts.ts';
 
 export type { Filter, ListOptions };
 export type Page<T> = { results: T[]; next: string | null };
@@ -43,7 +44,7 @@ export type Collection<R extends TObject = TObject, S extends TObject = TObject>
   all(scope: Scope, filter: Filter): Promise<Row<R, S>[]>;
   many(scope: Scope, ids: readonly string[]): Promise<Map<string, Row<R, S>>>;
   exists(scope: Scope, filter: Filter): Promise<boolean>;
-  /** @throws Fault `conflict` naming the field that is taken. */
+  /** @throws Fault `conflict` naming the field that is taken, `validation` for one that is not of its kind of text. */
   create(scope: Scope, input: Partial<Row<R, S>>): Promise<Row<R, S>>;
   /** Inserts what it can. @returns the positions of the inputs that met a row that was there already. */
   createMany(scope: Scope, inputs: readonly Partial<Row<R, S>>[]): Promise<Set<number>>;
@@ -96,7 +97,7 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
   const newRow = (scope: Scope, input: Partial<R1>): Stored => {
     const { id = mintId(kind), ...fields } = input as Record<string, unknown> & { id?: string };
     const time = now();
-    const row = { metadata: {}, ...spec.defaults(), ...fields };
+    const row = { metadata: {}, ...spec.defaults(), ...canonicalTexts(anySpec, fields) };
     return {
       ...toStored(id, row),
       _id: id,
@@ -194,7 +195,7 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     async updateWhere(scope, id, patch, where) {
       if (!isId(kind, id)) return undefined;
       const base = { ...where, _id: { $eq: id }, ...scoped(scope) };
-      const fields = given(patch as Record<string, unknown>);
+      const fields = canonicalTexts(anySpec, given(patch as Record<string, unknown>));
       const set: Record<string, unknown> = { ...toStored(id, fields), updatedAt: now() };
       const unset = Object.fromEntries(Object.keys(fields).flatMap((field) => (field in set ? [] : [[field, 1]])));
       const untouched = spec.search?.filter((field) => !(field in fields)) ?? [];

@@ -4,6 +4,7 @@
  */
 import Type, { type Static, type TObject, type TSchema } from 'typebox';
 import type { Tenant } from '../kernel/context.ts';
+import type { TextKind } from '../kernel/text/kind.ts';
 
 /** A point in time: a Date inside, ISO 8601 on the wire. */
 export const Timestamp = (description?: string) =>
@@ -124,8 +125,8 @@ export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObjec
   watched?: true;
   /** Audit rows can be filtered by its id. */
   traced?: true;
-  /** How a field's compared form is made: emails are folded, and so on. */
-  normalize?: Record<string, (value: string) => string>;
+  /** Fields with one spelling: whoever writes the row, they are made canonical and judged; lists compare them so. */
+  texts?: Record<string, TextKind>;
   /** What the wire shows besides the row's own fields, e.g. a secret that sits inside one of them. */
   wire?: (row: Row<R, S>, may: (permission: string) => boolean) => Record<string, unknown>;
   /** The last word before a row is removed, when nothing has gone yet. @throws Fault `protected` */

@@ -5,6 +5,7 @@
 import type { Model } from 'mongoose';
 import { Fault } from '../kernel/fault.ts';
 import { idFloor } from '../kernel/id.ts';
+import { compared } from '../kernel/text/kind.ts';
 import { foldWords } from '../kernel/text.ts';
 import { readCursor } from './cursor.ts';
 import type { Filter, ResourceSpec } from './define.ts';
@@ -76,7 +77,8 @@ export function lister(spec: ResourceSpec, kind: string, model: Pick<Model<never
     if (field !== 'id' && !spec.filter.includes(field)) refuse('is not a field of this list');
     const path = field === 'id' ? '_id' : field;
     const type = model.schema.path(path)?.instance;
-    let operand: unknown = spec.normalize?.[field]?.(value) ?? value;
+    const text = spec.texts?.[field];
+    let operand: unknown = text ? compared(text, value) : value;
     if (type === 'Boolean')
       operand = value === 'true' ? true : value === 'false' ? false : refuse('takes true or false');
     if (type === 'Number') operand = Number.isFinite(Number(value)) ? Number(value) : refuse('takes a number');

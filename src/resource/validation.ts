@@ -2,11 +2,13 @@
 import { Ajv, type Options, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
 import type { Static, TSchema } from 'typebox';
+import { emailAddress } from '../kernel/text/email.ts';
 
 function setUp(options: Options): Ajv {
   const ajv = new Ajv({ allErrors: false, removeAdditional: false, strict: false, ...options });
   // Its default export is typed as the module around it.
   (addFormats as unknown as (ajv: Ajv) => void)(ajv);
+  ajv.addFormat('email', (text) => emailAddress.canonical(text) !== undefined);
   return ajv;
 }
 

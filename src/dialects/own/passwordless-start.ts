@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { startPasswordless } from '../../auth/passwordless.ts';
 import { connectionsFor } from '../../domain/connection/connection.ts';
-import { Email } from '../../domain/fields.ts';
+import { TypedEmail } from '../../domain/fields.ts';
 import { LINK_COOKIE } from '../../domain/link/passwordless.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { hashToken, mintToken } from '../../kernel/secret/random.ts';
@@ -29,7 +29,7 @@ const PARAMETERS = [
 
 const StartBody = Type.Object({
   client_id: Type.String({ maxLength: 100 }),
-  email: Email(),
+  email: TypedEmail,
   send: Type.Unsafe<'link' | 'code'>({
     type: 'string',
     enum: ['link', 'code'],

@@ -1,6 +1,7 @@
 /** Roles: named sets of management and API permissions that users hold account-wide (role-member.ts). */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import { displayName } from '../../kernel/text/display-name.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, type Row } from '../../resource/define.ts';
 import { mountMembers } from '../../resource/members.ts';
@@ -39,6 +40,7 @@ export const roles = defineCollection({
   filter: ['name'],
   search: ['name', 'description'],
   unique: [['name']],
+  texts: { name: displayName },
   references: { 'permissions.api': { to: 'api', gone: 'forget' } },
 });
 

@@ -3,6 +3,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { type Actor, asTenant, type Root } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { hostName } from '../../kernel/text/host.ts';
+import { compared } from '../../kernel/text/kind.ts';
 import { may, requireSight } from '../../resource/presentation.ts';
 import {
   expandPaths,
@@ -155,7 +157,7 @@ export function mount(app: FastifyInstance, { root, baseDomain }: { root: Root; 
     },
     async (request) => {
       const { host } = request.params as { host: string };
-      const view = await accountByHost(host.toLowerCase().replace(/:\d+$/, ''), baseDomain);
+      const view = await accountByHost(compared(hostName, host.replace(/:\d+$/, '')), baseDomain);
       if (!view) throw new Fault('not_found', 'Account not found.');
       const { metadata: _private, ...shown } = await wire(await served(view.id), nobody);
       return shown;

@@ -28,7 +28,10 @@ function group<G extends Settings>(settings: G) {
 /* ——— the groups ——— */
 
 const Seconds = (description: string) => Type.Integer({ minimum: 60, maximum: 365 * DAY, description });
-export const Hostname = Type.String({ maxLength: 253, pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$' });
+export const Hostname = Type.String({
+  maxLength: 253,
+  pattern: '^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$',
+});
 export const notifications = group({
   welcome_email_enabled: setting(
     Type.Boolean({ default: false, description: 'Send the built-in welcome email on user.created' }),

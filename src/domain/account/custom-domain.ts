@@ -1,11 +1,11 @@
 /** Custom domains of an account: which host names it claims, and which of them are its own. Asking the DNS comes later. */
-import { isIP } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { inSeconds, MINUTE, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
+import { hostName } from '../../kernel/text/host.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
@@ -36,7 +36,7 @@ export const customDomains = defineCollection({
   filter: ['domain', 'status'],
   search: ['domain'],
   unique: [['domain']],
-  normalize: { domain: (value) => toAscii(value) ?? value },
+  texts: { domain: hostName },
   indexes: [
     // Two accounts may claim a domain, but only one can serve it.
     { keys: { domain: 1 }, unique: true, partialFilterExpression: { status: 'ACTIVE' } },
@@ -56,24 +56,16 @@ export async function accountOfDomain(hostname: string): Promise<string | undefi
 export type CustomDomain = Row<typeof customDomains.spec.row, NonNullable<typeof customDomains.spec.stored>>;
 
 const RETRY_SECONDS = MINUTE;
-const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** By the URL parser, which knows every spelling of an IPv4 address. */
-const toAscii = (name: string): string | undefined => URL.parse(`https://${name}`)?.hostname;
-
-/** The host name as the DNS has it: lower case, punycode (RFC 5891), no dot at the end. @throws Fault `validation`. */
+/** A host name that the account may claim. @throws Fault `validation` */
 function normalizeDomain(text: string, baseDomain: string): string {
   const refuse = (message: string): never => {
     throw new Fault('validation', `"domain" ${message}.`, { details: [{ path: '/domain', message }] });
   };
-  const name = text.trim().replace(/\.$/, '');
-  if (name.includes('*')) refuse('may not be a wildcard');
-  if (/[\s/\\@:?#%[\]]/.test(name)) refuse('must be a host name alone, without scheme, port or path');
-  const domain = toAscii(name) ?? refuse('must be a host name');
-  if (isIP(domain)) refuse('may not be an IP address');
-  const labels = domain.split('.');
-  const wellFormed = labels.length > 1 && domain.length <= 253 && labels.every((label) => LABEL.test(label));
-  if (!wellFormed || !/[a-z]/.test(labels.at(-1)!)) refuse('must be a host name like auth.example.com');
+  if (text.includes('*')) refuse('may not be a wildcard');
+  if (/[/\\@:?#]/.test(text)) refuse('must be a host name alone, without scheme, port or path');
+  const domain = hostName.canonical(text) ?? '';
+  if (!domain.includes('.')) refuse('must be a host name like auth.example.com');
   if (domain === baseDomain || domain.endsWith(`.${baseDomain}`)) refuse(`may not be ${baseDomain} or under it`);
   return domain;
 }

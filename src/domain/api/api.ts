@@ -4,6 +4,7 @@ import Type from 'typebox';
 import { DAY } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { displayName } from '../../kernel/text/display-name.ts';
 import { slugify } from '../../kernel/text.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
@@ -92,6 +93,7 @@ export const apis = defineCollection({
   filter: ['name', 'identifier', 'slug'],
   search: ['name', 'identifier', 'description', 'slug'],
   unique: [['identifier'], ['slug']],
+  texts: { name: displayName },
   protect(_tenant, { system }) {
     if (system) throw new Fault('protected', 'The management API belongs to the system and cannot be deleted.');
   },

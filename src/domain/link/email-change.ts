@@ -7,7 +7,8 @@ import Type from 'typebox';
 import { DAY, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { normalizeEmail } from '../../kernel/text.ts';
+import { emailAddress } from '../../kernel/text/email.ts';
+import { demand } from '../../kernel/text/kind.ts';
 import { add } from '../../outbox/outbox.ts';
 import { OneOf } from '../../resource/define.ts';
 import { byUser } from '../access/ceiling.ts';
@@ -32,7 +33,7 @@ type Change = { new_email: string; verification_mode?: Mode; redirect_uri?: stri
 
 /** @throws Fault `same_as_current_email`, or `email_already_exists` when it is another user's. */
 async function startEmailChange(tenant: Tenant, user: User, change: Change): Promise<{ ticket: Ticket; mode: Mode }> {
-  const email = normalizeEmail(change.new_email);
+  const email = demand(emailAddress, change.new_email, '/new_email');
   const from = user.email ?? null;
   if (email === from) throw new Fault('same_as_current_email');
   await checkFree(tenant, user.id, email);

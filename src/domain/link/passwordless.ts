@@ -8,6 +8,7 @@ import { DAY, HOUR, inSeconds, MINUTE, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { hashToken, mintToken, sameSecret } from '../../kernel/secret/random.ts';
 import { mac } from '../../kernel/secret/seal.ts';
+import { emailAddress } from '../../kernel/text/email.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
 
@@ -26,7 +27,7 @@ const mailed = defineCollection({
     kind: OneOf(['code', 'link']),
     client: Type.String(),
     connection: Type.String(),
-    email: Type.String({ description: 'In the form in which emails are compared' }),
+    email: Type.String(),
     params: Type.Optional(Type.String({ description: 'JSON: the authorization parameters that a link goes on with' })),
     browser: Type.Optional(Type.String({ description: 'Hash of the cookie of the browser that asked' })),
     expires_at: Timestamp('When it stops working'),
@@ -39,6 +40,7 @@ const mailed = defineCollection({
   }),
   defaults: () => ({}),
   filter: ['email'],
+  texts: { email: emailAddress },
   references: { client: { to: 'client', gone: 'remove' }, connection: { to: 'connection', gone: 'remove' } },
   indexes: [{ keys: { account: 1, secret: 1 } }],
   expires: 'forget_at',

@@ -4,7 +4,8 @@ import Type from 'typebox';
 import { DAY } from '../../kernel/clock.ts';
 import type { Actor, Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { normalizeEmail } from '../../kernel/text.ts';
+import { emailAddress } from '../../kernel/text/email.ts';
+import { demand } from '../../kernel/text/kind.ts';
 import { add } from '../../outbox/outbox.ts';
 import { Metadata, OneOf, Timestamp } from '../../resource/define.ts';
 import { present } from '../../resource/presentation.ts';
@@ -35,7 +36,7 @@ type Invited = { status: 'invited'; ticket: Ticket } | { status: 'added'; member
 async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Actor): Promise<Invited> {
   const { mode = 'auto', redirect_uri } = input;
   const roles = [...new Set(input.roles)];
-  const email = normalizeEmail(input.email);
+  const email = demand(emailAddress, input.email, '/email');
   await checkTarget(tenant, actor, 'create:teammembers', redirect_uri);
   await requireRows(tenant, 'role', roles, 'roles');
   const known = mode === 'auto' ? await userOfEmail(tenant, email) : undefined;

@@ -7,6 +7,7 @@ import { DAY, inSeconds, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { hashToken, mintToken } from '../../kernel/secret/random.ts';
+import { emailAddress } from '../../kernel/text/email.ts';
 import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { isTaken, nullable } from '../fields.ts';
@@ -48,6 +49,7 @@ export const tickets = defineCollection({
   }),
   defaults: () => ({}),
   filter: ['email'],
+  texts: { email: emailAddress },
   unique: [['token_hash'], ['slot']],
   // First: an invitation that is accepted meanwhile would make a member of what is going.
   references: {

@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { emailAddress } from '../../kernel/text/email.ts';
+import { demand } from '../../kernel/text/kind.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
@@ -86,8 +88,12 @@ function checkConfig(tenant: Tenant, channel: Channel, config: Settings, secretK
   if (url.protocol !== 'https:' && !(local && development)) refuse('url', 'must use https');
 }
 
-/** The secret is kept apart, where it is sealed. */
-const split = ({ secret, ...config }: Settings) => ({ config, ...(secret !== undefined && { secret }) });
+/** The secret is kept apart, where it is sealed; an address is kept in its one spelling. */
+const split = ({ secret, recipients, ...config }: Settings) => ({
+  config: { ...config, ...(recipients && { recipients: [...new Set(recipients.map(addressOf))] }) },
+  ...(secret !== undefined && { secret }),
+});
+const addressOf = (text: string): string => demand(emailAddress, text, '/config/recipients');
 
 async function createSubscription(tenant: Tenant, input: SubscriptionInput): Promise<NotificationSubscription> {
   checkMetadata('/metadata', input.metadata);

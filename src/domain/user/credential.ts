@@ -9,7 +9,9 @@ import { now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { hashPassword } from '../../kernel/secret/password.ts';
-import { normalizeEmail } from '../../kernel/text.ts';
+import { emailAddress } from '../../kernel/text/email.ts';
+import { compared } from '../../kernel/text/kind.ts';
+import { username } from '../../kernel/text/username.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, type Referred, type Row, Timestamp } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
@@ -19,12 +21,10 @@ import type { Gives } from '../../resource/request.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { byUser } from '../access/ceiling.ts';
 import { type Connection, connections } from '../connection/connection.ts';
-import { Email, Reference } from '../fields.ts';
+import { Email, Reference, Text } from '../fields.ts';
 import { revokeUser } from '../protocol/session-end.ts';
 import { append } from '../trail/log.ts';
 import { checkPassword, MAX_PASSWORD_LENGTH } from './password-policy.ts';
-
-const Username = Type.String({ minLength: 1, maxLength: 150, pattern: '^[^\\s@]+$' });
 
 /** Where people log in by something that is kept here. */
 function checkDatabase({ connection_type }: Referred): void {
@@ -47,7 +47,7 @@ export const credentials = defineCollection({
   row: Type.Object({
     connection: Type.String({ description: 'Database connection; inlined with `?expand=connection`' }),
     user: Type.String({ description: 'User; inlined with `?expand=user`' }),
-    email: Type.Optional(Email('Email login identifier (unique within the connection)')),
+    email: Type.Optional(Type.String({ description: 'Email login identifier (unique within the connection)' })),
     username: Type.Optional(Type.String({ description: 'Username login identifier (unique within the connection)' })),
   }),
   stored: Type.Object({ password_hash: Type.Optional(Type.String()), password_changed_at: Type.Optional(Timestamp()) }),
@@ -58,7 +58,7 @@ export const credentials = defineCollection({
     ['connection', 'email'],
     ['connection', 'username'],
   ],
-  normalize: { email: normalizeEmail, username: (value) => value.normalize('NFKC').toLowerCase() },
+  texts: { email: emailAddress, username },
   references: {
     connection: { to: 'connection', gone: 'remove', expand: true, accept: checkDatabase },
     // First: nobody may log in to an account that is going.
@@ -69,10 +69,6 @@ export const credentials = defineCollection({
 export type Credential = Row<typeof credentials.spec.row, NonNullable<typeof credentials.spec.stored>>;
 
 type Identifiers = { email?: string; username?: string };
-const normalized = ({ email, username }: Identifiers): Identifiers => ({
-  ...(email !== undefined && { email: normalizeEmail(email) }),
-  ...(username !== undefined && { username: username.normalize('NFKC').toLowerCase() }),
-});
 
 type CredentialInput = Identifiers & {
   user: string;
@@ -87,15 +83,16 @@ export async function createCredential(tenant: Tenant, input: CredentialInput): 
   checkMetadata('/metadata', metadata);
   await checkReferences(credentials, tenant, input);
   const connection = await connections.get(tenant, connectionId);
-  const identifiers = normalized(input);
-  if (!identifiers.email && !identifiers.username)
+  const { email, username } = input;
+  if (!email && !username)
     throw new Fault('validation', 'One of "email" and "username" is required.', {
       details: [{ path: '/email', message: 'is required without a username' }],
     });
   return createRow(credentials, tenant, {
     user,
     connection: connectionId,
-    ...identifiers,
+    email,
+    username,
     ...(metadata && { metadata }),
     ...(password !== undefined && (await passwordFields(tenant, connection, password))),
   });
@@ -133,8 +130,8 @@ export function findByIdentifier(
   connection: string,
   identifier: string,
 ): Promise<Credential | undefined> {
-  const { email, username } = normalized({ email: identifier, username: identifier });
-  const match = identifier.includes('@') ? { email: { $eq: email } } : { username: { $eq: username } };
+  const email = compared(emailAddress, identifier);
+  const match = email.includes('@') ? { email: { $eq: email } } : { username: { $eq: compared(username, identifier) } };
   return credentials.findOne(tenant, { connection: { $eq: connection }, ...match });
 }
 
@@ -149,7 +146,7 @@ export async function rehash(tenant: Tenant, credential: Credential, password_ha
 }
 
 async function updateCredential(tenant: Tenant, id: string, patch: Identifiers): Promise<Credential> {
-  return credentials.update(tenant, id, normalized(patch));
+  return credentials.update(tenant, id, patch);
 }
 
 const givesOwner: Gives = async ({ tenant, params }) => {
@@ -165,7 +162,7 @@ export function mount(app: FastifyInstance): void {
           user: Reference('User'),
           connection: Reference('Connection'),
           email: Type.Optional(Email()),
-          username: Type.Optional(Username),
+          username: Type.Optional(Text('Without white space and "@"; kept in lower case', 150)),
           password: Type.Optional(Type.String({ maxLength: MAX_PASSWORD_LENGTH, description: 'Never returned' })),
           metadata: Type.Optional(Metadata),
         },
@@ -176,7 +173,10 @@ export function mount(app: FastifyInstance): void {
     },
     update: {
       body: Type.Object(
-        { email: Type.Optional(Email()), username: Type.Optional(Username) },
+        {
+          email: Type.Optional(Email()),
+          username: Type.Optional(Text('Without white space and "@"; kept in lower case', 150)),
+        },
         { additionalProperties: false },
       ),
       run: updateCredential,

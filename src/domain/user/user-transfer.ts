@@ -11,11 +11,14 @@ import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { CustomHash, customHash, FirebaseParameters, firebaseHash } from '../../kernel/secret/custom-hash.ts';
 import { passwordHash } from '../../kernel/secret/foreign-hash.ts';
-import { normalizeEmail } from '../../kernel/text.ts';
+import { emailAddress } from '../../kernel/text/email.ts';
+import { demand } from '../../kernel/text/kind.ts';
+import { username as usernameKind } from '../../kernel/text/username.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { may } from '../../resource/presentation.ts';
 import { missingReference } from '../../resource/references.ts';
 import { MASK } from '../../resource/sealing.ts';
+import { canonicalTexts } from '../../resource/texts.ts';
 import { validatorOf } from '../../resource/validation.ts';
 import { byUsers } from '../access/ceiling.ts';
 import { connections } from '../connection/connection.ts';
@@ -84,8 +87,8 @@ function candidateOf(line: number, input: ImportLine, firebase: FirebaseParamete
   }
   checkMetadata('user_metadata', input.user_metadata);
   checkMetadata('app_metadata', input.app_metadata);
-  const email = typeof input.email === 'string' ? normalizeEmail(input.email) : undefined;
-  const username = typeof input.username === 'string' ? input.username.normalize('NFKC').toLowerCase() : undefined;
+  const email = typeof input.email === 'string' ? demand(emailAddress, input.email, '/email') : undefined;
+  const username = typeof input.username === 'string' ? demand(usernameKind, input.username, '/username') : undefined;
   if (!email && !username) throw new Fault('validation', 'one of email and username is required');
   const text = input.password_hash ?? camel;
   const hash = custom
@@ -95,7 +98,7 @@ function candidateOf(line: number, input: ImportLine, firebase: FirebaseParamete
       : firebase && salt !== undefined
         ? firebaseHash(firebase, text, salt)
         : passwordHash(text);
-  return { line, email, username, user: deriveUser(fields as never), hash };
+  return { line, email, username, user: deriveUser(canonicalTexts(users.spec, fields) as never), hash };
 }
 
 /** The next batch's rows: credentials first, so that a crash in between is finished by repeating the call. */

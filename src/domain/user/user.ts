@@ -5,7 +5,11 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { now } from '../../kernel/clock.ts';
 import type { Origin, Tenant } from '../../kernel/context.ts';
-import { normalizeEmail } from '../../kernel/text.ts';
+import { displayName } from '../../kernel/text/display-name.ts';
+import { emailAddress } from '../../kernel/text/email.ts';
+import { demand } from '../../kernel/text/kind.ts';
+import { phoneNumber } from '../../kernel/text/phone.ts';
+import { username } from '../../kernel/text/username.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
@@ -63,8 +67,8 @@ const nullableProfile = Object.fromEntries(
 
 const UserRow = Type.Object({
   ...nullableProfile,
-  username: nullable(Text('Username', 150)),
-  email: nullable(Email('User email')),
+  username: nullable(Text('Username, in lower case', 150)),
+  email: nullable(Text('User email: in lower case, the domain in A-labels (`xn--…`)', 254)),
   email_verified: Type.Boolean({ description: 'True if the email is verified' }),
   email_verified_method: Method,
   email_verified_at: Time,
@@ -102,7 +106,16 @@ export const users = defineCollection({
   }),
   filter: ['email', 'username', 'phone', 'name', 'email_verified', 'phone_verified', 'suspended', 'locale'],
   search: ['name', 'given_name', 'family_name', 'email', 'username', 'phone'],
-  normalize: { email: normalizeEmail },
+  texts: {
+    email: emailAddress,
+    username,
+    phone: phoneNumber,
+    name: displayName,
+    given_name: displayName,
+    family_name: displayName,
+    middle_name: displayName,
+    nickname: displayName,
+  },
   traced: true,
   end: (tenant, { id }) => revokeUser(tenant, id),
 });
@@ -119,7 +132,7 @@ const writable = {
   email: nullable(Email("The user's email")),
   email_verified: Type.Optional(Type.Boolean()),
   phone_verified: Type.Optional(Type.Boolean()),
-  username: nullable(Text('Username', 150)),
+  username: nullable(Text('Without white space and "@"; kept in lower case', 150)),
   address: nullable(Address),
   suspended: Type.Optional(Type.Boolean()),
   suspended_reason: nullable(Text('Why, for administrators', 500)),
@@ -133,12 +146,13 @@ type UserInput = Partial<Pick<User, keyof typeof writable>>;
 /** What a change of these fields implies for the fields that administrators do not write. */
 export function deriveUser(input: UserInput, current?: User): Partial<User> {
   const patch: Partial<User> = { ...input };
+  if (typeof input.email === 'string') patch.email = demand(emailAddress, input.email, '/email');
+  if (typeof input.phone === 'string') patch.phone = demand(phoneNumber, input.phone, '/phone');
   const time = now().toISOString();
   for (const [address, verified] of [
     ['email', 'email_verified'],
     ['phone', 'phone_verified'],
   ] as const) {
-    if (address === 'email' && typeof input.email === 'string') patch.email = normalizeEmail(input.email);
     const changed = input[address] !== undefined && patch[address] !== (current?.[address] ?? null);
     const flag = input[verified] ?? (changed && current ? false : undefined);
     if (flag === undefined) continue;

@@ -8,6 +8,9 @@ import { endSession as endStoredSession } from '../../domain/protocol/session-en
 import { users } from '../../domain/user/user.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { emailAddress } from '../../kernel/text/email.ts';
+import { compared } from '../../kernel/text/kind.ts';
+import { digitsOf } from '../../kernel/text/phone.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import { sessionOf } from '../storage/session.ts';
 import { requireIdToken } from '../token/id-token.ts';
@@ -80,11 +83,14 @@ async function clientOfHint(
   return { client, sub, sid };
 }
 
+const LONGEST_HINT = 300;
+
 /** Whether `logout_hint` may mean this user: their id, email, username or phone. */
 async function mayMean(tenant: Tenant, hint: string, user: string): Promise<boolean> {
   const row = await users.find(tenant, user);
-  const names = [row?.id, row?.email, row?.username, row?.phone];
-  return names.some((name) => name?.toLowerCase() === hint.trim().toLowerCase());
+  const meant = compared(emailAddress, hint.slice(0, LONGEST_HINT));
+  if ([row?.id, row?.email, row?.username].includes(meant)) return true;
+  return Boolean(row?.phone) && /^\+?[\d ()./-]+$/.test(meant) && digitsOf(row!.phone!) === digitsOf(meant);
 }
 
 /** @throws Fault `invalid_request` for a hint that is not ours or a return address that is not registered. */
