@@ -7,6 +7,7 @@ import { type Config, ConfigError, readConfig } from './config.ts';
 import { grantManagement, resumeAccounts } from './domain/account/account-provisioning.ts';
 import { installedOperator, type Operator } from './domain/account/installation.ts';
 import { secretParameters } from './domain/client/grant-type.ts';
+import { DATA_STEPS } from './domain/data-steps.ts';
 import { originOf } from './http/tenant.ts';
 import { startJobs } from './jobs/clock.ts';
 import { JOBS } from './jobs/index.ts';
@@ -15,7 +16,7 @@ import { mintToken } from './kernel/secret/random.ts';
 import { useSecret } from './kernel/secret/seal.ts';
 import { type Demo, readPrivate, seedRoot, writePrivate } from './seed.ts';
 import { openStore } from './store/connect.ts';
-import { migrate } from './store/migrate.ts';
+import { migrate, takeDataSteps } from './store/migrate.ts';
 
 /** After which starting is over: the database's pool is filled, the first page was looked at. */
 const SETTLE_MS = 1_000;
@@ -79,6 +80,9 @@ async function start(): Promise<void> {
   useSecret(await sealingSecret(config));
   const store = await openStore({ mongodbUrl: config.mongodbUrl, dataDir: config.dataDir, log });
   await migrate(store);
+  await takeDataSteps(DATA_STEPS, (did, step) =>
+    log.warn({ step, ...did }, 'rows of an earlier release were brought up to date'),
+  );
   await resumeAccounts();
   const granted = await grantManagement();
   if (granted)

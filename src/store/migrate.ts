@@ -1,4 +1,7 @@
-/** Brings the database to the code: creates the indexes of every model. Idempotent, and safe on several instances at once. */
+/**
+ * Brings the database to the code: the indexes of every model, and steps that rewrite rows of earlier releases. Idempotent,
+ * and safe on several instances at once.
+ */
 import { setTimeout } from 'node:timers/promises';
 import mongoose, { type mongo } from 'mongoose';
 import { CHANGES_COLLECTION } from './changes.ts';
@@ -27,6 +30,30 @@ export async function migrate(store: Pick<Store, 'healthy'>): Promise<void> {
     () => ensureIndex(changes, { expires_at: 1 }),
   ];
   await Promise.all(steps.map((step) => untilDone(step, store)));
+}
+
+/** Rows of earlier releases in the form of this one. Repeating it, or half of it, changes nothing more. */
+export type DataStep = {
+  /** Names it in the database, for ever. */
+  name: string;
+  /** @returns what it did, for the log; nothing where there was nothing to do. */
+  run(): Promise<Record<string, unknown> | undefined>;
+};
+
+const STEPS_COLLECTION = 'data_steps';
+
+/** Takes each step once. One that a crash cut short is taken again from its beginning, and says then what was left to do. */
+export async function takeDataSteps(
+  steps: readonly DataStep[],
+  tell: (did: Record<string, unknown>, name: string) => void,
+): Promise<void> {
+  const taken = mongoose.connection.db!.collection<{ _id: string; at: Date }>(STEPS_COLLECTION);
+  for (const { name, run } of steps) {
+    if (await taken.findOne({ _id: { $eq: name } })) continue;
+    const did = await run();
+    if (did) tell(did, name);
+    await taken.updateOne({ _id: { $eq: name } }, { $setOnInsert: { at: new Date() } }, { upsert: true });
+  }
 }
 
 /** IndexOptionsConflict, IndexKeySpecsConflict. */

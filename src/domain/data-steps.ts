@@ -1,0 +1,4 @@
+/** Rows of earlier releases that are rewritten once, in this order, when the server starts (store/migrate.ts). */
+import { canonicalAddresses } from './user/canonical-addresses.ts';
+
+export const DATA_STEPS = [canonicalAddresses];
