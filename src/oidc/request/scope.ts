@@ -6,8 +6,9 @@ import { decodeJwt } from 'jose';
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
 import { scopeWords } from '../../kernel/text.ts';
+import type { ClientExtras } from '../client/client-metadata.ts';
 import { isStandardScope } from '../token/claims.ts';
-import { catalogueOf, ownScopes } from './resource-server.ts';
+import { allowsOfflineAccess, catalogueOf, ownScopes } from './resource-server.ts';
 
 /**
  * The scope as it was asked for. A pushed request or a request object speaks alone (RFC 9101 §6.3): what stands beside it
@@ -26,9 +27,23 @@ export async function reviewScope(tenant: Tenant, ctx: KoaContextWithOIDC): Prom
   await refuseUnknown(tenant, ctx, asked);
   // Nearly every client asks for offline access without `prompt=consent`, and the engine drops it then (OIDC Core §11
   // allows granting it under other conditions).
-  const offline = asked.includes('offline_access') && ctx.oidc.client?.grantTypeAllowed('refresh_token');
+  const offline =
+    ctx.oidc.client?.grantTypeAllowed('refresh_token') &&
+    (asked.includes('offline_access') || (await staysWithout(tenant, ctx, asked)));
   const scopes = asked.length ? scopeWords(params.scope) : await defaultScope(tenant, ctx);
   params.scope = [...new Set([...scopes, ...(offline ? ['offline_access'] : [])])].join(' ') || undefined;
+}
+
+/**
+ * Whether offline access is part of a request that does not name it. In pure OAuth (RFC 6749 §1.5) a refresh token is the
+ * server's to give, and agents ask for the scopes of an Api and nothing else; the rule of OIDC Core §11 is for who says
+ * `openid`. What nobody can be asked for now is not asked for.
+ */
+async function staysWithout(tenant: Tenant, { oidc }: KoaContextWithOIDC, asked: readonly string[]): Promise<boolean> {
+  const [audience] = Object.keys(oidc.resourceServers ?? {});
+  if (asked.includes('openid') || !audience) return false;
+  if (oidc.prompts.has('none') && !(oidc.client as ClientExtras | undefined)?.first_party) return false;
+  return allowsOfflineAccess(tenant, audience);
 }
 
 /**

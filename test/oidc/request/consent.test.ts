@@ -622,3 +622,41 @@ test('what was allowed in one tenant says nothing in another, also to the same n
   assert.equal((await grantsOf(a.t, a.user)).length, 1);
   for (const user of [a.user, b.user]) assert.deepEqual(await grantsOf(b.t, user), []);
 });
+
+test('an agent that asks for an Api and nothing else gets a refresh token, and the page says so', async () => {
+  const { t, user, client } = await ready();
+  const sentence = /while you are away/;
+  const [api, strict] = [await orders(t), await orders(t, { allow_offline_access: false })];
+  const ask = async (of: Client, more: Parameters) => {
+    const { page, answer } = await allow(t, of, user, more);
+    return { said: sentence.test(wordsOf(page)), tokens: await exchange(t, of, answer) };
+  };
+  // Scopes of the Api alone, and none at all, which is all that the audience offers.
+  const pure = await ask(client, { audience: api, scope: 'read:orders' });
+  assert.ok(pure.said);
+  assert.equal(pure.tokens.scope, 'read:orders');
+  const again = await refresh(t, client, pure.tokens.refresh_token);
+  assert.deepEqual([again.status, again.body.scope, again.body.id_token], [200, 'read:orders', undefined]);
+  const none = await ask(await partner(t), { audience: api, scope: '' });
+  assert.ok(none.said && none.tokens.refresh_token);
+
+  // With `openid` it is asked for by name; and where client or Api have none there is none.
+  const named = await ask(await partner(t), { audience: api, scope: 'openid read:orders' });
+  const unable = await partner(t, { grant_types: ['authorization_code'] });
+  const without = await ask(unable, { audience: api, scope: 'read:orders' });
+  const short = await ask(await partner(t), { audience: strict, scope: 'read:orders' });
+  for (const { said, tokens } of [named, without, short])
+    assert.deepEqual([said, tokens.refresh_token, typeof tokens.access_token], [false, undefined, 'string']);
+
+  // Whoever allowed the Api before, and is not there to be asked for more, goes on as before.
+  const visit = agent();
+  const held = await partner(t);
+  await allow(t, held, user, { audience: api, scope: 'openid read:orders' }, visit);
+  const silent = await arrive(
+    visit,
+    t,
+    addressOf(t, held, { audience: api, scope: 'read:orders', prompt: 'none' }),
+    user,
+  );
+  assert.equal((await exchange(t, held, silent)).refresh_token, undefined);
+});
