@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { collections } from '../../src/resource/registry.ts';
-import { type TenantHandle, world } from '../kit/index.ts';
+import { failAt, WRITES } from '../kit/faults.ts';
+import { authorizeUrl, bearer, requestOf, type TenantHandle, tokensOf, world } from '../kit/index.ts';
+import { lastLink } from '../kit/mailbox.ts';
 import { fill, missingId, operations } from '../kit/operations.ts';
 import { ROWS } from '../suites/rows.ts';
 
@@ -116,5 +118,63 @@ test('no list and no export shows another tenant’s rows', async () => {
   for (const { path, id } of lists) {
     const { text } = await a.call('GET', path);
     for (const other of theirs) assert.ok(!text.includes(other), `${id} shows ${other}`);
+  }
+});
+
+/* ——— HEAD ——— */
+
+/** GET itself is the act there, and what it answers (a code, tokens) does not exist before. */
+const NO_HEAD = ['/authorize', '/authorize/:uid', '/oauth/token'];
+test('HEAD answers as GET does at every address, and does nothing', async () => {
+  const t = await w.tenant('Headed');
+  const ids = await furnish(t);
+  const user = await t.user();
+  const client = await t.client();
+  const { tokens, visit } = await tokensOf(t, client, user);
+  await t.api('POST', `/user/${user.id}/verify-email/start`);
+  await t.api('POST', '/connection', { connection_name: 'mail', connection_type: 'passwordless_email' });
+  const json = { client_id: client.client_id, email: 'link@example.com', send: 'link' };
+  await w.send(`${t.origin}/passwordless/start`, { method: 'POST', json });
+  const flow = (await visit(authorizeUrl(t, requestOf(client, { prompt: 'login' }).parameters))).location!;
+  const queries: Record<string, string> = {
+    '/verify-email': new URL(await lastLink(t, user.email)).search,
+    '/passwordless/verify_redirect': new URL(await lastLink(t, 'link@example.com')).search,
+    '/authorize': new URL(authorizeUrl(t, requestOf(client, { prompt: 'none' }).parameters)).search,
+    '/logout': `?${new URLSearchParams({ id_token_hint: tokens.id_token! })}`,
+  };
+  const mine = { ...ids, host: new URL(t.origin).hostname, uid: new URL(flow).pathname.split('/').at(-1)! };
+  const isRead = ({ method }: { method: string | string[] }) => [method].flat().includes('GET');
+  // Logging out comes last: what is asked after it is asked by nobody.
+  const reads = w.routes.filter(isRead).sort((a, b) => Number(/logout/.test(a.url)) - Number(/logout/.test(b.url)));
+  assert.ok(reads.length > 60, `${reads.length} addresses`);
+  for (const { url, config } of reads) {
+    const path = fill(url.replace(/:(\w+)/g, '{$1}'), mine);
+    const token = typeof config?.access === 'object' ? bearer(t.adminToken) : {};
+    const ask = (method: string) => visit(`${t.origin}${path}${queries[url] ?? ''}`, { method, headers: token });
+    // Limits count HEAD as they do GET.
+    const { passed: writes, restore } = failAt(Number.POSITIVE_INFINITY, WRITES, (what) => !what.endsWith(' limits'));
+    const head = await ask('HEAD').finally(restore);
+    assert.deepEqual(writes, [], `HEAD ${url}`);
+    assert.deepEqual([head.text, head.headers.getSetCookie()], ['', []], url);
+    const { status, headers: told } = await ask('GET');
+    if (NO_HEAD.includes(url)) {
+      assert.deepEqual(
+        [head.status, head.headers.get('allow')],
+        [405, 'GET, POST'.slice(0, url.includes(':') ? 3 : 9)],
+        url,
+      );
+      continue;
+    }
+    const asGet = [
+      status,
+      told.get('content-type'),
+      told.get('location') && new URL(told.get('location')!, t.origin).pathname,
+    ];
+    const { location } = head;
+    assert.deepEqual(
+      [head.status, head.headers.get('content-type'), location && new URL(location).pathname],
+      asGet,
+      url,
+    );
   }
 });

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, mock } from 'node:test';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, RouteOptions } from 'fastify';
 import mongoose from 'mongoose';
 import { pino } from 'pino';
 import { type AppOptions, buildApp } from '../../src/app.ts';
@@ -53,7 +53,12 @@ export async function world(options: WorldOptions = {}) {
   const operator = { id: 'operator_test', secret: 'the operator of the tests, long enough' };
   const shortWays = shortWayWitness();
   const appOptions = { config, store, operator, log, factorDue: options.factorDue };
-  const app: FastifyInstance = await buildApp({ ...appOptions, onShortAnswer: shortWays.onShortAnswer });
+  const routes: RouteOptions[] = [];
+  const app: FastifyInstance = await buildApp({
+    ...appOptions,
+    onShortAnswer: shortWays.onShortAnswer,
+    onRoute: (route) => routes.push(route),
+  });
   await app.listen({ port: 0, host: '127.0.0.1' });
   const address = app.server.address();
   assert(typeof address === 'object' && address);
@@ -79,6 +84,8 @@ export async function world(options: WorldOptions = {}) {
 
   return {
     app,
+    /** Every route there is, hidden ones and those that answer HEAD too. */
+    routes,
     config,
     store,
     operator,

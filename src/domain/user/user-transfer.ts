@@ -334,14 +334,15 @@ export function mount(app: FastifyInstance, { importBytes }: { importBytes: numb
       },
       async (request, reply) => {
         const see = may(request.actor);
+        reply.header('content-type', 'application/x-ndjson');
+        // What goes nowhere is neither read nor an export.
+        if (request.method === 'HEAD') return reply.send(Readable.from([]));
         await request.audit({
           type: 'admin.user.exported',
           subject: request.tenant.id,
           fields: see(SEE_HASHES) ? ['password_hash'] : [],
         });
-        return reply
-          .header('content-type', 'application/x-ndjson')
-          .send(Readable.from(exportUsers(request.tenant, see)));
+        return reply.send(Readable.from(exportUsers(request.tenant, see)));
       },
     );
   });

@@ -32,7 +32,9 @@ function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
     const { tenant } = request;
     const { session, user, redirectTo, client } = asked;
     const frames = session ? await frontchannelOf(tenant, session) : [];
-    if (session) {
+    // What checks links asks by HEAD, which answers as GET would and ends nothing.
+    const acts = request.method !== 'HEAD';
+    if (session && acts) {
       await endSession(tenant, session);
       await append(tenant, {
         type: 'auth.logout',
@@ -42,7 +44,7 @@ function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
         data: { ip: request.from.ip },
       });
     }
-    reply.clearCookie(SESSION_COOKIE, sessionCookie(tenant));
+    if (acts) reply.clearCookie(SESSION_COOKIE, sessionCookie(tenant));
     const page = wantsHtml(request);
     if (redirectTo && !(page && frames.length))
       return reply.header('cache-control', 'no-store').redirect(redirectTo, 303);

@@ -7,13 +7,14 @@ import { sendFault } from './management.ts';
 /** Writes a Fault as a page; flows/ has them. */
 export type RenderFault = (request: FastifyRequest, reply: FastifyReply, fault: Fault) => FastifyReply;
 
-/** Posted to by pages and by apps. */
-const LOGOUT = /^\/logout(\/confirm)?(\?|$)/;
+/** Addresses of pages that take forms, beside `/flow/`. */
+const TAKES_FORMS =
+  /^\/(logout(\/confirm)?|verify-email|change-email-verify|invite-verify|passwordless\/verify_redirect)(\?|$)/;
 
 function isForPeople(request: FastifyRequest): boolean {
   const takesPage = /\btext\/html\b/.test(request.headers.accept ?? '');
   return (
-    (takesPage && (request.method === 'GET' || LOGOUT.test(request.url))) ||
+    (takesPage && (/^(GET|HEAD)$/.test(request.method) || TAKES_FORMS.test(request.url))) ||
     (request.routeOptions.url ?? '').startsWith('/flow/')
   );
 }

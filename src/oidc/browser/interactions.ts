@@ -56,7 +56,8 @@ export function interactions(providerFor: ProviderFor) {
     if (interaction.uid !== uid) throw new Fault('flow_expired');
     const client = await provider.Client.find(interaction.params.client_id as string);
     if (!client) throw new Fault('flow_expired');
-    const carried = interaction.prompt.name === 'login' && takeHalfLogin(request, reply, client.clientId);
+    const takes = interaction.prompt.name === 'login' && request.method !== 'HEAD';
+    const carried = takes && takeHalfLogin(request, reply, client.clientId);
     if (carried) await hold(interaction, carried);
     return {
       provider,

@@ -2,6 +2,7 @@
 import cors, { type FastifyCorsOptions } from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { countLogin } from '../../auth/open-request.ts';
+import { Fault } from '../../kernel/fault.ts';
 import { PATHS } from '../engine/configure.ts';
 import { EXPOSED, isNamed, takesCredentials } from '../engine/cors.ts';
 import type { ProviderFor } from '../engine/providers.ts';
@@ -48,6 +49,7 @@ function authorize(scope: FastifyInstance, providerFor: ProviderFor, handOver: H
     config: { access: 'public' as const },
     schema: { operationId, tags: ['oauth'], summary },
   });
+  refuseHead(scope, PATHS.authorization, 'GET, POST');
   scope.get(PATHS.authorization, options('authorize', 'Start a login (RFC 6749 §3.1)'), async (request, reply) => {
     await countLogin(request.tenant, request.ip);
     const params = queryOf(request);
@@ -69,8 +71,20 @@ const NAMING: FastifyCorsOptions = {
   origin: (origin, decide) => decide(null, isNamed(origin) ? origin : '*'),
 };
 
+/**
+ * Where GET is the act itself, what it answers (a code, tokens, the next step of a login) is not there before: HEAD could
+ * only do it too (RFC 9110 §9.2.1, §9.3.2).
+ */
+function refuseHead(scope: FastifyInstance, url: string, allow: string): void {
+  scope.head(url, { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => {
+    reply.header('allow', allow);
+    throw new Fault('method_not_allowed');
+  });
+}
+
 function mount(scope: FastifyInstance, route: EngineRoute, handOver: HandOver, options: BridgeOptions): void {
   const { url, operations, forms } = route;
+  if (route.acts) refuseHead(scope, url, Object.keys(operations).sort().join(', '));
   const shortWays = options.shortWays ? SHORT_WAYS : [];
   for (const [method, [operationId, summary]] of Object.entries(operations))
     scope.route({

@@ -26,6 +26,8 @@ export const handingOver =
     const provider = await providerFor(request.tenant);
     const raw = asEngineTakesIt as typeof request.raw;
     requests.set(raw, request);
+    // The engine knows no HEAD; node keeps the body to itself, whatever is written (RFC 9110 §9.3.2).
+    if (raw.method === 'HEAD') raw.method = 'GET';
     const [scheme, host] = request.tenant.origin.split('://') as [string, string];
     // The engine builds its URLs from these, and only from what we resolved.
     Object.assign(raw.headers, { host, 'x-forwarded-proto': scheme, 'x-forwarded-host': host });

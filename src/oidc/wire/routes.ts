@@ -14,6 +14,8 @@ export type EngineRoute = {
   operations: Partial<Record<Method, [operationId: string, summary: string]>>;
   /** Of those that come with a form, which speaks of tokens and secrets: what the engine calls otherwise in it. */
   forms?: Partial<Record<Method, Adjust>>;
+  /** GET does something, which HEAD may not. */
+  acts?: true;
 };
 
 const asItIs = (): void => {};
@@ -33,6 +35,7 @@ export const ENGINE_ROUTES: readonly EngineRoute[] = [
   {
     url: `${PATHS.authorization}/:uid`,
     operations: { GET: ['authorizeResume', 'Finish a login: where the hosted pages return to'] },
+    acts: true,
   },
   {
     url: PATHS.token,
@@ -41,6 +44,7 @@ export const ENGINE_ROUTES: readonly EngineRoute[] = [
       GET: ['oauth/tokenGet', 'Get tokens (RFC 6749 §3.2)'],
     },
     forms: { POST: ofTokens, GET: ofTokens },
+    acts: true,
   },
   {
     url: PATHS.userinfo,
