@@ -10,6 +10,7 @@ import { device } from './device/device.ts';
 import { errorPage } from './error/error-page.ts';
 import { landing } from './landing/landing.ts';
 import { linkDone } from './link/link-done.ts';
+import { mailedLinks } from './link/mailed-links.ts';
 import { passwordless } from './link/passwordless.ts';
 import { back } from './login/back.ts';
 import { dispatch } from './login/dispatch.ts';
@@ -30,6 +31,7 @@ const journeys: readonly Journey[] = [
   apps,
   device,
   passwordless,
+  mailedLinks,
   linkDone,
   logout,
   landing,

@@ -10,7 +10,7 @@ import { standingOf } from '../domain/protocol/protocol-row.ts';
 import { users } from '../domain/user/user.ts';
 import { type Authorization, authorizationOf } from '../kernel/authorization.ts';
 import { nowSeconds } from '../kernel/clock.ts';
-import { type Actor, asTenant, can, type Tenant } from '../kernel/context.ts';
+import { type Actor, asTenant, can, isOwn, type Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import type { Access } from '../resource/request.ts';
 import { checkProof } from './proof.ts';
@@ -32,6 +32,7 @@ export type OpenToken = (
       jti: string;
       account: string;
       grant_id?: string;
+      auth_time?: number;
       cnf?: { jkt?: string };
       gty?: string;
     }
@@ -108,6 +109,7 @@ async function authenticate(
     id: claims.sub,
     clientId: claims.client_id,
     permissions,
+    ...(ofUser && { authTime: claims.auth_time, grant: claims.grant_id }),
   };
 }
 
@@ -131,7 +133,7 @@ export async function enforce(config: Config, request: FastifyRequest, access: A
 export async function refuseBeyond(request: FastifyRequest, access: Access): Promise<void> {
   if (typeof access === 'string' || !access.gives) return;
   const { actor, params } = request;
-  if (access.self && actor.kind === 'user' && actor.id === (params as Record<string, string>)[access.self]) return;
+  if (access.self && isOwn(actor, (params as Record<string, string>)[access.self]!)) return;
   for (const permission of await access.gives(request))
     if (!can(actor, permission))
       throw new Fault('insufficient_scope', `This gives the permission ${permission}, which the access token lacks.`, {
@@ -141,6 +143,6 @@ export async function refuseBeyond(request: FastifyRequest, access: Access): Pro
 
 /** The user itself, through a client of the tenant's own: what third parties may do for a user is in the token's scope. */
 async function isSelf({ actor, tenant }: FastifyRequest, self: string): Promise<boolean> {
-  if (actor.kind !== 'user' || actor.id !== self) return false;
+  if (!isOwn(actor, self)) return false;
   return (await clients.find(tenant, actor.clientId))?.is_first_party ?? false;
 }

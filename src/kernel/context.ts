@@ -40,9 +40,15 @@ export type Actor = {
   readonly id: string;
   readonly clientId: string;
   readonly permissions: ReadonlySet<string>;
+  /** Of a user: when they logged in for this token (Unix time in seconds), and the grant that it was issued under. */
+  readonly authTime?: number;
+  readonly grant?: string;
 };
 
 export const can = (actor: Actor, permission: string): boolean => actor.permissions.has(permission);
+
+/** Whether somebody acts for their own account. */
+export const isOwn = (actor: Actor, user: string): boolean => actor.kind === 'user' && actor.id === user;
 
 /**
  * Calls back when nobody waits for the answer any more, at once where that is so already.

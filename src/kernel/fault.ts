@@ -46,6 +46,10 @@ export const FAULTS = {
     message: 'The DPoP proof is missing, malformed, too old or for another request.',
     oauth: 'invalid_dpop_proof',
   },
+  insufficient_user_authentication: {
+    status: 401,
+    message: 'The login behind the access token is too old for this. Log in again.',
+  },
   aud_mismatch: { status: 403, message: 'The access token was not issued for this account.' },
   insufficient_scope: {
     status: 403,

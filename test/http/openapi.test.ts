@@ -60,6 +60,8 @@ const PUBLIC = [
   'GET /verify-email',
   'GET /version',
   'POST /authorize',
+  'POST /change-email-verify',
+  'POST /invite-verify',
   'POST /logout',
   'POST /oauth/device/code',
   'POST /oauth/introspect',
@@ -70,6 +72,7 @@ const PUBLIC = [
   'POST /passwordless/start',
   'POST /passwordless/verify_redirect',
   'POST /userinfo',
+  'POST /verify-email',
   'PUT /oidc/register/:client_id',
 ];
 

@@ -1,7 +1,7 @@
 /** What would be mailed: the intents of the outbox, opened, oldest first. */
 import { asTenant } from '../../src/kernel/context.ts';
 import { outbox } from '../../src/outbox/outbox.ts';
-import { send } from './http.ts';
+import { agent, fieldOf, submit } from './agent.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: messages are inspected field by field
 type Message = { type: string; to: string; ref: string; data: any };
@@ -20,11 +20,18 @@ export async function lastLink(t: { id: string }, to: string): Promise<string> {
   return last.data.link;
 }
 
-/** Opens a link as a browser without a session does, and says where it led and with which status in that address. */
-export async function openLink(link: string, method = 'GET') {
-  const answer = await send(link, { method });
-  const target = new URL(answer.headers.get('location') ?? 'about:blank');
+/** Opens a link in a browser without a session, which shows the page that asks first, where it does. */
+export async function openLink(link: string) {
+  const visit = agent();
+  return { visit, page: await visit(link) };
+}
+
+/** Opens a link, presses the button of its page, and says where that led and with which status in the address. */
+export async function followLink(link: string, decision = 'yes') {
+  const { visit, page } = await openLink(link);
+  const answer = page.status === 200 ? await submit(visit, page, { ticket: fieldOf(page, 'ticket'), decision }) : page;
+  const target = new URL(answer.location ?? 'about:blank');
   const status = target.searchParams.get('status');
   target.search = '';
-  return { code: answer.status, status, target: target.href };
+  return { status, target: target.href };
 }

@@ -5,9 +5,9 @@ import Type from 'typebox';
 import { startPasswordless } from '../../auth/passwordless.ts';
 import { connectionsFor } from '../../domain/connection/connection.ts';
 import { TypedEmail } from '../../domain/fields.ts';
-import { LINK_COOKIE } from '../../domain/link/passwordless.ts';
+import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.ts';
+import { LINK_SECONDS } from '../../domain/link/passwordless.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { hashToken, mintToken } from '../../kernel/secret/random.ts';
 import type { Browser, StartingClient } from '../../oidc/browser/browser.ts';
 
 const START = '/passwordless/start';
@@ -121,30 +121,20 @@ export async function passwordlessStart(
             refuse('The client may not use login links.');
           const connection = await connectionOf(request, body);
           const params = body.send === 'link' ? paramsOf(known, body.auth_params) : undefined;
-          const nonce = mintToken();
+          const asking = mintBrowserProof();
           const id = await startPasswordless(tenant, {
             connection,
             client: { id: body.client_id, name: known.name },
             email: body.email,
             send: body.send,
             params,
-            browser: params && hashToken(nonce),
+            browser: params && asking.browser,
             locale: localeOf(request, body.auth_params?.ui_locales),
             from: request.from,
           });
           if (id && development)
             request.log.info({ message: id }, 'a login mail waits in the collection "outbox"; nothing sends it yet');
-          if (id && params) {
-            const secure = tenant.origin.startsWith('https:');
-            // The app's page may be on another site; only https lets it have such a cookie set.
-            reply.setCookie(LINK_COOKIE, nonce, {
-              path: '/passwordless',
-              httpOnly: true,
-              secure,
-              sameSite: secure ? 'none' : 'lax',
-              maxAge: 3600,
-            });
-          }
+          if (id && params) markBrowser(request, reply, asking.proof, LINK_SECONDS);
           return reply.header('cache-control', 'no-store').send({ success: true });
         },
       );

@@ -4,12 +4,12 @@
  */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import { DAY, now } from '../../kernel/clock.ts';
-import type { Tenant } from '../../kernel/context.ts';
+import { DAY, MINUTE, now, nowSeconds } from '../../kernel/clock.ts';
+import { type Actor, can, isOwn, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
 import { demand } from '../../kernel/text/kind.ts';
-import { add } from '../../outbox/outbox.ts';
+import { add, addDecoy } from '../../outbox/outbox.ts';
 import { OneOf } from '../../resource/define.ts';
 import { byUser } from '../access/ceiling.ts';
 import { accountOf } from '../account/account.ts';
@@ -19,60 +19,91 @@ import { emailChanged } from '../message/email-changed.ts';
 import { append } from '../trail/log.ts';
 import { credentials } from '../user/credential.ts';
 import { type User, users } from '../user/user.ts';
-import { checkTarget, landingOf, RedirectUri } from './link-target.ts';
-import { issueTicket, redeemTicket, type Ticket } from './ticket.ts';
+import { markBrowser, mintBrowserProof } from './asking-browser.ts';
+import { checkTarget, RedirectUri } from './link-target.ts';
+import type { MailedLink } from './mailed-link.ts';
+import { issueTicket, type Over, redeemTicket, type Ticket } from './ticket.ts';
 
 const TTL_SECONDS = DAY;
-const FALLBACK = '/flow/email-change-done';
 const MODES = ['new_only', 'old_and_new'] as const;
 type Mode = (typeof MODES)[number];
 
+/** Whoever finds an unlocked device must not walk away with the account (OWASP ASVS 5.0 §7.5.1): how old a login may be. */
+const LOGIN_SECONDS = 10 * MINUTE;
+
 /** `from` is the address at the start; `step` whose link this is. */
 type Details = { from: string | null; mode: Mode; step: 'new' | 'old' };
-type Change = { new_email: string; verification_mode?: Mode; redirect_uri?: string };
+type Change = { new_email: string; verification_mode?: Mode; redirect_uri?: string; browser?: string };
 
-/** @throws Fault `same_as_current_email`, or `email_already_exists` when it is another user's. */
-async function startEmailChange(tenant: Tenant, user: User, change: Change): Promise<{ ticket: Ticket; mode: Mode }> {
+/** @throws Fault `insufficient_user_authentication` for a user whose login is not recent. An administrator needs none. */
+function requireRecentLogin({ authTime = 0 }: Actor): void {
+  if (authTime > nowSeconds() - LOGIN_SECONDS) return;
+  throw new Fault('insufficient_user_authentication', undefined, { details: { max_age: LOGIN_SECONDS } });
+}
+
+/**
+ * Whether an address has an account is for administrators alone: to everybody else a change to a taken one looks like any
+ * other, and no link of it is ever sent.
+ * @throws Fault `same_as_current_email`; to those `email_already_exists` when it is another user's.
+ */
+async function startEmailChange(
+  tenant: Tenant,
+  user: User,
+  change: Change,
+  mayKnow: boolean,
+): Promise<{ ticket: Ticket; mode: Mode }> {
+  const { redirect_uri, browser } = change;
   const email = demand(emailAddress, change.new_email, '/new_email');
   const from = user.email ?? null;
   if (email === from) throw new Fault('same_as_current_email');
-  await checkFree(tenant, user.id, email);
+  const free = await isFree(tenant, user.id, email);
+  if (!free && mayKnow) throw new Fault('email_already_exists');
   const policy = (await accountOf(tenant)).email_change_verification_mode;
   const mode: Mode =
     policy === 'old_and_new' || change.verification_mode === 'old_and_new' ? 'old_and_new' : 'new_only';
   const details: Details = { from, mode, step: 'new' };
-  const ticket = await issue(tenant, { user: user.id, email, redirect_uri: change.redirect_uri, details }, email);
+  const ticket = await issue(tenant, { user: user.id, email, redirect_uri, browser, details }, free ? email : null);
   return { ticket, mode };
 }
 
-type Pending = { user: string; email: string; redirect_uri?: string; details: Details };
+type Pending = { user: string; email: string; redirect_uri?: string; browser?: string; details: Details };
 
-/** One change of a user is pending at a time: a later one voids it. */
-const issue = (tenant: Tenant, pending: Pending, to: string): Promise<Ticket> =>
+/**
+ * One change of a user is pending at a time: a later one voids it.
+ * @param to null: nobody, though all else is done.
+ */
+const issue = (tenant: Tenant, pending: Pending, to: string | null): Promise<Ticket> =>
   issueTicket(tenant, {
     ...pending,
     type: 'change_email',
     ttlSeconds: TTL_SECONDS,
     slot: `change_email:${pending.user}`,
     mail: (link, ref) =>
-      add(tenant, changeEmail, { to, ref, data: { link, new_email: pending.email, step: pending.details.step } }),
+      to === null
+        ? addDecoy(tenant, changeEmail, pending.email)
+        : add(tenant, changeEmail, { to, ref, data: { link, new_email: pending.email, step: pending.details.step } }),
   });
 
-async function checkFree(tenant: Tenant, user: string, email: string): Promise<void> {
+async function isFree(tenant: Tenant, user: string, email: string): Promise<boolean> {
   const [owned, loggedInWith] = await Promise.all([
     users.exists(tenant, { email: { $eq: email }, _id: { $ne: user } }),
     credentials.exists(tenant, { email: { $eq: email }, user: { $ne: user } }),
   ]);
-  if (owned || loggedInWith) throw new Fault('email_already_exists');
+  return !(owned || loggedInWith);
+}
+
+/** @throws Fault `email_already_exists`, to whoever reads the mail of that address. */
+async function checkFree(tenant: Tenant, user: string, email: string): Promise<void> {
+  if (!(await isFree(tenant, user, email))) throw new Fault('email_already_exists');
 }
 
 async function follow(tenant: Tenant, ticket: Ticket, ip: string | null): Promise<'applied' | 'pending_old'> {
   const details = ticket.details as Details;
-  const { redirect_uri, email } = ticket;
+  const { redirect_uri, browser, email } = ticket;
   const user = ticket.user!;
   if (asksOldAddress(details)) {
     await checkFree(tenant, user, email);
-    await issue(tenant, { user, email, redirect_uri, details: { ...details, step: 'old' } }, details.from!);
+    await issue(tenant, { user, email, redirect_uri, browser, details: { ...details, step: 'old' } }, details.from!);
     return 'pending_old';
   }
   await apply(tenant, ticket, details.from);
@@ -122,24 +153,36 @@ async function moveLogins(tenant: Tenant, user: string, from: string | null, to:
   }
 }
 
-/** What the link of a ticket says, told as a status: every outcome is a redirect, since people follow it. */
-async function outcome(tenant: Tenant, token: string, ip: string | null): Promise<{ status: string; ticket?: Ticket }> {
-  let refused: Ticket | undefined;
-  try {
-    const redeemed = await redeemTicket(tenant, 'change_email', token, (ticket) => {
-      refused = ticket;
-      return follow(tenant, ticket, ip);
-    });
-    const { ticket } = redeemed;
-    if (redeemed.status === 'done') return { ticket, status: redeemed.result };
-    if (redeemed.status === 'used')
-      return { ticket, status: asksOldAddress(redeemed.ticket.details as Details) ? 'pending_old' : 'applied' };
-    return { ticket, status: redeemed.status === 'expired' ? 'expired' : 'invalid_link' };
-  } catch (error) {
-    if (error instanceof Fault && error.code === 'email_already_exists') return { status: error.code, ticket: refused };
-    throw error;
-  }
+async function over(_tenant: Tenant, { status, ticket }: Over): Promise<string> {
+  if (status === 'expired') return 'expired';
+  if (status === 'invalid') return 'invalid_link';
+  return asksOldAddress(ticket.details as Details) ? 'pending_old' : 'applied';
 }
+
+export const emailChangeLink: MailedLink = {
+  type: 'change_email',
+  fallback: '/flow/email-change-done',
+  over,
+  question: async (_tenant, { email, details }) => ({
+    asks: (details as Details).step === 'old' ? 'leave' : 'change',
+    email,
+  }),
+  async follow(tenant, token, ip) {
+    let refused: Ticket | undefined;
+    try {
+      const redeemed = await redeemTicket(tenant, 'change_email', token, (ticket) => {
+        refused = ticket;
+        return follow(tenant, ticket, ip);
+      });
+      const { ticket } = redeemed;
+      return { ticket, status: redeemed.status === 'done' ? redeemed.result : await over(tenant, redeemed) };
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'email_already_exists')
+        return { status: error.code, ticket: refused };
+      throw error;
+    }
+  },
+};
 
 export function mount(app: FastifyInstance): void {
   app.post(
@@ -157,7 +200,7 @@ export function mount(app: FastifyInstance): void {
         tags: ['user'],
         summary: "Start the user's email change flow",
         description:
-          'Mails a link to the new address that is good for 24 hours and voids a pending change. Nothing changes until it is followed.',
+          'Mails a link to the new address that is good for 24 hours and voids a pending change. Nothing changes until it is followed. The user needs a login of the last ten minutes (else 401 `insufficient_user_authentication`, RFC 9470: log in again with `max_age`), and is not told whether the address has an account.',
         security: [{ bearerAuth: [] }],
         params: Type.Object({ user_id: Type.String({ maxLength: 100 }) }),
         body: Type.Object(
@@ -181,13 +224,17 @@ export function mount(app: FastifyInstance): void {
         },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { tenant, actor } = request;
       const { user_id } = request.params as { user_id: string };
       const change = request.body as Change;
       const user = await users.get(tenant, user_id);
+      const isAdmin = can(actor, 'update:users');
+      if (!isAdmin) requireRecentLogin(actor);
       await checkTarget(tenant, actor, 'update:users', change.redirect_uri);
-      const { ticket, mode } = await startEmailChange(tenant, user, change);
+      const asking = isOwn(actor, user_id) ? mintBrowserProof() : undefined;
+      const { ticket, mode } = await startEmailChange(tenant, user, { ...change, browser: asking?.browser }, isAdmin);
+      if (asking) markBrowser(request, reply, asking.proof, TTL_SECONDS);
       await request.audit({
         type: 'user.email_change_started',
         subject: user_id,
@@ -195,30 +242,6 @@ export function mount(app: FastifyInstance): void {
         refs: { user: user_id },
       });
       return { status: 'verification_sent', ticket_id: ticket.id, verification_mode: mode };
-    },
-  );
-
-  app.get(
-    '/change-email-verify',
-    {
-      // HEAD is what link checkers send, and it must not change anything.
-      exposeHeadRoute: false,
-      config: { access: 'public' },
-      schema: {
-        operationId: 'user_change_email_verify',
-        tags: ['user'],
-        summary: 'Verify a change-email ticket and apply the change',
-        description:
-          'Where the mailed link leads. Redirects to the `redirect_uri` of the start, else to a page of ours, with `?status=applied|pending_old|invalid_link|expired|email_already_exists`.',
-        querystring: Type.Object({ ticket: Type.String({ maxLength: 200 }) }),
-      },
-    },
-    async (request, reply) => {
-      const { tenant } = request;
-      const { ticket: token } = request.query as { ticket: string };
-      const { status, ticket } = await outcome(tenant, token, request.from.ip);
-      const target = landingOf(tenant, ticket?.redirect_uri, FALLBACK, status);
-      return reply.header('cache-control', 'no-store').redirect(target);
     },
   );
 }

@@ -2,24 +2,25 @@
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { DAY } from '../../kernel/clock.ts';
-import type { Tenant } from '../../kernel/context.ts';
+import { isOwn, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { add } from '../../outbox/outbox.ts';
 import { Nullable, OneOf } from '../../resource/define.ts';
 import { verifyEmail } from '../message/verify-email.ts';
 import { append } from '../trail/log.ts';
 import { markEmailVerified, users } from '../user/user.ts';
-import { checkTarget, landingOf, RedirectUri } from './link-target.ts';
-import { issueTicket, redeemTicket, type Ticket } from './ticket.ts';
+import { markBrowser, mintBrowserProof } from './asking-browser.ts';
+import { checkTarget, RedirectUri } from './link-target.ts';
+import type { MailedLink } from './mailed-link.ts';
+import { issueTicket, type Over, redeemTicket, type Ticket } from './ticket.ts';
 
 const TTL_SECONDS = DAY;
-const FALLBACK = '/flow/verify-email-done';
 
 /** Earlier links to the same address stay good: whoever asks twice may follow either. */
 async function startEmailVerification(
   tenant: Tenant,
   userId: string,
-  redirect_uri?: string,
+  { redirect_uri, browser }: { redirect_uri?: string; browser?: string },
 ): Promise<Ticket | 'already_verified'> {
   const { email, email_verified } = await users.get(tenant, userId);
   if (!email) throw new Fault('invalid_request', 'The user has no email address that could be verified.');
@@ -29,6 +30,7 @@ async function startEmailVerification(
     email,
     user: userId,
     redirect_uri,
+    browser,
     ttlSeconds: TTL_SECONDS,
     mail: (link, ref) => add(tenant, verifyEmail, { to: email, ref, data: { link } }),
   });
@@ -50,11 +52,28 @@ async function verify(tenant: Tenant, ticket: Ticket, ip: string | null): Promis
   return 'verified';
 }
 
-/** What a link that was followed before says: nothing about an address that is no longer the user's. */
-async function again(tenant: Tenant, ticket: Ticket): Promise<'already_verified' | 'invalid_link'> {
+/** A link that was followed before says nothing about an address that is no longer the user's. */
+async function over(
+  tenant: Tenant,
+  { status, ticket }: Over,
+): Promise<'already_verified' | 'expired' | 'invalid_link'> {
+  if (status === 'expired') return 'expired';
+  if (status === 'invalid') return 'invalid_link';
   const user = await users.find(tenant, ticket.user!);
   return user?.email === ticket.email ? 'already_verified' : 'invalid_link';
 }
+
+export const verificationLink: MailedLink = {
+  type: 'verify_email',
+  fallback: '/flow/verify-email-done',
+  over,
+  question: async (_tenant, { email }) => ({ asks: 'verify', email }),
+  async follow(tenant, token, ip) {
+    const redeemed = await redeemTicket(tenant, 'verify_email', token, (ticket) => verify(tenant, ticket, ip));
+    const { ticket } = redeemed;
+    return { ticket, status: redeemed.status === 'done' ? redeemed.result : await over(tenant, redeemed) };
+  },
+};
 
 export function mount(app: FastifyInstance): void {
   app.post(
@@ -86,50 +105,18 @@ export function mount(app: FastifyInstance): void {
         },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { tenant, actor } = request;
       const { user_id } = request.params as { user_id: string };
       const { redirect_uri } = (request.body ?? {}) as { redirect_uri?: string };
       await users.get(tenant, user_id);
       await checkTarget(tenant, actor, 'update:users', redirect_uri);
-      const started = await startEmailVerification(tenant, user_id, redirect_uri);
+      const asking = isOwn(actor, user_id) ? mintBrowserProof() : undefined;
+      const started = await startEmailVerification(tenant, user_id, { redirect_uri, browser: asking?.browser });
       if (started === 'already_verified') return { status: started };
+      if (asking) markBrowser(request, reply, asking.proof, TTL_SECONDS);
       await request.audit({ type: 'user.email_verification_started', subject: user_id, refs: { user: user_id } });
       return { status: 'verification_sent', ticket_id: started.id };
-    },
-  );
-
-  app.get(
-    '/verify-email',
-    {
-      // HEAD is what link checkers send, and it must not consume anything.
-      exposeHeadRoute: false,
-      config: { access: 'public' },
-      schema: {
-        operationId: 'user_verify_email_confirm',
-        tags: ['user'],
-        summary: 'Verify a verify-email ticket and mark the user verified',
-        description:
-          'Where the mailed link leads. Redirects to the `redirect_uri` of the start, else to a page of ours, with `?status=verified|already_verified|invalid_link|expired`.',
-        querystring: Type.Object({ ticket: Type.String({ maxLength: 200 }) }),
-      },
-    },
-    async (request, reply) => {
-      const { tenant } = request;
-      const { ticket: token } = request.query as { ticket: string };
-      const redeemed = await redeemTicket(tenant, 'verify_email', token, (ticket) =>
-        verify(tenant, ticket, request.from.ip),
-      );
-      const status =
-        redeemed.status === 'done'
-          ? redeemed.result
-          : redeemed.status === 'used'
-            ? await again(tenant, redeemed.ticket)
-            : redeemed.status === 'expired'
-              ? 'expired'
-              : 'invalid_link';
-      const target = landingOf(tenant, redeemed.ticket?.redirect_uri, FALLBACK, status);
-      return reply.header('cache-control', 'no-store').redirect(target);
     },
   );
 }

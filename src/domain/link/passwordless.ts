@@ -49,9 +49,6 @@ const mailed = defineCollection({
 export type Mailed = Row<typeof mailed.spec.row, NonNullable<typeof mailed.spec.stored>>;
 type Asked = Pick<Mailed, 'client' | 'connection' | 'email' | 'params' | 'browser'>;
 
-/** The cookie of the browser that asked for a link, which tells it from a mail scanner that opens it. */
-export const LINK_COOKIE = 'cardea_link';
-
 export const mintMailedId = (): string => mailed.mintId();
 export const mintCode = (): string => String(randomInt(1_000_000)).padStart(6, '0');
 

@@ -19,14 +19,14 @@ import { teamInvite } from '../message/team-invite.ts';
 import { append } from '../trail/log.ts';
 import { createUser, markEmailVerified } from '../user/user.ts';
 import { userOfEmail } from '../user/user-of-email.ts';
-import { checkTarget, landingOf, RedirectUri } from './link-target.ts';
+import { checkTarget, RedirectUri } from './link-target.ts';
+import type { MailedLink } from './mailed-link.ts';
 import { isOpen, issueTicket, redeemTicket, type Ticket, tickets, voidTicket } from './ticket.ts';
 
 const TTL_SECONDS = 7 * DAY;
 const MODES = ['auto', 'invite'] as const;
 /** What one answer holds; a team with more open invitations than this filters them. */
 const MAX_LISTED = 1000;
-const FALLBACK = '/flow/team-invite-done';
 
 type Details = { roles: string[]; mode: (typeof MODES)[number]; inviter?: string };
 type Invitation = { email: string; roles?: string[]; mode?: Details['mode']; redirect_uri?: string };
@@ -77,6 +77,23 @@ async function accept(tenant: Tenant, ticket: Ticket, ip: string | null): Promis
     data: { ip },
   });
 }
+
+const OVER = { used: 'accepted', expired: 'expired', invalid: 'invalid_link' } as const;
+
+export const invitationLink: MailedLink = {
+  type: 'team_invite',
+  fallback: '/flow/team-invite-done',
+  over: async (_tenant, { status }) => OVER[status],
+  question: async (tenant, { email, team }) => ({
+    asks: 'join',
+    email,
+    team: (await teams.find(tenant, team!))?.name,
+  }),
+  async follow(tenant, token, ip) {
+    const { status, ticket } = await redeemTicket(tenant, 'team_invite', token, (one) => accept(tenant, one, ip));
+    return { ticket, status: status === 'done' ? 'accepted' : OVER[status] };
+  },
+};
 
 function inviteWire(ticket: Ticket) {
   const { id, email, team, redirect_uri, expires_at, account, metadata, createdAt, updatedAt } = ticket;
@@ -217,35 +234,6 @@ export function mount(app: FastifyInstance): void {
         throw new Fault('invalid_request', 'The invite was accepted or revoked already.');
       await request.audit({ type: 'admin.team.invite_revoked', subject: ticket_id, refs: { team: team_id } });
       return { status: 'revoked' };
-    },
-  );
-
-  app.get(
-    '/invite-verify',
-    {
-      // HEAD is what link checkers send, and it must not accept anything.
-      exposeHeadRoute: false,
-      config: { access: 'public' },
-      schema: {
-        operationId: 'team_invite_verify',
-        tags: ['team'],
-        summary: 'Verify a team-invite ticket and add the user to the team',
-        description:
-          'Where the mailed link leads. Redirects to the `redirect_uri` of the invitation, else to a page of ours, with `?status=accepted|invalid_link|expired`.',
-        querystring: Type.Object({ ticket: Type.String({ maxLength: 200 }) }),
-      },
-    },
-    async (request, reply) => {
-      const { tenant } = request;
-      const { ticket: token } = request.query as { ticket: string };
-      const redeemed = await redeemTicket(tenant, 'team_invite', token, (ticket) =>
-        accept(tenant, ticket, request.from.ip),
-      );
-      const status = { done: 'accepted', used: 'accepted', expired: 'expired', invalid: 'invalid_link' }[
-        redeemed.status
-      ];
-      const target = landingOf(tenant, redeemed.ticket?.redirect_uri, FALLBACK, status);
-      return reply.header('cache-control', 'no-store').redirect(target);
     },
   );
 }

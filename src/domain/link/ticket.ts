@@ -16,7 +16,7 @@ const TYPES = ['verify_email', 'change_email', 'team_invite'] as const;
 export type TicketType = (typeof TYPES)[number];
 
 /** Where the link of each type leads. */
-const PATHS: Record<TicketType, string> = {
+export const TICKET_PATHS: Record<TicketType, string> = {
   verify_email: '/verify-email',
   change_email: '/change-email-verify',
   team_invite: '/invite-verify',
@@ -35,6 +35,7 @@ export const tickets = defineCollection({
     user: Type.Optional(Type.String()),
     team: Type.Optional(Type.String()),
     redirect_uri: Type.Optional(Type.String({ description: 'Where the browser goes afterwards' })),
+    browser: Type.Optional(Type.String({ description: 'Hash of the cookie of the browser that asked' })),
     expires_at: Timestamp(),
   }),
   stored: Type.Object({
@@ -68,6 +69,7 @@ export type NewTicket = {
   user?: string;
   team?: string;
   redirect_uri?: string;
+  browser?: string;
   details?: unknown;
   ttlSeconds: number;
   /** Voids the open ticket of the same slot. */
@@ -85,7 +87,7 @@ export async function issueTicket(tenant: Tenant, ticket: NewTicket): Promise<Ti
   const { ttlSeconds, mail, ...fields } = ticket;
   const id = tickets.mintId();
   const token = mintToken();
-  await mail(`${tenant.origin}${PATHS[ticket.type]}?ticket=${token}`, id);
+  await mail(`${tenant.origin}${TICKET_PATHS[ticket.type]}?ticket=${token}`, id);
   const row = {
     ...fields,
     id,
@@ -114,11 +116,26 @@ export async function voidTicket(tenant: Tenant, id: string): Promise<boolean> {
   return (await tickets.updateWhere(tenant, id, patch, { consumed_at: null })) !== undefined;
 }
 
-export type Redeemed<T> =
-  | { status: 'done'; ticket: Ticket; result: T }
-  /** `used`: somebody was here before, perhaps this moment; `invalid`: unknown, voided or about nothing any more. */
-  | { status: 'used' | 'expired'; ticket: Ticket }
-  | { status: 'invalid'; ticket?: undefined };
+/** `used`: somebody was here before, perhaps this moment; `invalid`: unknown, voided or about nothing any more. */
+export type Over = { status: 'used' | 'expired'; ticket: Ticket } | { status: 'invalid'; ticket?: undefined };
+export type Redeemed<T> = { status: 'done'; ticket: Ticket; result: T } | Over;
+
+const matching = (type: TicketType, token: string): Filter => ({
+  token_hash: { $eq: hashToken(token) },
+  type: { $eq: type },
+});
+
+/** The ticket of a link, or why it does not work; does nothing. */
+export async function lookUpTicket(
+  tenant: Tenant,
+  type: TicketType,
+  token: string,
+): Promise<{ status: 'open'; ticket: Ticket } | Over> {
+  const ticket = await tickets.findOne(tenant, matching(type, token));
+  if (!ticket || ticket.outcome === 'void') return { status: 'invalid' };
+  if (ticket.consumed_at) return { status: 'used', ticket };
+  return { status: ticket.expires_at > now() ? 'open' : 'expired', ticket };
+}
 
 /**
  * Consumes a ticket and does what it is for. Of N racers one gets to act; when acting fails, the link works again.
@@ -130,20 +147,18 @@ export async function redeemTicket<T>(
   token: string,
   act: (ticket: Ticket) => Promise<T>,
 ): Promise<Redeemed<T>> {
-  const match = { token_hash: { $eq: hashToken(token) }, type: { $eq: type } };
-  const found = await tickets.findOne(tenant, match);
-  if (!found) return { status: 'invalid' };
+  const found = await lookUpTicket(tenant, type, token);
+  if (found.status !== 'open') return found;
   const patch = { consumed_at: now(), outcome: 'used' as const, slot: null };
-  const ticket = await tickets.updateWhere(tenant, found.id, patch, isOpen());
+  const ticket = await tickets.updateWhere(tenant, found.ticket.id, patch, isOpen());
   if (!ticket) {
-    const latest = await tickets.find(tenant, found.id);
-    if (!latest || latest.outcome === 'void') return { status: 'invalid' };
-    return { status: latest.outcome === 'used' ? 'used' : 'expired', ticket: latest };
+    const latest = await lookUpTicket(tenant, type, token);
+    return latest.status === 'open' ? { status: 'expired', ticket: latest.ticket } : latest;
   }
   try {
     return { status: 'done', ticket, result: await act(ticket) };
   } catch (error) {
-    await giveBack(tenant, found);
+    await giveBack(tenant, found.ticket);
     if (error instanceof Fault && error.code === 'not_found') return { status: 'invalid' };
     throw error;
   }

@@ -6,6 +6,7 @@ export const OUTCOMES = {
   'verify-email': {
     verified: 'verified',
     already_verified: 'already_verified',
+    declined: 'declined',
     expired: 'expired',
     invalid_link: 'unknown',
   },
@@ -13,10 +14,16 @@ export const OUTCOMES = {
     applied: 'changed',
     pending_old: 'pending',
     email_already_exists: 'taken',
+    declined: 'declined',
     expired: 'expired',
     invalid_link: 'unknown',
   },
-  'team-invite': { accepted: 'joined', expired: 'invite_expired', invalid_link: 'invite_unknown' },
+  'team-invite': {
+    accepted: 'joined',
+    declined: 'declined',
+    expired: 'invite_expired',
+    invalid_link: 'invite_unknown',
+  },
 } as const;
 
 type Outcomes = typeof OUTCOMES;
@@ -29,8 +36,9 @@ export const linkDonePage = definePage<LinkDoneData>({
   words: ['link_done', 'action.home'],
   samples: ({ common, address }) =>
     Object.fromEntries(
-      Object.values(OUTCOMES)
-        .flatMap((told): Told[] => Object.values(told))
-        .map((told) => [`link-${told.replace('_', '-')}`, { ...common, told, homeHref: address('/') }]),
+      [...new Set(Object.values(OUTCOMES).flatMap((told): Told[] => Object.values(told)))].map((told) => [
+        `link-${told.replace('_', '-')}`,
+        { ...common, told, homeHref: address('/') },
+      ]),
     ),
 });

@@ -2,9 +2,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { openLink, redeemLink } from '../../auth/passwordless.ts';
-import { LINK_COOKIE, type Mailed } from '../../domain/link/passwordless.ts';
+import { forgetBrowser, isAskingBrowser } from '../../domain/link/asking-browser.ts';
+import type { Mailed } from '../../domain/link/passwordless.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { hashToken, sameSecret } from '../../kernel/secret/random.ts';
 import { errorPage } from '../error/error-page.ts';
 import { ERROR_PAGES } from '../error/error-pages.ts';
 import { href } from '../shell/address.ts';
@@ -28,7 +28,7 @@ function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
   async function complete(request: FastifyRequest, reply: FastifyReply, token: string) {
     const { outcome, link } = await redeemLink(request.tenant, token, request.from, policy);
     const more = await browser.conclude(request, reply, outcome, link.client);
-    reply.clearCookie(LINK_COOKIE, { path: '/passwordless' });
+    forgetBrowser(reply);
     return reply.header('cache-control', 'no-store').redirect(authorizeHref(link, more), 303);
   }
 
@@ -61,10 +61,7 @@ function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
       answer(request, reply, async () => {
         const { token } = request.query as { token: string };
         const link = await openLink(request.tenant, token);
-        const cookie = request.cookies[LINK_COOKIE];
-        const ahead = /prefetch|prerender/.test(String(request.headers['sec-purpose'] ?? ''));
-        if (cookie && link.browser && sameSecret(hashToken(cookie), link.browser) && !ahead && request.method === 'GET')
-          return complete(request, reply, token);
+        if (isAskingBrowser(request, link)) return complete(request, reply, token);
         const client = await browser.client(request.tenant, link.client);
         if (!client) throw new Fault('link_unknown');
         return renderPage(reply, emailLinkPage, {

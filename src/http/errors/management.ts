@@ -34,6 +34,9 @@ export function sendFault(reply: FastifyReply, fault: Fault): FastifyReply {
 function challengeOf({ code, details }: Fault): string[] | undefined {
   if (code === 'unauthorized') return [];
   if (code === 'invalid_token') return ['error="invalid_token"'];
+  // RFC 9470 §3: how old the next one may be.
+  if (code === 'insufficient_user_authentication')
+    return [`error="${code}"`, `max_age="${(details as { max_age: number }).max_age}"`];
   if (code !== 'insufficient_scope') return undefined;
   return ['error="insufficient_scope"', `scope="${(details as { missing: string }).missing}"`];
 }

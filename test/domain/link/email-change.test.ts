@@ -2,8 +2,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { agreed } from '../../kit/contract.ts';
-import { assertRefused, type Client, revoke, tokensOf, type User, world } from '../../kit/index.ts';
-import { lastLink, mailbox, openLink } from '../../kit/mailbox.ts';
+import {
+  agent,
+  assertRefused,
+  type Client,
+  fieldOf,
+  revoke,
+  submit,
+  tokensOf,
+  type User,
+  world,
+} from '../../kit/index.ts';
+import { followLink, lastLink, mailbox, openLink } from '../../kit/mailbox.ts';
 
 const w = await world();
 const acme = await w.tenant();
@@ -19,7 +29,7 @@ const change = (token: string | undefined, id: string, body: object, t = acme) =
 const verify = (token: string | undefined, id: string, body?: object, t = acme) =>
   w.call(t.origin, token, 'POST', `/user/${id}/verify-email/start`, body);
 const profile = (id: string, t = acme) => t.api('GET', `/user/${id}`);
-const statusOf = async (link: string) => (await openLink(link)).status;
+const statusOf = async (link: string) => (await followLink(link)).status;
 
 /* ——— verification ——— */
 
@@ -30,10 +40,9 @@ test('a link verifies the address, and says so again when it is followed again',
   const [mail] = await mailbox(acme, user.email);
   assert.deepEqual([mail!.type, mail!.ref], ['verify_email', started.ticket_id]);
   const link = await lastLink(acme, user.email);
-  assert.equal((await openLink(link, 'HEAD')).code, 404, 'link checkers verify nothing');
   assert.equal((await profile(user.id)).email_verified, false);
   const target = `${acme.origin}/flow/verify-email-done`;
-  assert.deepEqual(await openLink(link), { code: 302, status: 'verified', target });
+  assert.deepEqual(await followLink(link), { status: 'verified', target });
   const after = await profile(user.id);
   assert.deepEqual([after.email_verified, after.email_verified_method], [true, 'verification_flow']);
   assert.ok(after.email_verified_at);
@@ -42,6 +51,69 @@ test('a link verifies the address, and says so again when it is followed again',
     status: 'already_verified',
   });
   assert.equal((await mailbox(acme, user.email)).length, 1);
+});
+
+test('opening a link does nothing, however often and by whom: one button does, of a form that is ours', async () => {
+  const [ada, bob] = [await acme.user({ email: address() }), await acme.user({ email: address() })];
+  const fresh = address();
+  const before = [await profile(ada.id), await profile(bob.id)];
+  await verify(acme.adminToken, ada.id);
+  await change(acme.adminToken, bob.id, { new_email: fresh, verification_mode: 'old_and_new' });
+  for (const email of [ada.email, fresh]) {
+    const link = await lastLink(acme, email);
+    const { visit, page } = await openLink(link);
+    assert.deepEqual([page.status, page.headers.get('cache-control')], [200, 'no-store']);
+    assert.ok(page.text.includes(email));
+    const ticket = fieldOf(page, 'ticket');
+    for (const again of [await openLink(link), await openLink(link)]) assert.equal(again.page.status, 200);
+    const forged = await submit(visit, page, { ticket, csrf: 'made-up' });
+    const foreign = await submit(visit, page, { ticket }, { origin: 'https://evil.example' });
+    for (const refused of [forged, foreign]) {
+      assert.equal(refused.status, 403);
+      assert.match(refused.text, /<html/, 'told on a page');
+    }
+  }
+  assert.deepEqual([await profile(ada.id), await profile(bob.id)], before);
+  assert.deepEqual(
+    await mailbox(acme, bob.email),
+    [],
+    'the second link of a change is not sent for an opened first one',
+  );
+  assert.equal(await statusOf(await lastLink(acme, ada.email)), 'verified');
+  assert.equal(await statusOf(await lastLink(acme, fresh)), 'pending_old');
+});
+
+test('a link acts at once in the browser that asked for it, and in no other', async () => {
+  const ada = await acme.user({ email: address() });
+  const token = await tokenOf(ada);
+  const start = async () => {
+    const visit = agent();
+    const headers = { authorization: `Bearer ${token}` };
+    assert.equal(
+      (await visit(`${acme.origin}/user/${ada.id}/verify-email/start`, { method: 'POST', headers })).status,
+      200,
+    );
+    return { visit, link: await lastLink(acme, ada.email) };
+  };
+  const [one, two] = [await start(), await start()];
+  assert.equal((await two.visit(one.link)).status, 200, 'of another start');
+  assert.equal((await one.visit(one.link, { method: 'HEAD' })).status, 200);
+  assert.equal((await one.visit(one.link, { headers: { 'sec-purpose': 'prefetch' } })).status, 200);
+  assert.equal((await profile(ada.id)).email_verified, false);
+  const landed = await one.visit(one.link);
+  assert.deepEqual([landed.status, landed.location], [302, `${acme.origin}/flow/verify-email-done?status=verified`]);
+});
+
+test('who has not asked for a change says so, and its link is worth nothing from then on', async () => {
+  const user = await acme.user({ email: address() });
+  const fresh = address();
+  const redirect_uri = 'https://app.example.com/settings';
+  await change(acme.adminToken, user.id, { new_email: fresh, redirect_uri });
+  const link = await lastLink(acme, fresh);
+  const target = `${acme.origin}/flow/email-change-done`;
+  assert.deepEqual(await followLink(link, 'no'), { status: 'declined', target }, 'and stays with us');
+  assert.equal(await statusOf(link), 'invalid_link');
+  assert.equal((await profile(user.id)).email, user.email);
 });
 
 test('of many who follow a link at once one verifies', async () => {
@@ -89,7 +161,7 @@ test('the address changes when the link at the new one is followed, and the logi
   assert.equal((await profile(user.id)).email, user.email, 'nothing changes before');
   assert.deepEqual(await mailbox(acme, user.email), []);
   const link = await lastLink(acme, fresh);
-  assert.deepEqual(await openLink(link), { code: 302, status: 'applied', target: redirect_uri });
+  assert.deepEqual(await followLink(link), { status: 'applied', target: redirect_uri });
   const after = await profile(user.id);
   assert.deepEqual([after.email, after.email_verified, after.email_verified_method], [fresh, true, 'email_change']);
   assert.ok(after.email_change_locked_at);
@@ -177,12 +249,28 @@ test('the current address and one of another user are refused, at the start and 
   for (const user of [ada, bob])
     assert.equal((await change(acme.adminToken, user.id, { new_email: wanted, redirect_uri })).status, 200);
   const links = (await mailbox(acme, wanted)).map(({ data }) => data.link as string);
-  const all = await Promise.all(links.map((link) => openLink(link)));
+  const all = await Promise.all(links.map((link) => followLink(link)));
   assert.deepEqual(all.map(({ status }) => status).toSorted(), ['applied', 'email_already_exists']);
   assert.deepEqual(new Set(all.map(({ target }) => target)), new Set([redirect_uri]));
   const holders = (await acme.api('GET', `/user?query=email:${wanted}`)).results;
   assert.equal(holders.length, 1);
   assert.equal((await acme.api('GET', `/credentials?query=email:${wanted}`)).results[0].user, holders[0].id);
+});
+
+test('a user is not told whether an address has an account, and no link to a taken one is sent', async () => {
+  const [ada, bob] = [await acme.user({ email: address() }), await acme.user({ email: address() })];
+  const token = await tokenOf(ada);
+  const answers = [];
+  for (const new_email of [address(), bob.email]) {
+    const answer = await change(token, ada.id, { new_email });
+    answers.push([answer.status, Object.keys(answer.body), answer.body.verification_mode]);
+    assert.equal(
+      (await mailbox(acme, new_email)).filter(({ data }) => data.link).length,
+      new_email === bob.email ? 0 : 1,
+    );
+  }
+  assert.deepEqual(answers[0], answers[1]);
+  assertRefused(await change(acme.adminToken, ada.id, { new_email: bob.email }), 409, 'email_already_exists');
 });
 
 /* ——— who may ask ——— */
@@ -290,4 +378,20 @@ test('links are good for a day', async () => {
   assert.equal(await statusOf(await lastLink(acme, fresh)), 'expired');
   const after = await acme.api('GET', `/user/${user.id}`);
   assert.deepEqual([after.email, after.email_verified], [user.email, false]);
+});
+
+test('a user who changes the address has logged in within ten minutes; an administrator need not', async () => {
+  const user = await acme.user({ email: address() });
+  const visit = agent();
+  const { tokens } = await tokensOf(acme, client, user, {}, visit);
+  w.clock.advance({ seconds: 601 });
+  const refused = await change(tokens.access_token, user.id, { new_email: address() });
+  assertRefused(refused, 401, 'insufficient_user_authentication');
+  assert.match(refused.headers.get('www-authenticate')!, /error="insufficient_user_authentication", max_age="600"/);
+  const silent = (await tokensOf(acme, client, user, {}, visit)).tokens.access_token;
+  assertRefused(await change(silent, user.id, { new_email: address() }), 401, 'insufficient_user_authentication');
+  assert.equal((await verify(silent, user.id)).status, 200, 'a verification needs none');
+  const fresh = (await tokensOf(acme, client, user, { max_age: '600' }, visit)).tokens.access_token;
+  assert.equal((await change(fresh, user.id, { new_email: address() })).status, 200);
+  assert.equal((await acme.call('POST', `/user/${user.id}/change-email`, { new_email: address() })).status, 200);
 });
