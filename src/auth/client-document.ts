@@ -160,10 +160,11 @@ async function clientOf(
     ...input,
     id: url.href,
     client_id: url.href,
-    name: document.client_name ? input.name : url.host,
+    name: input.name ?? url.host,
     // Who is behind it is the host that serves the document, whatever the document says.
     client_uri: input.client_uri && URL.parse(input.client_uri)?.host === url.host ? input.client_uri : url.origin,
     is_first_party: false,
+    is_verified: false,
     grants: [],
   } as unknown as Client;
 }

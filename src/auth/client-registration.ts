@@ -4,7 +4,7 @@
  */
 import { type Client, clients, removeClient, updateClient } from '../domain/client/client.ts';
 import { readMembers, tellMembers } from '../domain/client/client-members.ts';
-import { createRegistered, findRegistered } from '../domain/client/client-registration.ts';
+import { createRegistered, findRegistered, isVerified } from '../domain/client/client-registration.ts';
 import { isUsable, useInitialToken } from '../domain/client/initial-access-token.ts';
 import { append } from '../domain/trail/log.ts';
 import { HOUR } from '../kernel/clock.ts';
@@ -88,12 +88,12 @@ function answer(tenant: Tenant, client: Client, token: string): Wire {
 
 /**
  * RFC 7592 §1.3, §3: an unknown client and a wrong token are alike. One that an administrator vouches for is nobody else's,
- * to read or to change: users are no longer asked about it. Its token ended with that, but for rows from before.
+ * to read or to change: users are no longer warned of it. Its token ended with that, but for rows from before.
  */
 async function own(tenant: Tenant, id: string, bearer: string | undefined): Promise<Client> {
   checkOffered(tenant);
   const client = bearer ? await findRegistered(tenant, id, bearer) : undefined;
-  if (!client || client.is_first_party)
+  if (!client || isVerified(tenant, client))
     throw new Fault('invalid_token', 'The registration access token is missing, wrong, or for another client.');
   return client;
 }

@@ -116,6 +116,7 @@ export async function passwordlessStart(
           const { tenant } = request;
           const body = request.body as StartBody;
           const known = (await browser.client(tenant, body.client_id)) ?? refuse('"client_id" is unknown.');
+          if (!known.mayMail) refuse('The client may have mail sent once an administrator has verified it.');
           if (body.send === 'code' && !known.mayUse(GRANT)) refuse('The client may not use one-time codes.');
           if (body.send === 'link' && !known.mayUse('authorization_code'))
             refuse('The client may not use login links.');

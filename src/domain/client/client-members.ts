@@ -12,6 +12,7 @@ import { Name, WebUrl } from '../fields.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
 import { AUTH_METHODS, type Client, type ClientInput, checkClient, checkRedirect, clients } from './client.ts';
 import { CLIENT_ALGS, JwkSet, knownKeys } from './client-keys.ts';
+import { nameFault, nameOfAddress } from './client-name.ts';
 import { applicable, knownScope, offered, REGISTRABLE_GRANTS } from './client-offer.ts';
 
 const Uris = Type.Array(Type.String({ minLength: 1, maxLength: 2048 }), { maxItems: 100 });
@@ -177,7 +178,7 @@ export async function readMembers(
   }
   const input: ClientInput = {
     ...mapped,
-    name: said.client_name ?? nameOf(said),
+    name: nameOf(said, forAnyAccount),
     callbacks,
     logout_urls: [...new Set(said.post_logout_redirect_uris)],
     grant_types,
@@ -203,11 +204,12 @@ function grantTypes(said: Members, current?: Client): string[] {
   return [...types];
 }
 
-/** What a client without a name is called where people read it: the host, or the scheme, that it lives at. */
-function nameOf({ client_uri, redirect_uris }: Members): string {
-  const url = URL.parse(client_uri ?? redirect_uris?.[0] ?? '');
-  if (!url) return 'Client';
-  return /^https?:$/.test(url.protocol) ? url.host : url.protocol.slice(0, -1);
+/** One that is left to us is the address that logins go to; where a document has none that is one, that of the document. */
+function nameOf({ client_name: name, redirect_uris, client_uri }: Members, forAnyAccount = false): string | undefined {
+  const fault = name && nameFault(name);
+  if (fault && !forAnyAccount) refuse(`client_name ${fault}`);
+  if (name && !fault) return name;
+  return forAnyAccount ? undefined : nameOfAddress(redirect_uris?.[0] ?? client_uri);
 }
 
 /** A registered client in the words of RFC 7591 §3.2.1: everything that holds for it, whether it said so or not. */

@@ -7,7 +7,7 @@ import { asTenant, type Tenant } from '../../kernel/context.ts';
 import { hashToken, mintToken } from '../../kernel/secret/random.ts';
 import { noteChange } from '../../store/changes.ts';
 import { accountById } from '../account/account.ts';
-import { type Client, type ClientInput, clients, createClient, removeClient } from './client.ts';
+import { type Client, type ClientInput, clients, createClient, isDocumentId, removeClient } from './client.ts';
 
 /** Anybody may register; what nobody logged in through within this time is not worth keeping. */
 const UNUSED_SECONDS = 30 * DAY;
@@ -20,6 +20,7 @@ export async function createRegistered(tenant: Tenant, input: ClientInput): Prom
     ...input,
     // A stranger: users are asked, and no Api is open to it as a machine unless an administrator says so.
     is_first_party: false,
+    is_verified: false,
     grants: [],
     registration: { source: 'dynamic', expires_at: inSeconds(UNUSED_SECONDS) },
     registration_token: hashToken(token),
@@ -32,6 +33,16 @@ export async function findRegistered(tenant: Tenant, id: string, token: string):
   const client = await clients.find(tenant, id);
   return client?.registration_token === hashToken(token) && !isExpired(client) ? client : undefined;
 }
+
+/**
+ * Whether somebody of the account vouches for it: at the client, or by naming the host that it publishes its document at.
+ * Rows from before `is_verified` are judged by how they came to be.
+ */
+export const isVerified = ({ account }: Tenant, { id, is_first_party, is_verified, registration }: Client): boolean => {
+  if (is_first_party) return true;
+  if (isDocumentId(id)) return account.oauth.client_id_metadata_hosts.includes(new URL(id).hostname);
+  return is_verified ?? registration === undefined;
+};
 
 /** Expiry is checked when a client is read; the reaper comes later. */
 export const isExpired = ({ registration }: Client): boolean =>

@@ -86,6 +86,10 @@ const writable = {
   default_max_age: nullable(Type.Integer({ minimum: 0, maximum: 315_360_000, description: 'Seconds' })),
   groups_claim: nullable(GroupsClaim),
   is_first_party: Type.Boolean({ description: 'False: users are asked for consent' }),
+  is_verified: Type.Boolean({
+    description:
+      'Whether an administrator vouches for it. False on a client that registered itself, and until it is set its users are warned, its redirects are asked about before they have logged in, and no mail goes out for it. First-party clients are verified',
+  }),
   grants: nullable(
     Type.Array(ClientGrant, {
       maxItems: 100,
@@ -144,10 +148,11 @@ export const clients = defineCollection({
     id_token_signed_response_alg: 'RS256' as const,
     authorization_signed_response_alg: 'RS256' as const,
     is_first_party: true,
+    is_verified: true,
     grants: null,
   }),
   texts: { name: displayName },
-  filter: ['name', 'client_id', 'application_type', 'is_first_party', 'token_endpoint_auth_method'],
+  filter: ['name', 'client_id', 'application_type', 'is_first_party', 'is_verified', 'token_endpoint_auth_method'],
   search: ['name', 'description', 'client_id'],
   // A list of grants that empties stays a list, which grants nothing.
   references: { 'grants.api': { to: 'api', gone: 'forget' } },
@@ -202,6 +207,7 @@ export async function checkClient(tenant: Tenant, input: ClientInput, current: P
   checkClientKeys(tenant, input, current);
   checkFrontchannel(input, current);
   checkGroupsClaim(input, current);
+  checkVerified(input, current);
   for (const url of input.callbacks ?? []) checkRedirect('callbacks', url);
   for (const url of input.logout_urls ?? []) checkRedirect('logout_urls', url);
   for (const field of ['frontchannel_logout_uri', 'backchannel_logout_uri'] as const)
@@ -230,6 +236,13 @@ function checkFrontchannel(input: ClientInput, current: Partial<Client>): void {
   if (!origin || callbacks.some((callback) => URL.parse(callback)?.origin === origin)) return;
   throw new Fault('validation', '"frontchannel_logout_uri" must have the origin of one of the callbacks.', {
     details: [{ path: '/frontchannel_logout_uri', message: 'must have the origin of one of the callbacks' }],
+  });
+}
+
+function checkVerified(input: ClientInput, current: Partial<Client>): void {
+  if (input.is_verified !== false || !{ ...current, ...input }.is_first_party) return;
+  throw new Fault('validation', '"is_verified" may not be false for a first-party client.', {
+    details: [{ path: '/is_verified', message: 'may not be false when is_first_party is true' }],
   });
 }
 
@@ -293,7 +306,7 @@ export async function updateClient(tenant: Tenant, id: string, written: ClientIn
     ...patch,
     ...(grant_types && { grant_types }),
     // Whoever registered it has no more say from now on.
-    ...(patch.is_first_party && WITHOUT_TOKEN),
+    ...((patch.is_first_party || patch.is_verified) && { is_verified: true, ...WITHOUT_TOKEN }),
   });
 }
 

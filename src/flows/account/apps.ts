@@ -19,7 +19,7 @@ function listed(request: FastifyRequest, { id, app, permissions, ...granted }: G
     appLogo: app?.unverified ? undefined : app?.logo,
     ours: app?.firstParty ?? false,
     hosts: [...new Set(granted.destinations.flatMap((destination) => hostOf(destination) ?? []))],
-    clientUri: app?.unverified ? undefined : app?.uri,
+    clientUri: app?.uri,
     since: day(granted.since),
     lastLogin: granted.lastLogin && day(granted.lastLogin),
     permissions: sentences(permissions, locale),

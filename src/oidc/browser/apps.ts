@@ -10,7 +10,7 @@ import {
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { scopeWords } from '../../kernel/text.ts';
-import { type ClientExtras, isUnverified } from '../client/client-metadata.ts';
+import { type ClientExtras, homeOf, isUnverified } from '../client/client-metadata.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import { describeAllowed, type Permissions } from '../request/permissions.ts';
 import { ownScopes, skipsConsent } from '../request/resource-server.ts';
@@ -41,7 +41,7 @@ export function apps(providerFor: ProviderFor) {
       id,
       name: client.clientName ?? id,
       logo: client.logoUri,
-      uri: client.clientUri,
+      uri: homeOf(client),
       firstParty: (client as unknown as ClientExtras).first_party ?? false,
       unverified: isUnverified(client),
     };

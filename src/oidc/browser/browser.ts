@@ -7,7 +7,7 @@ import { users } from '../../domain/user/user.ts';
 import { inSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
-import { PAGES, PAGES_RETURN } from '../client/client-metadata.ts';
+import { isUnverified, PAGES, PAGES_RETURN } from '../client/client-metadata.ts';
 import { originAllowed } from '../client/client-rules.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import { mintSession } from '../mint.ts';
@@ -24,6 +24,8 @@ export type StartingClient = {
   callbacks: readonly string[];
   mayUse(grantType: string): boolean;
   mayRedirectTo(uri: string): boolean;
+  /** Whether mail may be sent on its word: not to strangers, for a stranger. */
+  mayMail: boolean;
   /** CORS. */
   mayCallFrom(origin: string | undefined): boolean;
 };
@@ -73,6 +75,7 @@ export function browser(providerFor: ProviderFor) {
         name: client.clientName ?? id,
         callbacks: client.redirectUris ?? [],
         mayUse: (grantType) => client.grantTypeAllowed(grantType),
+        mayMail: !isUnverified(client),
         mayRedirectTo: (uri) => client.redirectUriAllowed(uri),
         mayCallFrom: (origin) => origin !== undefined && originAllowed(client, origin),
       };

@@ -7,7 +7,8 @@ import { clientOfDocument, type DocumentFetch } from '../../auth/client-document
 import { forgetAccount } from '../../domain/account/account.ts';
 import { type Client, clients, isDocumentId } from '../../domain/client/client.ts';
 import { engineMembers } from '../../domain/client/client-members.ts';
-import { isExpired } from '../../domain/client/client-registration.ts';
+import { nameFault, nameOfAddress } from '../../domain/client/client-name.ts';
+import { isExpired, isVerified } from '../../domain/client/client-registration.ts';
 import type { GroupsClaim } from '../../domain/client/groups-claim.ts';
 import { accountKeys, ensureSigningKeys } from '../../domain/key/account-keys.ts';
 import type { Tenant } from '../../kernel/context.ts';
@@ -46,6 +47,7 @@ function playground(tenant: Tenant): ClientMetadata {
 
 function metadataOf(tenant: Tenant, client: Client): ClientMetadata {
   const { account } = tenant;
+  const unverified = !isVerified(tenant, client);
   const method = client.token_endpoint_auth_method;
   const isPublic = method === 'none';
   const canRedirect = client.callbacks.length > 0 && client.grant_types.includes('authorization_code');
@@ -53,7 +55,8 @@ function metadataOf(tenant: Tenant, client: Client): ClientMetadata {
     client[field] ? { [field]: client[field] } : {};
   return {
     client_id: client.id,
-    client_name: client.name,
+    // What it called itself before names were judged.
+    client_name: unverified && nameFault(client.name) ? nameOfAddress(client.callbacks[0]) : client.name,
     token_endpoint_auth_method: method,
     // A client that signs has a secret in its row, which is of no use to anybody.
     ...(method.startsWith('client_secret') && { client_secret: clients.reveal(client, 'client_secret') ?? undefined }),
@@ -90,7 +93,7 @@ function metadataOf(tenant: Tenant, client: Client): ClientMetadata {
     refresh_lifetime: refreshLifetime(client),
     api_grants: client.grants ?? undefined,
     // Until somebody of the tenant vouches for it.
-    unverified: client.registration !== undefined && !client.is_first_party,
+    unverified,
     unused: client.registration?.expires_at ? true : undefined,
     ...engineMembers(tenant, client.registration_metadata),
   };
@@ -222,6 +225,9 @@ export type ClientExtras = {
   unused?: boolean;
 };
 
-/** A client whose id is an address describes itself there; nobody at the tenant has seen it either. */
-export const isUnverified = (client: { clientId: string }): boolean =>
-  (client as ClientExtras).unverified ?? isDocumentId(client.clientId);
+/** Nobody at the tenant has seen it. */
+export const isUnverified = (client: object): boolean => (client as ClientExtras).unverified ?? false;
+
+/** Its website, as far as that tells who it is: whoever registers may name any, whoever publishes a document has its host. */
+export const homeOf = (client: { clientId: string; clientUri?: string }): string | undefined =>
+  isUnverified(client) && !isDocumentId(client.clientId) ? undefined : client.clientUri;

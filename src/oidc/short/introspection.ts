@@ -29,8 +29,9 @@ export async function introspection(request: FastifyRequest, form: URLSearchPara
   if (!client) return undefined;
   const token = await tokenOf(tenant, value);
   if (!token || token.jkt || token.rar) return undefined;
-  const { client_id, token_endpoint_auth_method } = client;
-  if (!mayIntrospect({ clientId: client_id, clientAuthMethod: token_endpoint_auth_method }, token)) return undefined;
+  const { client_id, token_endpoint_auth_method, unverified } = client;
+  const asking = { clientId: client_id, clientAuthMethod: token_endpoint_auth_method, unverified };
+  if (!mayIntrospect(asking, token)) return undefined;
   const { accountId, clientId, exp, iat, sid, jti, aud, scope } = token;
   return {
     active: true,
