@@ -15,6 +15,7 @@ import { passwordless } from './link/passwordless.ts';
 import { back } from './login/back.ts';
 import { dispatch } from './login/dispatch.ts';
 import { formPostPage } from './login/form-post-page.ts';
+import { leave } from './login/leave.ts';
 import { login } from './login/login.ts';
 import { returning } from './login/return.ts';
 import { webMessagePage } from './login/web-message-page.ts';
@@ -26,6 +27,7 @@ const journeys: readonly Journey[] = [
   dispatch,
   login,
   back,
+  leave,
   returning,
   consent,
   apps,

@@ -3,12 +3,10 @@ import type { Tenant } from '../../kernel/context.ts';
 import { foldWords } from '../../kernel/text.ts';
 import type { Interactions } from '../../oidc/browser/interactions.ts';
 import { claimPermission, scopePermission } from '../shell/locale.ts';
+import type { AppNotice, PageGuest } from '../shell/page.ts';
 
 /** Shown as it is: the built-in ones are translated. */
 export type Permission = { title: string; api?: string };
-
-/** `unverified`: nobody at the tenant has seen the app. `lookalike`: its name could be taken for the tenant's. */
-export type AppNotice = 'unverified' | 'lookalike';
 
 type Permissions = Awaited<ReturnType<Interactions['question']>>['asked'];
 
@@ -39,6 +37,15 @@ export function noticeOf({ account }: Tenant, { name, firstParty, unverified }: 
   const mixed = name.split(/\s+/).some((word) => /\p{sc=Latin}/u.test(word) && /[\p{sc=Cyrl}\p{sc=Grek}]/u.test(word));
   return borrowed || mixed ? 'lookalike' : unverified ? 'unverified' : undefined;
 }
+
+/** What a page says of the app before anybody has logged in through it here. */
+export const guestOf = (tenant: Tenant, client: Named & { guest: boolean; destination?: string }) =>
+  client.guest
+    ? ({
+        notice: noticeOf(tenant, client) ?? 'unverified',
+        destination: hostOf(client.destination),
+      } satisfies PageGuest)
+    : undefined;
 
 /** A host by its name; undefined for what stands for a program on the user's own device. */
 export const hostOf = (destination: string | undefined): string | undefined =>

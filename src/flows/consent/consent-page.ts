@@ -1,8 +1,8 @@
 /** The page on which a user lets an app in: what it is, where it leads and what it may do. */
-import { definePage, type PageCommon, type PageUser } from '../shell/page.ts';
+import { type AppNotice, definePage, type PageCommon, type PageUser } from '../shell/page.ts';
 import { FLOW_PAGE } from '../shell/policy.ts';
 import type { Sampler } from '../shell/sample.ts';
-import { type AppNotice, hostIn, type Permission } from './app-words.ts';
+import { hostIn, type Permission } from './app-words.ts';
 import type { RequestedDetail } from './authorization-details.ts';
 
 /** Posts `decision` = `allow` | `deny` and `csrf`; `decision` = `switch` to `switchAccountHref`. */

@@ -28,9 +28,9 @@ export async function showConsent(
     ours: client.firstParty,
     notice: noticeOf(request.tenant, client),
     destination: hostOf(client.destination),
-    // A picture and a website that nobody has looked at are no help in telling who this is.
+    // A picture that nobody has looked at is no help in telling who this is.
     appLogo: client.unverified ? undefined : client.logo,
-    clientUri: client.unverified ? undefined : client.uri,
+    clientUri: client.uri,
     policyUri: client.policy,
     tosUri: client.tos,
     user: await pageUser(request, flow.sessionUser!),

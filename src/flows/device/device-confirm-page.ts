@@ -1,6 +1,6 @@
 /** What a device asks for and from where, for its user to compare and to decide. */
-import type { AppNotice, Permission } from '../consent/app-words.ts';
-import { definePage, type PageCommon, type PageUser } from '../shell/page.ts';
+import type { Permission } from '../consent/app-words.ts';
+import { type AppNotice, definePage, type PageCommon, type PageUser } from '../shell/page.ts';
 import type { Sampler } from '../shell/sample.ts';
 
 /** Posts `device_code`, `decision` = `allow` | `deny` and `csrf`. */

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { mfaRequired } from '../../auth/factor-due.ts';
 import type { Flow } from '../../oidc/browser/interactions.ts';
-import { APPS } from '../consent/app-words.ts';
+import { APPS, guestOf } from '../consent/app-words.ts';
 import { showConsent } from '../consent/consent.ts';
 import { href } from '../shell/address.ts';
 import { csrfToken, pageCommon, pageUser } from '../shell/context.ts';
@@ -22,6 +22,7 @@ async function showAccount(request: FastifyRequest, reply: FastifyReply, flow: F
     user: await pageUser(request, flow.sessionUser),
     appsHref: APPS,
     back: backOf(request, flow),
+    guest: guestOf(request.tenant, flow.client),
   });
 }
 

@@ -1,6 +1,6 @@
 /** The login page: who you are and your password, or one of the other ways in. */
 import type { MessageKey, Translate, Values } from '../../look/words.ts';
-import { definePage, type PageBack, type PageCommon } from '../shell/page.ts';
+import { definePage, type PageBack, type PageCommon, type PageGuest } from '../shell/page.ts';
 import { FLOW_PAGE } from '../shell/policy.ts';
 import type { Sampler } from '../shell/sample.ts';
 
@@ -38,6 +38,8 @@ type LoginData = PageCommon & {
   forgotHref?: string;
   signupHref?: string;
   back?: PageBack;
+  /** Of a guest: nobody here has been there, and nobody at the tenant has seen it. */
+  guest?: PageGuest;
 };
 
 const CONNECTIONS_SHOWN = 4;
@@ -46,7 +48,7 @@ export const loginPage = definePage<LoginData>({
   name: 'login',
   policy: FLOW_PAGE,
   view,
-  words: ['login', 'back'],
+  words: ['login', 'back', 'consent.notice', 'consent.destination', 'consent.destination_here'],
   samples,
 });
 
@@ -70,7 +72,7 @@ function view(data: LoginData, t: Translate) {
   };
 }
 
-function samples({ form, common, email, text, address }: Sampler): Record<string, LoginData> {
+function samples({ form, common, email, host, text, address }: Sampler): Record<string, LoginData> {
   const usual: LoginData = {
     ...form,
     passwordEnabled: true,
@@ -94,6 +96,7 @@ function samples({ form, common, email, text, address }: Sampler): Record<string
   });
   return {
     login: { ...usual, connections: connections.slice(0, 2) },
+    'login-guest': { ...usual, guest: { notice: 'unverified', destination: host } },
     'login-wrong': wrong('login.error.wrong_credentials'),
     'login-suspended': wrong('login.error.user_suspended'),
     'login-connection': wrong('login.error.connection_failed'),

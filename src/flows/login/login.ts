@@ -4,6 +4,7 @@ import { authenticate } from '../../auth/authenticate.ts';
 import { type Connection, connectionsFor } from '../../domain/connection/connection.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Flow } from '../../oidc/browser/interactions.ts';
+import { guestOf } from '../consent/app-words.ts';
 import { href, text } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
@@ -37,6 +38,7 @@ export async function showLogin(request: FastifyRequest, reply: FastifyReply, fl
       connection: connection?.id,
       connections: [],
       back: backOf(request, flow),
+      guest: guestOf(request.tenant, flow.client),
     },
     { status: attempt.status },
   );

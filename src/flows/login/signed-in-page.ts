@@ -1,5 +1,5 @@
 /** Who the browser is logged in as: go on as they are, or as somebody else. */
-import { definePage, type PageBack, type PageCommon, type PageUser } from '../shell/page.ts';
+import { definePage, type PageBack, type PageCommon, type PageGuest, type PageUser } from '../shell/page.ts';
 import { FLOW_PAGE } from '../shell/policy.ts';
 
 /**
@@ -15,6 +15,7 @@ type SignedInData = PageCommon & {
   switchAccountHref?: string;
   logoutHref?: string;
   back?: PageBack;
+  guest?: PageGuest;
   /** To the apps with access to the account. */
   appsHref?: string;
 };
@@ -22,9 +23,18 @@ type SignedInData = PageCommon & {
 export const signedInPage = definePage<SignedInData>({
   name: 'signed-in',
   policy: FLOW_PAGE,
-  words: ['signed_in', 'user.switch', 'apps.heading', 'back'],
-  samples: ({ form, user, text, address, badAddress }) => ({
+  words: [
+    'signed_in',
+    'user.switch',
+    'apps.heading',
+    'back',
+    'consent.notice',
+    'consent.destination',
+    'consent.destination_here',
+  ],
+  samples: ({ form, user, host, text, address, badAddress }) => ({
     'signed-in': { ...form, user, back: { action: address('/back'), to: text('Orders', form.appName) } },
+    'signed-in-guest': { ...form, user, guest: { notice: 'unverified', destination: host } },
     'signed-in-finished': {
       ...form,
       user,

@@ -12,6 +12,7 @@ import {
   SESSION_COOKIE,
   sessionCookie,
 } from '../../oidc/browser/logout.ts';
+import { leaveFor } from '../login/leave.ts';
 import { href } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon, pageUser } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
@@ -30,7 +31,7 @@ function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
   /** Ends the session, if any, and sends the browser on. */
   async function finish(request: FastifyRequest, reply: FastifyReply, asked: LogoutRequest, params: LogoutParams) {
     const { tenant } = request;
-    const { session, user, redirectTo, client } = asked;
+    const { session, user, redirectTo, destination, client } = asked;
     const frames = session ? await frontchannelOf(tenant, session) : [];
     // What checks links asks by HEAD, which answers as GET would and ends nothing.
     const acts = request.method !== 'HEAD';
@@ -46,7 +47,9 @@ function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
     }
     if (acts) reply.clearCookie(SESSION_COOKIE, sessionCookie(tenant));
     const page = wantsHtml(request);
-    if (redirectTo && !(page && frames.length))
+    // Whoever may register could have people sent anywhere by a link of ours.
+    const leave = redirectTo !== undefined && client?.guest ? leaveFor(request, redirectTo, destination) : undefined;
+    if (redirectTo && !leave && !(page && frames.length))
       return reply.header('cache-control', 'no-store').redirect(redirectTo, 303);
     if (!page) return reply.header('cache-control', 'no-store').send({ status: 'logout' });
     const { post_logout_redirect_uri = params.returnTo, state } = params;
@@ -56,14 +59,16 @@ function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
       {
         ...pageCommon(request, params.ui_locales),
         appName: redirectTo ? client?.name : undefined,
-        next: client?.uri ? { href: client.uri, labelKey: 'action.back' } : undefined,
+        leave,
+        next: client?.uri && !leave ? { href: client.uri, labelKey: 'action.back' } : undefined,
         // By way of this endpoint, which checks the address again and knows schemes that a page may not link to.
-        onward: redirectTo
-          ? { href: carry('/logout', request, { client_id: client?.id, post_logout_redirect_uri, state }) }
-          : undefined,
+        onward:
+          redirectTo && !leave
+            ? { href: carry('/logout', request, { client_id: client?.id, post_logout_redirect_uri, state }) }
+            : undefined,
         frames: frames.map((href) => ({ href })),
       },
-      { frameSrc: frames },
+      { frameSrc: frames, ...(leave && FLOW_PAGE) },
     );
   }
 

@@ -37,6 +37,15 @@ export type PageCommon = {
 /** To the app without having logged in; `to` names where that is, absent for a program on this device. */
 export type PageBack = { action: string; to?: string };
 
+/** What is said of an app before a person has logged in through it; no destination for a program on this device. */
+export type PageGuest = { notice: AppNotice; destination?: string };
+
+/** `unverified`: nobody at the tenant has seen the app. `lookalike`: its name could be taken for the tenant's. */
+export type AppNotice = 'unverified' | 'lookalike';
+
+/** A form that leaves for an app; `host` names where, absent for a program on this device. Its fields go out to the letter. */
+export type PageLeave = { action: string; host?: string; fields: Record<string, string> };
+
 /** `name` may be empty; `email` may be empty for a user without one. */
 export type PageUser = { name: string; email: string };
 

@@ -4,12 +4,13 @@ import { errors, type Interaction, type InteractionResults, type Provider } from
 import type { HalfLogin, Outcome } from '../../auth/conclude-login.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { type ClientExtras, isUnverified, PAGES } from '../client/client-metadata.ts';
+import { type ClientExtras, homeOf, isUnverified, PAGES } from '../client/client-metadata.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import type { AuthorizationDetail } from '../request/authorization-details.ts';
 import { destinationOf, detailsOf, rememberConsent, wantedOf } from '../request/consent.ts';
 import { type ConsentQuestion, questionOf } from '../request/permissions.ts';
 import { acrOf } from '../request/requested-claims.ts';
+import { isGuest } from './guests.ts';
 import { takeHalfLogin } from './half-login.ts';
 import { endSession, SESSION_COOKIE } from './logout.ts';
 
@@ -33,6 +34,8 @@ export type Flow = {
     ours: boolean;
     /** True when nobody at the tenant has seen it: it registered itself. */
     unverified: boolean;
+    /** True when it may have the browser sent nowhere yet; see guests.ts. */
+    guest: boolean;
     /** Where it has the browser sent back to: a host, `localhost`, or the scheme of a native app. */
     destination?: string;
   };
@@ -69,12 +72,13 @@ export function interactions(providerFor: ProviderFor) {
         id: client.clientId,
         name: client.clientName ?? client.clientId,
         logo: client.logoUri,
-        uri: client.clientUri,
+        uri: homeOf(client),
         policy: client.policyUri,
         tos: client.tosUri,
         firstParty: (client as unknown as ClientExtras).first_party ?? false,
         ours: client.clientId === PAGES,
         unverified: isUnverified(client),
+        guest: isGuest(request, client),
         destination: destinationOf(interaction.params.redirect_uri),
       },
       sessionUser: interaction.session?.accountId,

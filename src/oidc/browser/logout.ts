@@ -11,9 +11,13 @@ import { Fault } from '../../kernel/fault.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
 import { compared } from '../../kernel/text/kind.ts';
 import { digitsOf } from '../../kernel/text/phone.ts';
+import { homeOf } from '../client/client-metadata.ts';
 import type { ProviderFor } from '../engine/providers.ts';
+import { destinationOf } from '../request/consent.ts';
 import { sessionOf } from '../storage/session.ts';
 import { requireIdToken } from '../token/id-token.ts';
+
+import { isGuest } from './guests.ts';
 
 export { SESSION_COOKIE, sessionCookie } from '../storage/session.ts';
 
@@ -31,7 +35,9 @@ export type LogoutParams = { [name in (typeof LOGOUT_PARAMETERS)[number]]?: stri
 export type LogoutRequest = {
   /** Where to send the browser, the client's `state` included; undefined when the client named nothing. */
   redirectTo?: string;
-  client?: { id: string; name?: string; uri?: string };
+  /** Where that is, as people are told of it. */
+  destination?: string;
+  client?: { id: string; name?: string; uri?: string; guest: boolean };
   session?: Session;
   user?: string;
   /** True when the hint proves that the client means this very session, so that nobody has to be asked (§2). */
@@ -121,7 +127,13 @@ export async function readLogout(
     (proof.sid === undefined || proof.sid === session?.authorizations?.[proof.client.clientId]?.sid);
   return {
     redirectTo,
-    client: client && { id: client.clientId, name: client.clientName, uri: client.clientUri },
+    destination: destinationOf(redirectTo),
+    client: client && {
+      id: client.clientId,
+      name: client.clientName,
+      uri: homeOf(client),
+      guest: isGuest(request, client),
+    },
     session,
     user,
     confirmed:

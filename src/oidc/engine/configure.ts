@@ -12,6 +12,7 @@ import { DAY, HOUR, MINUTE } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { DPOP_ALGS } from '../../kernel/dpop.ts';
 import { mac } from '../../kernel/secret/seal.ts';
+import { refuseSilentGuest } from '../browser/guests.ts';
 import { checkAssertion } from '../client/client-assertion.ts';
 import { CLIENT_EXTRAS, type ClientExtras, ENDLESS_SECONDS } from '../client/client-metadata.ts';
 import { originAllowed } from '../client/client-rules.ts';
@@ -163,6 +164,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     extraParams: {
       audience: async (ctx) => {
         checkRequest(tenant, ctx);
+        refuseSilentGuest(ctx);
         await reviewScope(tenant, ctx);
       },
       connection_id: (_ctx, id, client) => checkConnection(tenant, client, { id }),
