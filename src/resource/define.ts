@@ -66,10 +66,12 @@ export type Reference = {
   match?(target: Referred): unknown;
   /** What finds the referred row by the field's value, where that is not its id. */
   find?(value: string, tenant: Tenant): Filter;
-  /** A last word on what may be referred to. @throws Fault */
-  accept?(target: Referred): void;
+  /** A last word on what may be referred to. @param within the object that holds the reference. @throws Fault */
+  accept?(target: Referred, within: object): void;
   /** With `refuse`: the sentence that says what to do first. */
   why?: string;
+  /** With `refuse`: what is done about a reference that was made while the row was going. Does nothing where there is none. */
+  lost?(tenant: Tenant, gone: Referred): Promise<void>;
 };
 
 /** The permissions of a resource, as the catalogue of the management API lists them. */

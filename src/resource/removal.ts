@@ -28,6 +28,7 @@ export async function removeRow<R extends TObject, S extends TObject>(
   await collection.remove(tenant, id);
   // What was made to refer to the row while it went: from now on nothing is (references.ts).
   await endWith(tenant, collection as AnyCollection, row as AnyRow);
+  for (const { reference } of dependentsOf(collection.spec.name)) await reference.lost?.(tenant, row as Referred);
   return row;
 }
 
@@ -57,7 +58,7 @@ function refersTo(dependent: Dependent, row: AnyRow): Filter {
 }
 
 /** The change by which a row forgets what it refers to. */
-function forgetting(dependent: Dependent, row: AnyRow): Record<string, unknown> {
+export function forgetting(dependent: Dependent, row: AnyRow): Record<string, unknown> {
   const { collection, field } = dependent;
   const is = condition(dependent, row);
   const [list, ...inner] = field.split('.') as [string, ...string[]];

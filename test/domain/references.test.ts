@@ -46,7 +46,10 @@ function sample(schema: Json): unknown {
 function insert(collection: AnyCollection, fields: Record<string, unknown> = {}): Promise<AnyRow> {
   const { row, stored } = collection.spec;
   const required = [row, stored].flatMap((part) =>
-    (part?.required ?? []).map((field: string) => [field, sample(part!.properties[field])]),
+    (part?.required ?? []).map((field: string) => [
+      field,
+      field === 'email' ? `${unique('sample')}@example.com` : sample(part!.properties[field]),
+    ]),
   );
   return collection.create(tenantOf(acme), { ...Object.fromEntries(required), ...fields });
 }
@@ -192,6 +195,135 @@ for (const to of MEANWHILE) {
     await acme.api('POST', '/credentials', again);
   });
 }
+
+const newApi = () =>
+  acme.api('POST', '/api', {
+    name: 'A',
+    identifier: unique('https://a'),
+    permissions: [{ value: 'x' }, { value: 'y' }],
+  });
+const newDatabase = () =>
+  acme.api('POST', '/connection', { connection_name: unique('d'), connection_type: 'database' });
+
+test('a client, a role’s member, a team’s member that was checked before what it names went, and made after, is refused', async () => {
+  const api = await newApi();
+  const [user, role, team] = [await ROWS.user!(acme), await ROWS.role!(acme), await ROWS.team!(acme)];
+  for (const [collection, gone, path, body, left] of [
+    ['clients', `/api/${api.id}`, '/client', { name: unique('late'), grants: [{ api: api.id, scope: [] }] }, '/client'],
+    ['rolemembers', `/role/${role}`, '/rolemember', { role, users: [user] }, `/rolemember?query=user:${user}`],
+    ['teammembers', `/team/${team}`, '/teammember', { team, users: [user] }, `/teammember?query=user:${user}`],
+  ] as const) {
+    const race = interrupt({ name: 'insert', collection }, () => acme.api('DELETE', gone));
+    assertRefused(await acme.call('POST', path, body), 422, 'invalid_reference');
+    assert.equal(race.times, 1);
+    const rows = (await acme.api('GET', left)).results.filter(
+      ({ name }: Json) => !name || name === (body as Json).name,
+    );
+    assert.deepEqual(rows, [], path);
+  }
+});
+
+test('what a change names, and what goes before it is written, is forgotten', async () => {
+  const [stays, goes] = [await newApi(), await newApi()];
+  const client = await acme.client({ grants: [] });
+  const grants = [stays, goes].map(({ id }) => ({ api: id, scope: ['x'] }));
+  const race = interrupt({ name: 'findAndModify', collection: 'clients' }, () => acme.api('DELETE', `/api/${goes.id}`));
+  const changed = await acme.api('POST', `/client/${client.id}`, { grants });
+  assert.equal(race.times, 1);
+  assert.deepEqual(changed.grants, [grants[0]]);
+  assert.deepEqual((await acme.api('GET', `/client/${client.id}`)).grants, [grants[0]]);
+});
+
+test('an account’s default that goes while it is made the default is not the default', async () => {
+  const account = () => acme.api('GET', `/account/${acme.id}`);
+  const before = (await account()).default_connection;
+  const [connections, apis] = [
+    [await newDatabase(), await newDatabase()],
+    [await newApi(), await newApi()],
+  ];
+  const set = (body: object) => acme.api('POST', `/account/${acme.id}`, body);
+  const toConnection = (id: string) => set({ default_connection: id });
+  const toAudience = (default_audience: string | null) => set({ oauth_settings: { default_audience } });
+
+  // The removal comes between the check and the write.
+  for (const [name, change] of [
+    [`/connection/${connections[0]!.id}`, () => toConnection(connections[0]!.id)],
+    [`/api/${apis[0]!.id}`, () => toAudience(apis[0]!.identifier)],
+  ] as const) {
+    const race = interrupt({ name: 'update', collection: 'accounts' }, () => acme.api('DELETE', name));
+    await change();
+    assert.equal(race.times, 1, name);
+  }
+  assert.equal((await acme.call('GET', `/connection/${(await account()).default_connection}`)).status, 200);
+  assert.equal((await account()).oauth_settings.default_audience, null);
+  await toConnection(before);
+  // The change comes between the check of the removal and its end.
+  for (const [name, collection, change] of [
+    [`/connection/${connections[1]!.id}`, 'connections', () => toConnection(connections[1]!.id)],
+    [`/api/${apis[1]!.id}`, 'apis', () => toAudience(apis[1]!.identifier)],
+  ] as const) {
+    const race = interrupt({ name: 'findAndModify', collection }, change);
+    await acme.api('DELETE', name);
+    assert.equal(race.times, 1, name);
+  }
+  const after = await account();
+  assert.equal((await acme.call('GET', `/connection/${after.default_connection}`)).status, 200);
+  assert.equal(after.oauth_settings.default_audience, null);
+  await toConnection(before);
+});
+
+/* ——— permissions that an Api has ——— */
+
+test('a write that names a permission which the Api does not have is refused, by its name', async () => {
+  const api = await newApi();
+  const easy = await acme.api('POST', '/api', { name: 'E', identifier: unique('https://e'), enforce_policies: false });
+  const [management] = await acme.managementGrants([]);
+  const role = await acme.api('POST', '/role', { name: unique('r') });
+  const client = await acme.client();
+  const writes = (id: string, value: string): [string, object][] => [
+    ['/role', { name: unique('r'), permissions: [{ api: id, value }] }],
+    [`/role/${role.id}`, { permissions: [{ api: id, value }] }],
+    ['/client', { name: 'c', grants: [{ api: id, scope: [value] }] }],
+    [`/client/${client.id}`, { grants: [{ api: id, scope: [value] }] }],
+  ];
+  for (const [id, value] of [
+    [api.id, 'z'],
+    [management!.api, 'fly:kites'],
+    [management!.api, 'create:accounts'],
+  ] as const)
+    for (const [path, body] of writes(id, value))
+      assertRefused(await acme.call('POST', path, body), 422, 'invalid_reference', new RegExp(`"${value}"`));
+  for (const [id, value] of [
+    [api.id, 'x'],
+    [easy.id, 'z'],
+    [management!.api, 'read:users'],
+  ] as const)
+    for (const [path, body] of writes(id, value)) assert.equal((await acme.call('POST', path, body)).status, 200, path);
+});
+
+test('what is listed twice is once: permissions of an Api, of a role, of a grant, and grants of one Api', async () => {
+  const twice = [{ value: 'x', description: 'First' }, { value: 'y' }, { value: 'x', description: 'Second' }];
+  const once = [{ value: 'x', description: 'First' }, { value: 'y' }];
+  const api = await acme.api('POST', '/api', { name: 'A', identifier: unique('https://a'), permissions: twice });
+  assert.deepEqual(api.permissions, once);
+  assert.deepEqual((await acme.api('POST', `/api/${api.id}`, { permissions: twice })).permissions, once);
+  const [x, y] = [
+    { api: api.id, value: 'x' },
+    { api: api.id, value: 'y' },
+  ];
+  const role = await acme.api('POST', '/role', { name: unique('r'), permissions: [x, y, x] });
+  assert.deepEqual(role.permissions, [x, y]);
+  assert.deepEqual((await acme.api('POST', `/role/${role.id}`, { permissions: [y, y] })).permissions, [y]);
+  const grants = [
+    { api: api.id, scope: ['x', 'x'] },
+    { api: api.id, scope: ['y'] },
+  ];
+  const client = await acme.client({ grants });
+  assert.deepEqual(client.grants, [{ api: api.id, scope: ['x', 'y'] }]);
+  assert.deepEqual((await acme.api('POST', `/client/${client.id}`, { grants: [grants[0]] })).grants, [
+    { api: api.id, scope: ['x'] },
+  ]);
+});
 
 /* ——— what is not there ——— */
 

@@ -370,7 +370,13 @@ async function oneOfEach(t: TenantHandle): Promise<Record<string, Thing>> {
     credentials: user.credential,
     client: (await t.client()).id,
     connection: (await t.api('POST', '/connection', { connection_name: name, connection_type: 'oidc' })).id,
-    api: (await t.api('POST', '/api', { name: 'x', identifier: `https://${Math.random()}` })).id,
+    api: (
+      await t.api('POST', '/api', {
+        name: 'x',
+        identifier: `https://${Math.random()}`,
+        permissions: [{ value: 'x' }],
+      })
+    ).id,
     log: (await t.api('GET', '/log?pageSize=1')).results[0].id,
   };
   return Object.fromEntries(Object.entries(things).map(([resource, id]) => [resource, { resource, id }]));

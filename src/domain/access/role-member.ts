@@ -5,7 +5,7 @@ import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import type { Row } from '../../resource/define.ts';
-import { requireRows } from '../../resource/references.ts';
+import { requireRows, requireStill } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { Reference } from '../fields.ts';
 import { byRoles } from './ceiling.ts';
@@ -40,15 +40,19 @@ export async function grantRole(tenant: Tenant, role: string, userIds: readonly 
   await requireRows(tenant, 'role', [role], 'role');
   await requireRows(tenant, 'user', userIds, 'users');
   const members: RoleMember[] = [];
+  const made: string[] = [];
   for (const user of new Set(userIds)) {
     try {
-      members.push(await roleMembers.create(tenant, { role, user }));
+      const member = await roleMembers.create(tenant, { role, user });
+      made.push(member.id);
+      members.push(member);
     } catch (error) {
       if (!(error instanceof Fault && error.code === 'conflict')) throw error;
       const existing = await roleMembers.findOne(tenant, { role: { $eq: role }, user: { $eq: user } });
       if (existing) members.push(existing);
     }
   }
+  await requireStill(roleMembers, tenant, { role, user: userIds }, made);
   return members;
 }
 

@@ -1,14 +1,17 @@
 /** Roles: named sets of management and API permissions that users hold account-wide (role-member.ts). */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import { distinct } from '../../kernel/distinct.ts';
 import { displayName } from '../../kernel/text/display-name.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, type Row } from '../../resource/define.ts';
 import { mountMembers } from '../../resource/members.ts';
 import { present } from '../../resource/presentation.ts';
+import { createRow, updateRow } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
+import { type Api, requirePermissions } from '../api/api.ts';
 import { Name, Text } from '../fields.ts';
-import { byPermissions, byRoles } from './ceiling.ts';
+import { type ApiPermission, byPermissions, byRoles } from './ceiling.ts';
 import { grantRole, roleMembers } from './role-member.ts';
 
 const RolePermission = Type.Object(
@@ -41,7 +44,14 @@ export const roles = defineCollection({
   search: ['name', 'description'],
   unique: [['name']],
   texts: { name: displayName },
-  references: { 'permissions.api': { to: 'api', gone: 'forget' } },
+  references: {
+    'permissions.api': {
+      to: 'api',
+      gone: 'forget',
+      accept: (api, permission) =>
+        requirePermissions(api as unknown as Api, [(permission as ApiPermission).value], 'permissions'),
+    },
+  },
 });
 
 export type Role = Row<typeof roles.spec.row>;
@@ -66,11 +76,22 @@ const RoleUpdate = Type.Object(
   { additionalProperties: false },
 );
 
+/** A permission that is named twice is one. */
+const once = (input: RoleInput): RoleInput =>
+  input.permissions
+    ? { ...input, permissions: distinct(input.permissions, ({ api, value }) => `${api} ${value}`) }
+    : input;
+
 export function mount(app: FastifyInstance): void {
   mountResource(app, roles, {
-    create: { body: RoleCreate, gives: (tenant, { permissions }: RoleInput) => byPermissions(tenant, permissions) },
+    create: {
+      body: RoleCreate,
+      run: (tenant, input: RoleInput) => createRow(roles, tenant, once(input)),
+      gives: (tenant, { permissions }: RoleInput) => byPermissions(tenant, permissions),
+    },
     update: {
       body: RoleUpdate,
+      run: (tenant, id, patch: RoleInput) => updateRow(roles, tenant, id, once(patch)),
       // What it has already is given again to nobody.
       gives: async (tenant, { permissions }: RoleInput, current) =>
         (await byPermissions(tenant, permissions)).difference(await byPermissions(tenant, current.permissions)),

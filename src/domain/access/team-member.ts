@@ -7,7 +7,7 @@ import { defineCollection } from '../../resource/collection.ts';
 import type { Row } from '../../resource/define.ts';
 import { mountMembers } from '../../resource/members.ts';
 import { present } from '../../resource/presentation.ts';
-import { requireRows } from '../../resource/references.ts';
+import { requireRows, requireStill } from '../../resource/references.ts';
 import type { Gives } from '../../resource/request.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { pagingParameters } from '../../resource/schemas.ts';
@@ -54,15 +54,19 @@ export async function addMembers(
   await requireRows(tenant, 'user', userIds, 'users');
   await requireRows(tenant, 'role', roleIds, 'roles');
   const members: TeamMember[] = [];
+  const made: string[] = [];
   for (const user of new Set(userIds)) {
     try {
-      members.push(await teamMembers.create(tenant, { team, user, roles: [...new Set(roleIds)] }));
+      const member = await teamMembers.create(tenant, { team, user, roles: [...new Set(roleIds)] });
+      made.push(member.id);
+      members.push(member);
     } catch (error) {
       if (!isTaken(error, 'user')) throw error;
       const existing = await memberOf(tenant, team, user);
       if (existing) members.push(existing);
     }
   }
+  await requireStill(teamMembers, tenant, { team, user: userIds, roles: roleIds }, made);
   return members;
 }
 

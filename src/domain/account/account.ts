@@ -8,9 +8,10 @@ import { type AccountView, asRoot, asTenant, type Root, type Tenant } from '../.
 import { Fault } from '../../kernel/fault.ts';
 import { displayName } from '../../kernel/text/display-name.ts';
 import { defineCollection } from '../../resource/collection.ts';
-import { MapOf, Nullable, type Referred, type Row, Timestamp } from '../../resource/define.ts';
+import { MapOf, Nullable, type Reference, type Referred, type Row, Timestamp } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { checkReferences } from '../../resource/references.ts';
+import { collectionNamed } from '../../resource/registry.ts';
 import { forgetHeld, noteChange, watched } from '../../store/changes.ts';
 import { managementAudience, managementAudiences } from '../api/permission.ts';
 import { AccountRow, GROUPS, type Group, startSettings, viewSettings } from './account-fields.ts';
@@ -61,6 +62,7 @@ export const accounts = defineCollection({
       gone: 'refuse',
       expand: true,
       why: "This is the account's default connection. Make another one the default first.",
+      lost: loseConnection,
     },
     'oauth_settings.default_audience': {
       to: 'api',
@@ -71,6 +73,7 @@ export const accounts = defineCollection({
       }),
       accept: refuseSystem,
       why: "This is the account's default audience. Make another Api that, or none, first.",
+      lost: loseAudience,
     },
   },
   indexes: [
@@ -89,6 +92,20 @@ function refuseSystem({ system }: Referred): void {
     throw new Fault('validation', '"default_audience" may not be the management API.', {
       details: [{ path: '/oauth_settings/default_audience', message: 'may not be the management API' }],
     });
+}
+
+/** Another one that people can log in by takes its place: there always is one (connection.ts). */
+async function loseConnection({ id }: Tenant, { id: gone }: Referred): Promise<void> {
+  const lost = { default_connection: { $eq: gone } };
+  if (!(await accounts.exists(everything, { _id: { $eq: id }, ...lost }))) return;
+  const other = await collectionNamed('connection').findOne(asTenant({ id } as never, ''), { enabled: { $eq: true } });
+  await writeAccount(id, { default_connection: other?.id ?? null }, lost);
+}
+
+async function loseAudience({ id }: Tenant, { identifier }: Referred): Promise<void> {
+  const field = 'oauth_settings.default_audience';
+  const lost = { [field]: { $eq: identifier } };
+  if (await accounts.exists(everything, { _id: { $eq: id }, ...lost })) await writeAccount(id, { [field]: null }, lost);
 }
 
 export type Account = Row<typeof accounts.spec.row, NonNullable<typeof accounts.spec.stored>>;
@@ -163,6 +180,19 @@ export async function writeAccount(
   return matchedCount === 1;
 }
 
+/** What went while it was made the default is lost as if it went a moment later: a removal looks once more as well. */
+async function loseGone(tenant: Tenant, patch: AccountPatch): Promise<void> {
+  const { default_connection: connection, oauth_settings } = patch;
+  const audience = oauth_settings?.default_audience;
+  if (connection && !(await collectionNamed('connection').find(tenant, connection)))
+    await loseConnection(tenant, { id: connection });
+  if (audience) {
+    const { find } = accounts.spec.references!['oauth_settings.default_audience'] as Required<Reference>;
+    if (!(await collectionNamed('api').findOne(tenant, find(audience, tenant))))
+      await loseAudience(tenant, { id: '', identifier: audience });
+  }
+}
+
 export async function updateAccount(root: Root, id: string, patch: AccountPatch): Promise<Account> {
   const current = serve(await accounts.find(everything, id))?.account;
   if (!current) throw new Fault('not_found', 'Account not found.');
@@ -179,6 +209,7 @@ export async function updateAccount(root: Root, id: string, patch: AccountPatch)
   }
   // What was checked together is written together: of two changes at once the later one is judged again.
   if (!(await writeAccount(id, set, { revision: { $eq: current.revision } }))) return updateAccount(root, id, patch);
+  await loseGone(asTenant(viewOf(current), ''), patch);
   // The name is searched for, so it goes through the collection, which keeps the search words.
   if (name !== undefined) {
     await accounts.update(everything, id, { name });

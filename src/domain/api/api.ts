@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { DAY } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import { distinct } from '../../kernel/distinct.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { displayName } from '../../kernel/text/display-name.ts';
 import { slugify } from '../../kernel/text.ts';
@@ -122,12 +123,33 @@ export async function createApi(tenant: Tenant, input: ApiInput): Promise<Api> {
     const slug = n === 1 ? base : `${base}-${n}`;
     if (await apis.exists(tenant, { slug: { $eq: slug } })) continue;
     try {
-      return await apis.create(tenant, { ...input, slug });
+      return await apis.create(tenant, { ...once(input), slug });
     } catch (error) {
       if (!isTaken(error, 'slug')) throw error;
     }
   }
 }
+
+/** A permission that is listed twice is one. */
+const once = <I extends ApiInput>(input: I): I =>
+  input.permissions ? { ...input, permissions: distinct(input.permissions, ({ value }) => value) } : input;
+
+/**
+ * That an Api has all of some permissions, unless it takes whatever it is asked for.
+ * @throws Fault `invalid_reference` (422) naming the first that it has not.
+ */
+export function requirePermissions(api: Api, wanted: readonly string[], field: string): void {
+  if (!api.enforce_policies) return;
+  const known = new Set(permissionsOf(api).map(({ value }) => value));
+  const unknown = wanted.find((value) => !known.has(value));
+  if (unknown === undefined) return;
+  const message = `names the permission ${JSON.stringify(unknown)}, which the API ${JSON.stringify(api.identifier)} does not have`;
+  throw new Fault('invalid_reference', `"${field}" ${message}.`, { details: [{ path: `/${field}`, message }] });
+}
+
+/** The row of the management Api keeps the catalogue of the day it was made; the system's is of today. */
+const permissionsOf = ({ system, permissions }: Api): Api['permissions'] =>
+  system ? [...managementPermissions()] : permissions;
 
 /** The account's own management Api: a row like any other, except that the system owns it. */
 export async function createManagementApi(tenant: Tenant): Promise<Api> {
@@ -157,15 +179,14 @@ async function updateApi(tenant: Tenant, id: string, patch: ApiInput): Promise<A
       throw new Fault('protected', `"${field}" of the management API belongs to the system.`);
   }
   await ensureSigningKeys(tenant, patch.signing_alg);
-  return apis.update(tenant, id, patch);
+  return apis.update(tenant, id, once(patch));
 }
 
 export async function apiByIdentifier(tenant: Tenant, identifier: string): Promise<Api | undefined> {
   const [own, ...aliases] = managementAudiences(tenant.id);
   const wanted = aliases.includes(identifier) ? own : identifier;
   const api = await apis.findOne(tenant, { identifier: { $eq: wanted } });
-  // The row keeps the catalogue of the day it was made; the system's is of today.
-  return api?.system ? { ...api, permissions: [...managementPermissions()] } : api;
+  return api && { ...api, permissions: permissionsOf(api) };
 }
 
 const held = watched<Api | undefined>(20_000, accountOfKey);

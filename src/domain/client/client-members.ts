@@ -190,7 +190,7 @@ export async function readMembers(
       }),
     ),
   };
-  await checkClient(tenant, input, {});
+  checkClient(tenant, input, {});
   return input;
 }
 

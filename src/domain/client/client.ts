@@ -1,23 +1,24 @@
 /** OAuth clients: the applications of an account. How the provider sees one is oidc/client/client-metadata.ts's business. */
 import type { FastifyInstance } from 'fastify';
-import Type from 'typebox';
+import Type, { type Static } from 'typebox';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
 import { displayName } from '../../kernel/text/display-name.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
-import { checkMetadata } from '../../resource/metadata.ts';
 import { wherePresent } from '../../resource/partial-index.ts';
 import { present } from '../../resource/presentation.ts';
-import { checkReferences } from '../../resource/references.ts';
+import { createRow, updateRow } from '../../resource/references.ts';
 import { removeRow } from '../../resource/removal.ts';
 import { mountResource } from '../../resource/routes.ts';
-import { byEverybody, byGrants, changedBy } from '../access/ceiling.ts';
+import { byGrants } from '../access/ceiling.ts';
+import { type Api, requirePermissions } from '../api/api.ts';
 import { Name, nullable, Text, WebUrl } from '../fields.ts';
 import { ensureSigningKeys } from '../key/account-keys.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
 import { revokeClient } from '../protocol/protocol-row.ts';
+import { givesChange, givesNew } from './client-ceiling.ts';
 import { checkClientKeys, JwkSet, knownKeys, WrittenJwkSet } from './client-keys.ts';
 import { defaultGrantTypes, grantTypeNames } from './grant-type.ts';
 import { checkGroupsClaim, GroupsClaim } from './groups-claim.ts';
@@ -43,6 +44,8 @@ const ClientGrant = Type.Object(
   },
   { additionalProperties: false },
 );
+
+type Grant = Static<typeof ClientGrant>;
 
 const writable = {
   name: Name('Human-readable client name shown in consent screens.'),
@@ -155,7 +158,13 @@ export const clients = defineCollection({
   filter: ['name', 'client_id', 'application_type', 'is_first_party', 'is_verified', 'token_endpoint_auth_method'],
   search: ['name', 'description', 'client_id'],
   // A list of grants that empties stays a list, which grants nothing.
-  references: { 'grants.api': { to: 'api', gone: 'forget' } },
+  references: {
+    'grants.api': {
+      to: 'api',
+      gone: 'forget',
+      accept: (api, grant) => requirePermissions(api as unknown as Api, (grant as Grant).scope, 'grants'),
+    },
+  },
   indexes: [{ keys: { 'registration.expires_at': 1 }, ...wherePresent('registration.expires_at') }],
   traced: true,
   end: (tenant, { id }) => revokeClient(tenant, id),
@@ -198,12 +207,11 @@ export function checkRedirect(field: string, value: string): void {
 }
 
 /**
- * What a schema cannot say.
+ * What neither a schema can say nor the specs of references.
  * @param current what the patch is laid over.
- * @throws Fault `validation`, `invalid_reference`.
+ * @throws Fault `validation`.
  */
-export async function checkClient(tenant: Tenant, input: ClientInput, current: Partial<Client>): Promise<void> {
-  checkMetadata('/metadata', input.metadata);
+export function checkClient(tenant: Tenant, input: ClientInput, current: Partial<Client>): void {
   checkClientKeys(tenant, input, current);
   checkFrontchannel(input, current);
   checkGroupsClaim(input, current);
@@ -222,7 +230,6 @@ export async function checkClient(tenant: Tenant, input: ClientInput, current: P
         },
       );
   }
-  await checkReferences(clients, tenant, input);
 }
 
 /**
@@ -277,17 +284,25 @@ function grantTypesOf(input: ClientInput, current: Pick<Client, 'grant_types' | 
 const withKnownKeys = (input: ClientInput): ClientInput =>
   input.jwks ? { ...input, jwks: knownKeys(input.jwks) } : input;
 
+/** Grants of one Api are one, and a permission that is granted twice is too. */
+function once(input: ClientInput): ClientInput {
+  if (!input.grants) return input;
+  const scopes = new Map<string, Set<string>>();
+  for (const { api, scope } of input.grants) scopes.set(api, new Set([...(scopes.get(api) ?? []), ...scope]));
+  return { ...input, grants: [...scopes].map(([api, scope]) => ({ api, scope: [...scope] })) };
+}
+
 export async function createClient(tenant: Tenant, written: ClientInput): Promise<Client> {
-  const input = withKnownKeys(written);
+  const input = once(withKnownKeys(written));
   const defaults = clients.spec.defaults() as Client;
-  await checkClient(tenant, input, defaults);
+  checkClient(tenant, input, defaults);
   const id = input.id ?? clients.mintId();
   // Who sends people here acts for them, and for itself only where that is said.
   if (input.callbacks?.length)
     defaults.grant_types = defaults.grant_types.filter((type) => type !== CLIENT_CREDENTIALS);
   const grant_types = grantTypesOf(input, defaults) ?? defaults.grant_types;
   await ensureKeys(tenant, input);
-  return clients.create(tenant, {
+  return createRow(clients, tenant, {
     ...input,
     grant_types,
     id,
@@ -297,12 +312,12 @@ export async function createClient(tenant: Tenant, written: ClientInput): Promis
 }
 
 export async function updateClient(tenant: Tenant, id: string, written: ClientInput): Promise<Client> {
-  const patch = withKnownKeys(written);
+  const patch = once(withKnownKeys(written));
   const current = await clients.get(tenant, id);
-  await checkClient(tenant, patch, current);
+  checkClient(tenant, patch, current);
   const grant_types = grantTypesOf(patch, current);
   await ensureKeys(tenant, patch);
-  return clients.update(tenant, id, {
+  return updateRow(clients, tenant, id, {
     ...patch,
     ...(grant_types && { grant_types }),
     // Whoever registered it has no more say from now on.
@@ -318,46 +333,6 @@ const rotateSecret = (tenant: Tenant, id: string): Promise<Client> =>
 
 /** With its consents, tokens and grants. @throws Fault `not_found` */
 export const removeClient = (tenant: Tenant, id: string): Promise<Client> => removeRow(clients, tenant, id);
-
-/** Fields that are about how a client looks, and how long what it got lasts: whoever writes them has nothing in hand. */
-const LOOKS = new Set([
-  'name',
-  'description',
-  'client_uri',
-  'logo_uri',
-  'tos_uri',
-  'policy_uri',
-  'contacts',
-  'software_id',
-  'software_version',
-  'logout_urls',
-  'refresh_token',
-  'default_max_age',
-  'metadata',
-]);
-
-/** An app of the tenant's own has what its users have, administrators among them, without their being asked. */
-const actsForUsers = ({ is_first_party, callbacks }: ClientInput): boolean =>
-  Boolean(is_first_party && callbacks?.length);
-
-const givesNew = async (tenant: Tenant, input: ClientInput): Promise<Set<string>> =>
-  (await byGrants(tenant, input.grants)).union(
-    actsForUsers({ is_first_party: true, ...input }) ? await byEverybody(tenant) : new Set(),
-  );
-
-/**
- * A grant gives what it adds; every other field but looks puts the client, with all that it is granted, in the hands of who
- * writes it. Promotion counts even without callbacks: they may come at the same moment.
- */
-async function givesChange(tenant: Tenant, patch: ClientInput, current: Client): Promise<Set<string>> {
-  const changed = changedBy(patch, current).filter((field) => !LOOKS.has(field));
-  const next = { ...current, ...patch };
-  const promoted = changed.includes('is_first_party') && next.is_first_party === true;
-  const granted = await byGrants(tenant, next.grants);
-  const had = changed.every((field) => field === 'grants') ? await byGrants(tenant, current.grants) : new Set<string>();
-  const ofUsers = promoted || (changed.includes('callbacks') && actsForUsers(next));
-  return granted.difference(had).union(ofUsers ? await byEverybody(tenant) : new Set());
-}
 
 export function mount(app: FastifyInstance): void {
   mountResource(app, clients, {

@@ -16,7 +16,7 @@ import { displayName } from '../../kernel/text/display-name.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { MapOf, Metadata, Nullable, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
-import { checkReferences } from '../../resource/references.ts';
+import { checkReferences, createRow, updateRow } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { watched } from '../../store/changes.ts';
 import { byEverybody, changedBy } from '../access/ceiling.ts';
@@ -93,30 +93,29 @@ export const connections = defineCollection({
 export type Connection = Row<typeof connections.spec.row>;
 type ConnectionInput = Partial<Omit<Connection, 'id' | 'account'>>;
 
-async function checkConnection(tenant: Tenant, input: ConnectionInput): Promise<void> {
-  checkMetadata('/metadata', input.metadata);
+function checkMaps(input: ConnectionInput): void {
   checkMetadata('/authorize_params', input.authorize_params);
   checkMetadata('/claims_mapping', input.claims_mapping);
-  await checkReferences(connections, tenant, input);
 }
 
 const usesDefaults = (type: ConnectionType, clientId: string | null | undefined): boolean =>
   Boolean(strategyOf(type).hasDefaultCredentials) && !clientId;
 
 export async function createConnection(tenant: Tenant, input: ConnectionInput): Promise<Connection> {
-  await checkConnection(tenant, input);
-  return connections.create(tenant, {
+  checkMaps(input);
+  return createRow(connections, tenant, {
     ...input,
     is_using_default_credentials: usesDefaults(input.connection_type!, input.client_id),
   });
 }
 
 async function updateConnection(tenant: Tenant, id: string, patch: ConnectionInput): Promise<Connection> {
-  await checkConnection(tenant, patch);
+  checkMaps(patch);
+  await checkReferences(connections, tenant, patch);
   const current = await connections.get(tenant, id);
   if (patch.enabled === false && current.enabled) await disable(tenant, id);
   const clientId = patch.client_id === undefined ? current.client_id : patch.client_id;
-  return connections.update(tenant, id, {
+  return updateRow(connections, tenant, id, {
     ...patch,
     is_using_default_credentials: usesDefaults(current.connection_type, clientId),
   });

@@ -14,9 +14,8 @@ import { compared } from '../../kernel/text/kind.ts';
 import { username } from '../../kernel/text/username.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, type Referred, type Row, Timestamp } from '../../resource/define.ts';
-import { checkMetadata } from '../../resource/metadata.ts';
 import { present } from '../../resource/presentation.ts';
-import { checkReferences, createRow } from '../../resource/references.ts';
+import { createRow } from '../../resource/references.ts';
 import type { Gives } from '../../resource/request.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { byUser } from '../access/ceiling.ts';
@@ -79,23 +78,20 @@ type CredentialInput = Identifiers & {
 
 /** @throws Fault `conflict` when the identifier is taken in the connection, `password_policy` for a weak password. */
 export async function createCredential(tenant: Tenant, input: CredentialInput): Promise<Credential> {
-  const { user, connection: connectionId, password, metadata } = input;
-  checkMetadata('/metadata', metadata);
-  await checkReferences(credentials, tenant, input);
-  const connection = await connections.get(tenant, connectionId);
-  const { email, username } = input;
-  if (!email && !username)
-    throw new Fault('validation', 'One of "email" and "username" is required.', {
-      details: [{ path: '/email', message: 'is required without a username' }],
-    });
-  return createRow(credentials, tenant, {
-    user,
-    connection: connectionId,
-    email,
-    username,
-    ...(metadata && { metadata }),
-    ...(password !== undefined && (await passwordFields(tenant, connection, password))),
-  });
+  const { user, connection, email, username, password, metadata } = input;
+  return createRow(
+    credentials,
+    tenant,
+    { user, connection, email, username, ...(metadata && { metadata }) },
+    async () => {
+      if (!email && !username)
+        throw new Fault('validation', 'One of "email" and "username" is required.', {
+          details: [{ path: '/email', message: 'is required without a username' }],
+        });
+      if (password === undefined) return {};
+      return passwordFields(tenant, await connections.get(tenant, connection), password);
+    },
+  );
 }
 
 async function passwordFields(tenant: Tenant, connection: Connection, password: string) {
