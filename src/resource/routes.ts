@@ -88,7 +88,10 @@ function routesOf(app: FastifyInstance, collection: AnyCollection) {
   return {
     list() {
       const querystring = Type.Object({ ...listParameters(spec), ...(paths.length && expandParameter(paths)) }, CLOSED);
-      const route = describe('read', 'list', `List ${title}s`, { querystring, response: { 200: pageSchema(row) } });
+      const route = describe('read', 'list', `List ${plural(title)}`, {
+        querystring,
+        response: { 200: pageSchema(row) },
+      });
       app.get(many, route, async (request) => {
         const query = request.query as ListQuery;
         const page = await collection.list(request.tenant, listOptions(query));
@@ -145,6 +148,7 @@ function routesOf(app: FastifyInstance, collection: AnyCollection) {
   };
 }
 
+const plural = (title: string): string => `${title.replace(/y$/, 'ie')}s`;
 const CLOSED = { additionalProperties: false } as const;
 
 /** What a list may be asked, beside what to inline. */

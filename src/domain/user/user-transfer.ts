@@ -250,12 +250,15 @@ async function* exportUsers(tenant: Tenant, may: (permission: string) => boolean
   }
 }
 
+const NDJSON = 'application/x-ndjson';
+const EXAMPLE =
+  '{"email": "grace@example.org", "name": "Grace Hopper", "email_verified": true}\n{"username": "alan"}\n';
+const lines = (description: string) => ({ description, content: { [NDJSON]: { schema: Type.String() } } });
+
 /** @param importBytes what one import may have. */
 export function mount(app: FastifyInstance, { importBytes }: { importBytes: number }): void {
   app.register(async (scope) => {
-    scope.addContentTypeParser(['application/x-ndjson', 'application/jsonl'], (_request, payload, done) =>
-      done(null, payload),
-    );
+    scope.addContentTypeParser([NDJSON, 'application/jsonl'], (_request, payload, done) => done(null, payload));
     const describe = { tags: ['user'], security: [{ bearerAuth: [] }] };
 
     scope.post(
@@ -276,6 +279,10 @@ export function mount(app: FastifyInstance, { importBytes }: { importBytes: numb
             'Newline-delimited JSON (`application/x-ndjson`), one user a line, 100,000 at most, as `GET /user/export` gives it; ' +
             '`password_hash` takes bcrypt, argon2, scrypt and pbkdf2, `custom_password_hash` Auth0’s form. A first line ' +
             '`{"hash_config": {…}}` carries the parameters of a Firebase export. Answers a report a line. Repeating the call changes nothing.',
+          consumes: [NDJSON],
+          // Read line by line, so it is nothing that a validator could see.
+          body: Type.Unsafe({ description: 'A user on each line', example: EXAMPLE }),
+          response: { 200: lines('A report a line, and a summary') },
           querystring: Type.Object(
             {
               connection: Type.Optional(
@@ -316,7 +323,7 @@ export function mount(app: FastifyInstance, { importBytes }: { importBytes: numb
           yield first.value!;
           yield* chunks;
         };
-        return reply.header('content-type', 'application/x-ndjson').send(Readable.from(answer()));
+        return reply.header('content-type', NDJSON).send(Readable.from(answer()));
       },
     );
 
@@ -328,13 +335,14 @@ export function mount(app: FastifyInstance, { importBytes }: { importBytes: numb
           ...describe,
           operationId: 'user/export',
           summary: 'Export users',
+          response: { 200: lines('A user a line') },
           description:
             'Every user as newline-delimited JSON that the import takes. `password_hash` is masked without the permission read:password_hashes, and for users who may do more than the token.',
         },
       },
       async (request, reply) => {
         const see = may(request.actor);
-        reply.header('content-type', 'application/x-ndjson');
+        reply.header('content-type', NDJSON);
         // What goes nowhere is neither read nor an export.
         if (request.method === 'HEAD') return reply.send(Readable.from([]));
         await request.audit({

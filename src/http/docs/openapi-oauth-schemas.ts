@@ -108,7 +108,9 @@ export function tokenQuery() {
 
 export const tokens = Type.Object(
   {
-    access_token: Type.String({ description: 'A signed JWT of type `at+jwt` (RFC 9068).' }),
+    access_token: Type.String({
+      description: 'A signed JWT of the type that the Api says: `at+jwt` (RFC 9068), or `JWT`.',
+    }),
     token_type: Type.String({ description: '`Bearer`, or `DPoP` for a token that is bound to a key (RFC 9449)' }),
     expires_in: Type.Integer({ description: 'Lifetime of the access token in seconds' }),
     scope: text('What was granted.'),

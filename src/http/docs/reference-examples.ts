@@ -16,7 +16,7 @@ const PREFIXES: Record<string, string> = {
   Credential: 'credentials',
   default_connection: 'connection',
 };
-const REFERENCES = /^(?:api|user|role|client|connection|team|identity|account|action|ticket)(?:_id)?$/;
+const REFERENCES = /^(?:(?:api|user|role|client|connection|team|identity|account|action|ticket)(?:_id)?|\w+_id)$/;
 
 const NAMES: Record<string, string> = {
   AuthAccount: 'Acme',
@@ -51,7 +51,7 @@ const SAMPLES: Record<string, unknown> = {
   scope: 'openid profile email',
   client_secret: '••••••••',
   token_signature: '••••••••',
-  password: 'correct horse battery staple',
+  password: 'Correct horse battery staple 1',
   token_type: 'Bearer',
   access_token: 'eyJhbGciOiJSUzI1NiIs…',
   id_token: 'eyJhbGciOiJSUzI1NiIs…',
@@ -81,6 +81,9 @@ const SAMPLES: Record<string, unknown> = {
   logins_count: 12,
   last_ip: '203.0.113.7',
   metadata: {},
+  user_code: 'ABCD-1234',
+  device_code: 'DEVICE_CODE',
+  ticket: 'TICKET',
   user_metadata: {},
   app_metadata: {},
   next: null,
@@ -88,8 +91,23 @@ const SAMPLES: Record<string, unknown> = {
 
 type Maker = (schema: Schema, name?: string, owner?: string) => unknown;
 
-/** Makes an example of whatever a schema describes. */
-export function exampleMaker(document: OpenApi, site: Site): Maker {
+/** Members of answers that may be missing and are there as a rule: by operation, or by the name of the row. */
+const SHOWN: Record<string, readonly string[]> = {
+  'oauth/token': ['scope'],
+  'oauth/tokenGet': ['id_token', 'scope'],
+  'oauth/userinfo': ['name', 'preferred_username', 'updated_at', 'email', 'email_verified'],
+  'oauth/introspect': ['sub', 'client_id', 'scope', 'aud', 'iss', 'exp', 'iat', 'jti', 'token_type'],
+  User: ['name', 'email'],
+};
+
+/**
+ * Makes an example of whatever a schema describes.
+ * @param answered the operation whose answer it is, which has what is always there and little besides; else all that a
+ *   request may have.
+ */
+export function exampleMaker(document: OpenApi, site: Site, answered?: string): Maker {
+  const shows = (owner: string, field: string, required: readonly string[] = []) =>
+    !answered || required.includes(field) || Boolean((SHOWN[owner] ?? SHOWN[answered])?.includes(field));
   const idFor = (kind: string) => (kind === 'account' ? site.account : `${kind}_${HEX}`);
   /** Addresses of this server, as discovery names them. */
   const own: Record<string, unknown> = {
@@ -122,7 +140,9 @@ export function exampleMaker(document: OpenApi, site: Site): Maker {
     if (schema.type === 'array') return [make(schema.items ?? {}, singular(name), owner)];
     if (schema.type === 'object')
       return Object.fromEntries(
-        Object.entries(schema.properties ?? {}).map(([field, inner]) => [field, make(inner, field, owner)]),
+        Object.entries(schema.properties ?? {})
+          .filter(([field]) => shows(owner, field, schema.required))
+          .map(([field, inner]) => [field, make(inner, field, owner)]),
       );
     return scalar(schema, name);
   };
@@ -159,7 +179,7 @@ type Called = {
 };
 
 /** Requests whose parameters depend on each other, so that no schema can tell a good example. */
-function chosen(site: Site, operationId: string): Record<string, string> | undefined {
+function chosen(site: Site, operationId: string): Record<string, unknown> | undefined {
   const client_id = `client_${HEX}`;
   const login = {
     client_id,
@@ -176,16 +196,26 @@ function chosen(site: Site, operationId: string): Record<string, string> | undef
     client_secret: 'CLIENT_SECRET',
     audience: site.audience,
   };
-  const code = { grant_type: 'authorization_code', client_id, code: 'CODE', redirect_uri: login.redirect_uri };
-  const leave = { client_id, post_logout_redirect_uri: 'https://orders.example.com/' };
+  const code = { grant_type: 'authorization_code', code: 'CODE', redirect_uri: login.redirect_uri };
+  // With an address to go to there would be no answer to show.
+  const leave = { client_id };
   return {
     authorize: login,
+    authorizePost: login,
     'oauth/par': { ...login, client_secret: 'CLIENT_SECRET' },
     'oauth/token': machine,
     'oauth/tokenGet': code,
     'oauth/revoke': { client_id, client_secret: 'CLIENT_SECRET', token: 'TOKEN' },
     'oauth/introspect': { client_id, client_secret: 'CLIENT_SECRET', token: 'TOKEN' },
     'oauth/deviceCode': { client_id, scope: 'openid profile offline_access', device_name: 'kitchen display' },
+    'oauth/updateRegistration': { client_id, client_name: 'Orders', redirect_uris: [login.redirect_uri] },
+    'passwordless/start': { client_id, email: 'ada@example.com', send: 'code' },
+    'notificationsubscription/create': {
+      events: ['user.created'],
+      channel: 'email',
+      config: { recipients: ['operations@example.com'] },
+    },
+    'notificationsubscription/update': { active: false },
     'session/logout': leave,
     'session/logoutPost': leave,
   }[operationId];
@@ -195,21 +225,34 @@ function chosen(site: Site, operationId: string): Record<string, string> | undef
 export function curlOf(site: Site, make: Maker, call: Called): Curl {
   const { method, operation, parameters, type, schema } = call;
   const picked = chosen(site, operation.operationId);
-  const names = new Set(parameters.filter((parameter) => parameter.in === 'query').map(({ name }) => name));
-  const query = new URLSearchParams(type ? {} : (picked ?? (names.has('pageSize') ? { pageSize: '10' } : {})));
+  const query = new URLSearchParams(type ? {} : ((picked as Record<string, string>) ?? queryExample(make, parameters)));
   const path = call.path.replace(/\{(\w+)\}/g, (_, name: string) => String(make({ type: 'string' }, name)));
   const search = query.size ? `?${query}` : '';
   const lines = [`curl ${method === 'GET' ? '' : `-X ${method} `}'${site.origin}${path}${search}'`];
   const wantsToken = operation.security?.some((scheme) => 'bearerAuth' in scheme);
   if (wantsToken) lines.push('-H "Authorization: Bearer $TOKEN"');
+  // A secret has no place in an address, which logs keep.
+  if (method === 'GET' && operation.security?.some((scheme) => 'clientBasic' in scheme))
+    lines.push(`-u '${make({}, 'client_id')}:CLIENT_SECRET'`);
   if (!schema) return { before: lines.join(CONTINUED), body: '', after: '' };
-  const fields = picked ?? bodyExample(make, schema, call.required);
+  if (typeof schema.example === 'string') {
+    lines.push(`-H 'Content-Type: ${type}'`, "--data-binary '");
+    return { before: lines.join(CONTINUED), body: shellQuoted(schema.example), after: "'" };
+  }
+  const fields = picked ?? bodyExample(make, operation, schema, call.required);
   if (type === 'application/x-www-form-urlencoded') {
     const pairs = Object.entries(fields).map(([name, value]) => `-d '${name}=${formValue(String(value))}'`);
     return { before: `${lines.join(CONTINUED)}${CONTINUED}`, body: pairs.join(CONTINUED), after: '' };
   }
   lines.push(`-H 'Content-Type: ${type}'`, "-d '");
   return { before: lines.join(CONTINUED), body: shellQuoted(JSON.stringify(fields, null, 2)), after: "'" };
+}
+
+/** What has to be there, and how to page. */
+function queryExample(make: Maker, parameters: readonly Parameter[]): Record<string, string> {
+  const asked = parameters.filter((parameter) => parameter.in === 'query');
+  const needed = asked.filter(({ required }) => required).map(({ name, schema }) => [name, String(make(schema, name))]);
+  return { ...Object.fromEntries(needed), ...(asked.some(({ name }) => name === 'pageSize') && { pageSize: '10' }) };
 }
 
 const CONTINUED = ' \\\n  ';
@@ -219,9 +262,26 @@ const shellQuoted = (text: string) => text.replaceAll("'", "'\\''");
 const formValue = (text: string) =>
   text.replace(/[%&+]/g, encodeURIComponent).replaceAll("'", '%27').replaceAll(' ', '+');
 
+/** Fields of bodies that a schema calls optional, and a reader will want. */
+const BODIES: Record<string, readonly string[]> = {
+  'user/create': ['name', 'email'],
+  'client/create': ['name', 'callbacks', 'logout_urls'],
+  'credentials/create': ['user', 'connection', 'email', 'password'],
+  'rolemember/create': ['users', 'role'],
+  'teammember/create': ['users', 'team'],
+  'action/create': ['name', 'trigger', 'code'],
+  'oauth/register': ['client_name', 'redirect_uris'],
+  'identity/create': ['account', 'connection', 'user', 'identity_id', 'profile_data', 'access_token'],
+};
+
 /** What is required, or where nothing is, the first two fields: a patch names what it changes and nothing else. */
-function bodyExample(make: Maker, schema: Schema, required: readonly string[]): Record<string, unknown> {
+function bodyExample(
+  make: Maker,
+  { operationId }: Operation,
+  schema: Schema,
+  required: readonly string[],
+): Record<string, unknown> {
   const whole = make({ ...schema, nullable: false }) as Record<string, unknown>;
-  const names = required.length ? required : Object.keys(whole).slice(0, 2);
+  const names = BODIES[operationId] ?? (required.length ? required : Object.keys(whole).slice(0, 2));
   return Object.fromEntries(names.map((name) => [name, whole[name]]));
 }

@@ -153,7 +153,7 @@ function view(
       required: bodySchema ? (resolve(document, bodySchema).required ?? []) : [],
     }),
     contentType: types[0],
-    sample: answered && JSON.stringify(maker(answered), null, 2),
+    sample: answered && JSON.stringify(exampleMaker(document, site, operation.operationId)(answered), null, 2),
     callable: answered !== undefined && !operation.operationId.startsWith('session/'),
   };
 }
@@ -238,8 +238,8 @@ const orNull = (nullable: boolean | undefined): TypeText => (nullable ? [{ text:
 
 function range(least: number | undefined, most: number | undefined, unit: string): string[] {
   if (least === undefined && most === undefined) return [];
-  if (least === undefined || least === 0) return [`at most ${most}${unit}`];
   if (most === undefined) return [`at least ${least}${unit}`];
+  if (least === undefined || least === 0) return [`at most ${most}${unit}`];
   return [`${least} to ${most}${unit}`];
 }
 
