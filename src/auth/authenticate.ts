@@ -3,20 +3,16 @@ import { strategyOf } from '../connections/registry.ts';
 import type { Connection } from '../domain/connection/connection.ts';
 import { findByIdentifier, rehash } from '../domain/user/credential.ts';
 import { users } from '../domain/user/user.ts';
-import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-import { networkOf } from '../kernel/network.ts';
 import { emailAddress } from '../kernel/text/email.ts';
 import { compared } from '../kernel/text/kind.ts';
-import { limiter } from '../store/limiter.ts';
 import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';
+import { type Guess, guessing, lockedOut } from './guessing.ts';
 import { recordRefusal } from './login-record.ts';
 
-/** How many guesses are free before one has to wait: for one identifier from one address, and from one address at all. */
-const LOCKOUT_SECONDS = 15 * MINUTE;
-const perIdentifier = limiter('login-identifier', 10, LOCKOUT_SECONDS);
-const perAddress = limiter('login-address', 100, LOCKOUT_SECONDS);
+/** NIST SP 800-63B §5.2.2: no more than a hundred failures in a row. */
+const guessPassword = guessing('login', { each: 10, network: 100, everywhere: 100 });
 
 export type PasswordAttempt = {
   connection: Connection;
@@ -35,26 +31,21 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, pol
   const { checkPassword } = strategyOf(connection.connection_type);
   if (!checkPassword) throw new Fault('invalid_request', 'This connection takes no password.');
 
-  const network = networkOf(from.ip);
-  const address = `${tenant.id} ${network}`;
-  const guess = `${tenant.id} ${connection.id} ${compared(emailAddress, identifier)} ${network}`;
-  // Counted before the password is looked at, so that parallel guesses cannot outrun the count.
-  const wait = (await perAddress.blockedFor(address)) ?? (await perIdentifier.consume(guess));
-  if (wait !== null) {
+  const guess = await guessPassword(tenant, `${connection.id} ${compared(emailAddress, identifier)}`, from.ip);
+  if (typeof guess === 'number') {
     await recordRefusal(tenant, attempt, 'locked_out');
-    throw new Fault('locked_out', undefined, { retryAfterSeconds: wait });
+    throw lockedOut(guess);
   }
 
   const find = () => findByIdentifier(tenant, connection.id, identifier);
   const found = await looked(guess, checkPassword(find, password, { tenant: tenant.id, whenGone: from.whenGone }));
   const user = typeof found === 'object' && 'user' in found ? await users.find(tenant, found.user) : undefined;
   if (found === 'unknown' || 'wrong' in found || !user) {
-    await perAddress.consume(address);
     const wrong = found !== 'unknown' && 'wrong' in found;
     await recordRefusal(tenant, attempt, wrong ? 'wrong_password' : 'unknown_user', wrong ? found.wrong : undefined);
     throw new Fault(wrong ? 'wrong_credentials' : 'unknown_user');
   }
-  await perIdentifier.reset(guess);
+  await guess.right();
   const proven = { identity: { user }, method: 'password', amr: ['pwd'], connection, client, from };
   const outcome = await concludeLogin(tenant, proven, policy);
   if (found.fresh) await rehash(tenant, found.credential, found.fresh);
@@ -62,11 +53,11 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, pol
 }
 
 /** What was not looked at is no guess: whoever waited in vain must not be locked out for that. */
-async function looked<T>(guess: string, check: Promise<T>): Promise<T> {
+async function looked<T>(guess: Guess, check: Promise<T>): Promise<T> {
   try {
     return await check;
   } catch (error) {
-    await perIdentifier.giveBack(guess);
+    await guess.undone();
     throw error;
   }
 }

@@ -9,8 +9,7 @@ import { HOUR, MINUTE, SECOND } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { isLoopbackHost } from '../kernel/loopback.ts';
-import { networkOf } from '../kernel/network.ts';
-import { limiter } from '../store/limiter.ts';
+import { networkLimit } from './network-limit.ts';
 
 /** As the draft recommends. */
 const MAX_BYTES = 5 * 1024;
@@ -23,7 +22,7 @@ const COOLDOWN_SECONDS = 10 * SECOND;
 const MAX_ADDRESS = 500;
 
 /** Fetching is done for whoever asks: nobody gets to point us at a thousand servers. */
-const perAddress = limiter('client-document', 60, 5 * MINUTE);
+const perAddress = networkLimit('client-document', 60, 5 * MINUTE);
 
 export type DocumentFetch = (address: string) => Promise<Response>;
 export type DocumentOptions = { fetch: DocumentFetch; production: boolean; ip: string };
@@ -77,7 +76,7 @@ export async function clientOfDocument(
 }
 
 async function load(tenant: Tenant, url: URL, known: Kept | undefined, options: DocumentOptions): Promise<Client> {
-  const retryAfterSeconds = await perAddress.consume(`${tenant.id} ${networkOf(options.ip)}`);
+  const retryAfterSeconds = await perAddress.consume(tenant, options.ip);
   const before = known?.client && known.staleUntil > Date.now() ? known : undefined;
   if (retryAfterSeconds !== null) {
     if (before?.client) return before.client;

@@ -10,12 +10,12 @@ import { append } from '../domain/trail/log.ts';
 import { HOUR } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-import { networkOf } from '../kernel/network.ts';
 import { sameSecret } from '../kernel/secret/random.ts';
 import { limiter } from '../store/limiter.ts';
+import { networkLimit } from './network-limit.ts';
 
 /** Enough for everybody behind one address of an office or of a hosted agent, too few to fill a database with. */
-const perAddress = limiter('client-registration', 60, HOUR);
+const perAddress = networkLimit('client-registration', 60, HOUR);
 const perClient = limiter('client-registration-update', 60, HOUR);
 
 export type Wire = Record<string, unknown>;
@@ -43,7 +43,7 @@ async function refusing<T>(step: () => Promise<T>): Promise<T> {
  */
 export async function registerClient(tenant: Tenant, wire: Wire, { bearer, ip }: Asked): Promise<Wire> {
   checkOffered(tenant);
-  await perAddress.spend(`${tenant.id} ${networkOf(ip)}`);
+  await perAddress.spend(tenant, ip);
   try {
     const closed = tenant.account.oauth.dynamic_registration === 'token';
     const refused = new Fault('invalid_token', 'An initial access token is needed, and this is none.');

@@ -10,17 +10,17 @@ import { append } from '../domain/trail/log.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-import { networkOf } from '../kernel/network.ts';
 import { sameSecret } from '../kernel/secret/random.ts';
 import { mac } from '../kernel/secret/seal.ts';
 import { limiter } from '../store/limiter.ts';
 import { type LoginPolicy, resumeLogin } from './conclude-login.ts';
 import type { Due } from './factor-due.ts';
+import { networkLimit } from './network-limit.ts';
 
 const WINDOW_SECONDS = 15 * MINUTE;
 // RFC 8628 §5.1. Each look counts, right or wrong: a right one of one's own must not buy more guesses.
 const perUser = limiter('user-code', 30, WINDOW_SECONDS);
-const perAddress = limiter('user-code-address', 200, WINDOW_SECONDS);
+const perAddress = networkLimit('user-code-address', 200, WINDOW_SECONDS);
 
 /** Who is at the browser. */
 export type Visitor = { user: string; session: string; amr: string[]; authTime: number; from: Origin };
@@ -28,7 +28,7 @@ export type Visitor = { user: string; session: string; amr: string[]; authTime: 
 /** @throws Fault `unknown_device_code` for a code that is wrong, expired or used: one answer; `too_many_requests`. */
 export async function lookUpDevice(tenant: Tenant, visitor: Visitor, typed: string): Promise<DeviceCode> {
   await perUser.spend(`${tenant.id} ${visitor.user}`);
-  await perAddress.spend(`${tenant.id} ${networkOf(visitor.from.ip)}`);
+  await perAddress.spend(tenant, visitor.from.ip);
   const userCode = readUserCode(typed);
   const row = userCode && (await findPending(tenant, userCode));
   if (!row) throw new Fault('unknown_device_code');

@@ -9,8 +9,6 @@ export type Limiter = {
   consume(key: string): Promise<number | null>;
   /** Counts one. @throws Fault `too_many_requests` when that was one too many. */
   spend(key: string): Promise<void>;
-  /** Seconds until the key may try again; null when it may now. Counts nothing. */
-  blockedFor(key: string): Promise<number | null>;
   reset(key: string): Promise<void>;
   /** Takes back one that was counted. */
   giveBack(key: string): Promise<void>;
@@ -19,26 +17,40 @@ export type Limiter = {
 export const LIMITER_COLLECTION = 'limits';
 
 /** @param points how many are free within `seconds` of the first; after the last the key waits for the window's end. */
-export function limiter(name: string, points: number, seconds: number): Limiter {
+export const limiter = (name: string, points: number, seconds: number): Limiter => over(stored(name, points, seconds));
+
+/** Made at first use: the connection is not there when modules load. */
+function stored(keyPrefix: string, points: number, duration: number): () => RateLimiterMongo {
   let backend: RateLimiterMongo | undefined;
-  // Made at first use: the connection is not there when modules load.
-  return over(
-    () =>
-      (backend ??= new RateLimiterMongo({
-        storeClient: mongoose.connection.db,
-        keyPrefix: name,
-        tableName: LIMITER_COLLECTION,
-        points,
-        duration: seconds,
-        disableIndexesCreation: true,
-      })),
-  );
+  const storeClient = () => mongoose.connection.db;
+  return () => {
+    backend ??= new RateLimiterMongo({
+      storeClient: storeClient(),
+      keyPrefix,
+      tableName: LIMITER_COLLECTION,
+      points,
+      duration,
+      disableIndexesCreation: true,
+    });
+    return backend;
+  };
 }
 
 /** The same counted by each instance for itself: where counting may not cost what it protects from. */
-export function localLimiter(points: number, seconds: number): Limiter {
+export function localLimiter(_name: string, points: number, seconds: number): Limiter {
   const backend = new RateLimiterMemory({ points, duration: seconds });
   return over(() => backend);
+}
+
+/** Keys that were seen, for so many seconds after the last time. */
+export function marks(name: string, seconds: number) {
+  const open = stored(name, 1, seconds);
+  return {
+    async set(key: string): Promise<void> {
+      await open().set(digest(key), 1, seconds);
+    },
+    has: async (key: string): Promise<boolean> => (await open().get(digest(key))) !== null,
+  };
 }
 
 // Keys hold addresses and emails; the database needs neither.
@@ -59,11 +71,6 @@ function over(open: () => RateLimiterMongo | RateLimiterMemory): Limiter {
     async spend(key) {
       const retryAfterSeconds = await limit.consume(key);
       if (retryAfterSeconds !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds });
-    },
-    async blockedFor(key) {
-      const backend = open();
-      const state = await backend.get(digest(key));
-      return state && state.consumedPoints >= backend.points ? wait(state) : null;
     },
     async reset(key) {
       await open().delete(digest(key));

@@ -7,7 +7,7 @@ import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, sign } fr
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { signingKeysOf } from '../../src/domain/key/signing-key.ts';
-import { networkOf } from '../../src/kernel/network.ts';
+import { networkOf, networksOf } from '../../src/kernel/network.ts';
 import {
   type Agent,
   type Answer,
@@ -801,4 +801,21 @@ test('an address is told apart from its neighbours by what its owner was given',
     assert.equal(networkOf(neighbour), '2001:db8:1:2::/64');
   assert.notEqual(networkOf('2001:db8:1:3::1'), networkOf('2001:db8:1:2::1'));
   assert.equal(networkOf('::1'), '0:0:0:0::/64');
+});
+
+test('an address counts in the networks around it too, which may do more together, and not without end', () => {
+  const counted = (ip: string) => networksOf(ip).map(({ network, times }) => `${network} x${times}`);
+  assert.deepEqual(counted('192.0.2.7'), ['192.0.2.7 x1', '192.0.2.0/24 x8']);
+  assert.deepEqual(counted('::ffff:192.0.2.7'), counted('192.0.2.7'));
+  assert.deepEqual(counted('2001:db8:1:2ab::7'), [
+    '2001:db8:1:2ab::/64 x1',
+    '2001:db8:1:200::/56 x4',
+    '2001:db8:1::/48 x16',
+  ]);
+  for (const { network } of networksOf('2001:db8:1:2ff::7').slice(1))
+    assert.ok(
+      networksOf('2001:db8:1:200::1').some((other) => other.network === network),
+      network,
+    );
+  assert.equal(networksOf('2001:db8:1:300::1')[1]!.network, '2001:db8:1:300::/56');
 });

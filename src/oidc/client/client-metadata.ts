@@ -231,3 +231,7 @@ export const isUnverified = (client: object): boolean => (client as ClientExtras
 /** Its website, as far as that tells who it is: whoever registers may name any, whoever publishes a document has its host. */
 export const homeOf = (client: { clientId: string; clientUri?: string }): string | undefined =>
   isUnverified(client) && !isDocumentId(client.clientId) ? undefined : client.clientUri;
+
+/** Whoever likes can be this client, or was a moment ago another like it: what it may do is counted by where it comes from. */
+export const isAnybodys = (client: { clientId: string; clientAuthMethod?: string }): boolean =>
+  client.clientAuthMethod === 'none' || isUnverified(client);

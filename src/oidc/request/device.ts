@@ -3,6 +3,7 @@ import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provid
 import { countDevice } from '../../auth/open-request.ts';
 import { issueDeviceCode, POLL_SECONDS } from '../../domain/protocol/device-code.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import { isAnybodys } from '../client/client-metadata.ts';
 import { asGrant } from '../grants/grant-type.ts';
 
 const NAME_LENGTH = 200;
@@ -25,13 +26,13 @@ type Asked = {
   deviceInfo: { name?: string; ip: string; userAgent: string | null };
 };
 
-/** @throws what a client without a secret is told that asks for too many. */
+/** @throws what a client that anybody can be is told when there were too many. */
 export async function keepDeviceCode(
   tenant: Tenant,
   ctx: KoaContextWithOIDC,
   { clientId, params, deviceInfo: { name, ...from } }: Asked,
 ): Promise<{ deviceCode: string; userCode: string }> {
-  if (ctx.oidc.client!.clientAuthMethod === 'none') await asGrant(ctx, () => countDevice(tenant, clientId, ctx.ip));
+  if (isAnybodys(ctx.oidc.client!)) await asGrant(ctx, () => countDevice(tenant, ctx.ip));
   return issueDeviceCode(tenant, {
     client: clientId,
     scope: text(params?.scope),

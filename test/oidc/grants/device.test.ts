@@ -15,9 +15,11 @@ import {
   formOf,
   logIn,
   ORDERS,
+  oauthSettings,
   ordersApi,
   type Page,
   post,
+  REDIRECT,
   refresh,
   refused,
   submit,
@@ -197,7 +199,7 @@ test('a device that polls too fast is told to slow down, and from then on has to
   assert.equal(burst.filter(({ body }) => body.error === 'authorization_pending').length, 1);
 });
 
-test('a client without a secret gets so many codes from one address, and no more', async () => {
+test('clients that anybody can be get so many codes from one address, all together, and no more', async () => {
   const { t, client } = await ready();
   const sibling = await television(t);
   const confidential = await television(t, { token_endpoint_auth_method: 'client_secret_post' });
@@ -210,9 +212,19 @@ test('a client without a secret gets so many codes from one address, and no more
   const wait = Number(headers.get('retry-after'));
   assert.ok(wait > 0 && wait <= 300, `${wait} s`);
   assert.match(headers.get('access-control-expose-headers') ?? '', /Retry-After/);
-  assert.equal((await ask(sibling)).status, 200, 'another client');
+  assert.equal((await ask(sibling)).status, 429, 'whoever makes another client is not counted anew');
+  await oauthSettings(t, { dynamic_registration: 'open' });
+  const registered = await w.send(`${t.origin}/oidc/register`, {
+    method: 'POST',
+    json: {
+      redirect_uris: [REDIRECT],
+      grant_types: ['authorization_code', DEVICE],
+      token_endpoint_auth_method: 'client_secret_post',
+    },
+  });
+  assert.equal((await ask(registered.body)).status, 429, 'nor one that got a secret for the asking');
   for (const other of await Promise.all(Array.from({ length: 110 }, () => ask(confidential))))
-    assert.equal(other.status, 200, 'whoever authenticates is known');
+    assert.equal(other.status, 200, 'whom the tenant made is known');
 });
 
 test('a code that nobody confirmed in time has expired, on the page and for the device', async () => {
