@@ -12,6 +12,7 @@ import {
   mintCode,
   mintLinkToken,
   mintMailedId,
+  openCode,
   stateOf,
   storeCode,
   storeLink,
@@ -21,7 +22,7 @@ import {
 import { passwordlessCode } from '../domain/message/passwordless-code.ts';
 import { passwordlessLink } from '../domain/message/passwordless-link.ts';
 import { userOfEmail } from '../domain/user/user-of-email.ts';
-import { DAY, MINUTE } from '../kernel/clock.ts';
+import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
@@ -30,12 +31,18 @@ import { compared } from '../kernel/text/kind.ts';
 import { add, addDecoy } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
 import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';
+import { guessing, lockedOut } from './guessing.ts';
 import { recordRefusal } from './login-record.ts';
+import { networkLimit } from './network-limit.ts';
 
-const perEmail = limiter('passwordless-send', 1, 3 * MINUTE);
-const perAddress = limiter('passwordless-address', 100, 15 * MINUTE);
+/** By client and address: whoever asks at one client takes nothing from those who ask at another. */
+const perMailbox = limiter('passwordless-send', 1, 3 * MINUTE);
+/** All clients of an account together, for one who asks in somebody else's name. */
+const perAsker = limiter('passwordless-asker', 5, 15 * MINUTE);
+const perNetwork = networkLimit('passwordless-address', 100, 15 * MINUTE);
 /** NIST SP 800-63B §5.2.2: no more than a hundred failures in a row, however many codes are asked for. */
-const perGuess = limiter('passwordless-guess', 100, DAY);
+const guessCode = guessing('passwordless', { each: 25, network: 100, everywhere: 100 });
+const perCode = limiter('passwordless-code', 5, CODE_SECONDS);
 
 export type Start = {
   connection: Connection;
@@ -51,15 +58,22 @@ export type Start = {
 };
 
 /**
- * @returns the id of the message, or undefined where the address had one less than three minutes ago.
+ * @returns the id of the message, or undefined where the address had one of this client less than three minutes ago, or
+ *   five of whoever asks in a quarter of an hour.
  * @throws Fault `too_many_requests` for a network address that asks for too many, `validation` for what is no address.
  */
 export async function startPasswordless(tenant: Tenant, start: Start): Promise<string | undefined> {
   const { connection, client, send, params, browser, locale, from } = start;
-  await perAddress.spend(`${tenant.id} ${networkOf(from.ip)}`);
+  await perNetwork.spend(tenant, from.ip);
   const email = emailAddress.typed(start.email);
   if (email === undefined) throw new Fault('validation', '"email" is not an email address.');
-  if ((await perEmail.consume(`${tenant.id} ${email}`)) !== null) return undefined;
+  const mailbox = `${tenant.id} ${connection.id} ${client.id} ${email}`;
+  if ((await perMailbox.consume(mailbox)) !== null) return undefined;
+  if ((await perAsker.consume(`${tenant.id} ${email} ${networkOf(from.ip)}`)) !== null) {
+    // Nothing is sent: the owner may ask.
+    await perMailbox.giveBack(mailbox);
+    return undefined;
+  }
 
   const user = await userOfEmail(tenant, email);
   const welcome = user ? !user.suspended && !user.email_bounced_at : !connection.disable_signup;
@@ -81,18 +95,25 @@ export async function startPasswordless(tenant: Tenant, start: Start): Promise<s
 
 type CodeAttempt = { connection: Connection; client: string; email: string; code: string; from: Origin };
 
-/** @throws Fault `wrong_code` for a code that is wrong, expired, used or of another client; `locked_out`; `user_suspended`. */
+/**
+ * Nothing is counted where there is no code to guess: blind guesses would only keep the owner out.
+ * @throws Fault `wrong_code` for a code that is wrong, expired, used or of another client; `locked_out`; `user_suspended`.
+ */
 export async function redeemCode(tenant: Tenant, attempt: CodeAttempt, policy: LoginPolicy): Promise<Outcome> {
-  const { connection, client, code } = attempt;
+  const { connection, client, code, from } = attempt;
   const email = compared(emailAddress, attempt.email);
-  const guess = `${tenant.id} ${email}`;
-  const wait = await perGuess.consume(guess);
-  const right = wait === null && (await useCode(tenant, { connection: connection.id, client, email }, code));
-  if (!right) {
-    await recordRefusal(tenant, attempt, wait === null ? 'wrong_code' : 'locked_out');
-    throw wait === null ? new Fault('wrong_code') : new Fault('locked_out', undefined, { retryAfterSeconds: wait });
-  }
-  await perGuess.reset(guess);
+  const refuse = async (fault: Fault): Promise<never> => {
+    await recordRefusal(tenant, attempt, fault.code as 'wrong_code' | 'locked_out');
+    throw fault;
+  };
+  const open = await openCode(tenant, { client, connection: connection.id, email });
+  if (!open) return refuse(new Fault('wrong_code'));
+  const guess = await guessCode(tenant, `${connection.id} ${client} ${email}`, from.ip);
+  if (typeof guess === 'number') return refuse(lockedOut(guess));
+  const tried = await perCode.consume(`${open.id} ${networkOf(from.ip)}`);
+  if (tried !== null || !(await useCode(tenant, open, code, await guess.known())))
+    return refuse(new Fault('wrong_code'));
+  await guess.right();
   return login(tenant, { ...attempt, email, method: 'passwordless_code' }, policy);
 }
 
