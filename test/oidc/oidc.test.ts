@@ -15,6 +15,7 @@ import {
   type Form,
   follow,
   introspect,
+  listen,
   ORDERS,
   ordersApi,
   pkce,
@@ -376,6 +377,28 @@ test('the port of a registered loopback redirect may vary, nothing else of it (R
   assert.equal(await start('http://127.0.0.1:51004/other'), 400);
   assert.equal(await start('http://localhost:51004/cb'), 400);
   assert.equal(await start('https://127.0.0.1:51004/cb'), 400);
+});
+
+test('the port of localhost may vary for who is on the user’s device: without a secret, native, or by a document', async () => {
+  const t = await w.tenant();
+  const callbacks = ['http://localhost:3000/cb'];
+  const { origin, serve } = await listen();
+  const document = { client_id: `${origin}/client.json`, redirect_uris: callbacks };
+  serve((_request, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify(document)));
+  const start = async (client: { client_id: string }, redirect_uri: string) =>
+    (await w.send(authorizeUrl(t, requestOf(client as never, { redirect_uri }).parameters))).status;
+  for (const [client, expected] of [
+    [await t.client({ callbacks, token_endpoint_auth_method: 'none' }), 303],
+    [await t.client({ callbacks, application_type: 'native' }), 303],
+    [document, 303],
+    [await t.client({ callbacks }), 400],
+  ] as const) {
+    assert.equal(await start(client, callbacks[0]!), 303);
+    assert.equal(await start(client, 'http://localhost:57470/cb'), expected);
+    for (const other of ['http://localhost:57470/cb/', 'https://localhost:57470/cb', 'http://127.0.0.1:57470/cb'])
+      assert.equal(await start(client, other), 400, other);
+    assert.equal(await start(client, 'http://localhost.evil.example:57470/cb'), 400);
+  }
 });
 
 test('prompt=none answers login_required without a session and a code with one', async () => {

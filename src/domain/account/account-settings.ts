@@ -72,7 +72,7 @@ export const oauth = group({
       ['any', 'listed', 'off'],
       'Whether a client may name itself by the address of its metadata: at any host, at those of `client_id_metadata_hosts`, not at all',
     ),
-    'off',
+    'any',
   ),
   client_id_metadata_hosts: setting(
     Type.Array(Hostname, {

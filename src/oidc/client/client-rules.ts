@@ -1,15 +1,25 @@
 /** What a client may: which redirects, from which origins, which grants. */
 import { errors } from 'oidc-provider';
+import { isDocumentId } from '../../domain/client/client.ts';
 import type { ClientExtras } from './client-metadata.ts';
 
 const LOOPBACK = new Set(['127.0.0.1', '[::1]']);
+
+/**
+ * Whether `localhost` is the loopback interface to it, as it is to programs on a user's device. Those keep no secret, and do
+ * not all say that they are native; a server's `localhost` is its developer's, port and all.
+ */
+export const isOnDevice = ({ clientId, clientAuthMethod, native }: ClientExtras & App): boolean =>
+  native || clientAuthMethod === 'none' || isDocumentId(clientId);
+
+type App = { clientId: string; clientAuthMethod?: string };
 const PORT = /^(http:\/\/(?:\[::1\]|[^/:?#]+)):\d+/;
 
 /** RFC 8252 §7.3: the port of a loopback redirect is chosen at run time; everything else matches to the letter. */
-export function redirectAllowed(registered: readonly string[], requested: string, native: boolean): boolean {
+export function redirectAllowed(registered: readonly string[], requested: string, onDevice: boolean): boolean {
   if (registered.includes(requested)) return true;
   const url = URL.parse(requested);
-  if (url?.protocol !== 'http:' || !(LOOPBACK.has(url.hostname) || (native && url.hostname === 'localhost')))
+  if (url?.protocol !== 'http:' || !(LOOPBACK.has(url.hostname) || (onDevice && url.hostname === 'localhost')))
     return false;
   const anyPort = (uri: string) => uri.replace(PORT, '$1');
   return registered.some((uri) => anyPort(uri) === anyPort(requested));

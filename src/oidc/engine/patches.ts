@@ -7,7 +7,7 @@ import type { AccessToken, Client, KoaContextWithOIDC, Provider } from 'oidc-pro
 import type { Tenant } from '../../kernel/context.ts';
 import { claimAssertion, refreshKeys } from '../client/client-assertion.ts';
 import { type ClientExtras, type ClientSources, clientMetadata } from '../client/client-metadata.ts';
-import { grantAllowed, redirectAllowed } from '../client/client-rules.ts';
+import { grantAllowed, isOnDevice, redirectAllowed } from '../client/client-rules.ts';
 import { keepDeviceCode } from '../request/device.ts';
 import { limitPushes } from '../request/pushed-request.ts';
 import { askedScopes } from '../request/resource-server.ts';
@@ -159,8 +159,8 @@ export const PATCHES: readonly Patch[] = [
     member: 'Client.prototype.redirectUriAllowed',
     why: 'the port of a loopback redirect is chosen at run time',
     replace: () =>
-      function (this: { redirectUris?: string[] } & ClientExtras, requested: string) {
-        return redirectAllowed(this.redirectUris ?? [], requested, this.native ?? false);
+      function (this: Client & ClientExtras, requested: string) {
+        return redirectAllowed(this.redirectUris ?? [], requested, isOnDevice(this));
       },
   },
   {

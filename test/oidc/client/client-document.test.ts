@@ -21,6 +21,7 @@ import {
   signIn,
   type TenantHandle,
   tokensOf,
+  wordsOf,
   world,
 } from '../../kit/index.ts';
 import { logoutReceiver } from '../../kit/logout-receiver.ts';
@@ -176,7 +177,7 @@ test('such a client opens nothing as a machine', async () => {
 
 test('only an account that takes them looks, and only where it says', async () => {
   const published = await site();
-  const closed = await w.tenant();
+  const closed = await taking('off');
   const listed = await taking('listed', ['127.0.0.1']);
   const elsewhere = await taking('listed', ['agents.example.com']);
   assert.deepEqual(
@@ -190,6 +191,26 @@ test('only an account that takes them looks, and only where it says', async () =
   assert.equal((await discovery(listed)).client_id_metadata_document_supported, true);
   await oauthSettings(listed, { client_id_metadata_documents: 'off' });
   assert.equal(await takes(listed, published.id), false);
+  const made = await w.tenant();
+  assert.equal((await discovery(made)).client_id_metadata_document_supported, true);
+  assert.equal(await takes(made, published.id), true);
+});
+
+test('the name of a document is judged like that of a registration, and its host is named in its place', async () => {
+  const head = async (of: TenantHandle, id: string) => {
+    const visit = agent();
+    const page = await follow(visit, await visit((await start(of, id)).url));
+    return { name: /<h1>Log in to (.*?)<\/h1>/.exec(page.text)?.[1], words: wordsOf(page) };
+  };
+  const spoken = await site({ client_name: 'Acme. Your account is locked: call 900 555 0100' });
+  const { host } = new URL(spoken.id);
+  assert.equal((await head(t, spoken.id)).name, host);
+  const named = await site();
+  const stranger = await head(t, named.id);
+  assert.equal(stranger.name, 'Agent');
+  assert.match(stranger.words, /does not know this app/);
+  const vouched = await taking('any', ['127.0.0.1']);
+  assert.doesNotMatch((await head(vouched, named.id)).words, /does not know this app/);
 });
 
 test('a document that is not about its address, or not to be trusted, is no client', async () => {
