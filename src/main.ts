@@ -14,7 +14,7 @@ import { JOBS } from './jobs/index.ts';
 import { asRoot } from './kernel/context.ts';
 import { mintToken } from './kernel/secret/random.ts';
 import { useSecret } from './kernel/secret/seal.ts';
-import { type Demo, readPrivate, seedRoot, writePrivate } from './seed.ts';
+import { type Demo, keptDemo, readPrivate, seedRoot, writePrivate } from './seed.ts';
 import { openStore } from './store/connect.ts';
 import { migrate, takeDataSteps } from './store/migrate.ts';
 
@@ -58,6 +58,22 @@ function greet(origin: string, config: Config, demo: Demo | undefined, operator:
   process.stdout.write(`${lines.join('\n')}\n\n`);
 }
 
+/** For who waits before there is anything to see. */
+const tell = (sentence: string): void => void process.stdout.write(`  ${sentence}\n`);
+
+/** What of listening can be helped by a setting, by the system's name for it. */
+const DEAF: Record<string, (config: Config) => string> = {
+  EADDRINUSE: ({ port }) => `port ${port} is in use. End what listens there, or set PORT to another one.`,
+  EACCES: ({ port }) => `this user may not listen on port ${port}. Set PORT to one above 1023.`,
+  EADDRNOTAVAIL: ({ host }) => `this machine has no address ${host}. Set HOST to one that it has.`,
+  ENOTFOUND: ({ host }) => `nobody knows the host ${host}. Set HOST to an address of this machine.`,
+};
+
+function cannotListen(error: unknown, config: Config): unknown {
+  const sentence = DEAF[(error as { code?: string }).code ?? '']?.(config);
+  return sentence ? new Error(sentence, { cause: error }) : error;
+}
+
 /**
  * Starting leaves garbage and code behind that is run once: a sixth of the process, which V8 keeps as long as nothing
  * presses. One collection of everything, a tenth of a second before there is much to answer, gives it back.
@@ -78,7 +94,7 @@ async function start(): Promise<void> {
     },
   });
   useSecret(await sealingSecret(config));
-  const store = await openStore({ mongodbUrl: config.mongodbUrl, dataDir: config.dataDir, log });
+  const store = await openStore({ mongodbUrl: config.mongodbUrl, dataDir: config.dataDir, log, tell });
   await migrate(store);
   await takeDataSteps(DATA_STEPS, (did, step) =>
     log.warn({ step, ...did }, 'rows of an earlier release were brought up to date'),
@@ -89,9 +105,7 @@ async function start(): Promise<void> {
     log.warn({ clients: granted }, 'clients that came with their account were granted the management API by name');
 
   const { operator, fresh } = config.operator ? { operator: config.operator, fresh: false } : await installedOperator();
-  let demo = await readPrivate(config.dataDir, 'demo.json').then((kept) =>
-    kept ? (JSON.parse(kept) as Demo) : undefined,
-  );
+  let demo: Demo | undefined;
   const app = await buildApp({ config, store, operator, log, demo: () => demo !== undefined });
   const stopJobs = startJobs(JOBS, (err, name) => log.warn({ err }, `${name} failed`));
 
@@ -121,12 +135,14 @@ async function start(): Promise<void> {
   process.on('SIGINT', stop);
 
   app.outbox.start();
-  await app.listen({ port: config.port, host: config.host });
+  await app.listen({ port: config.port, host: config.host }).catch((error: unknown) => {
+    throw cannotListen(error, config);
+  });
   const address = app.server.address();
   const origin = originOf(config, config.baseDomain, typeof address === 'object' ? address?.port : undefined);
   demo =
     (await seedRoot(asRoot(), { demo: config.seedDemo ?? !config.production, origin, dataDir: config.dataDir })) ??
-    demo;
+    (await keptDemo(config.dataDir, origin));
   greet(origin, config, demo, fresh ? operator : undefined);
   dropWhatStartingNeeded();
 }

@@ -36,6 +36,19 @@ export async function readPrivate(dataDir: string, name: string): Promise<string
   });
 }
 
+/** The demo as an earlier start wrote it, and as it is reached now: another port or host is another address. */
+export async function keptDemo(dataDir: string, origin: string): Promise<Demo | undefined> {
+  const text = await readPrivate(dataDir, DEMO_FILE);
+  if (!text) return undefined;
+  const demo = { ...(JSON.parse(text) as Demo), url: origin };
+  if (JSON.parse(text).url !== origin) await writeDemo(dataDir, demo);
+  return demo;
+}
+
+const DEMO_FILE = 'demo.json';
+const writeDemo = (dataDir: string, demo: Demo): Promise<void> =>
+  writePrivate(dataDir, DEMO_FILE, `${JSON.stringify(demo, null, 2)}\n`);
+
 const DEMO_EMAIL = 'demo@cardea.dev';
 const DEMO_API = 'https://orders.example.com';
 const DEMO_REDIRECT = 'http://localhost:3000/callback';
@@ -125,6 +138,6 @@ async function seedDemo(tenant: Tenant, options: SeedOptions): Promise<Demo> {
     web_client: { client_id: web.id, client_secret: secretOf(web), redirect_uri: DEMO_REDIRECT },
     machine_client: { client_id: machine.id, client_secret: secretOf(machine), audience: DEMO_API },
   };
-  await writePrivate(options.dataDir, 'demo.json', `${JSON.stringify(demo, null, 2)}\n`);
+  await writeDemo(options.dataDir, demo);
   return demo;
 }

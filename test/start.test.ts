@@ -124,7 +124,7 @@ test('a first start on an empty directory prints where it is and how to log in, 
 
 test('a second start serves the same data and repeats no secret but the demo password; kill -9 loses nothing', async () => {
   const second = await start();
-  assert.deepEqual(await demoJson(), firstDemo);
+  assert.deepEqual(await demoJson(), { ...firstDemo, url: second.origin }, 'another port is another address');
   await machineToken(second.origin, firstDemo);
   await askToken(second.origin, {
     grant_type: 'client_credentials',
@@ -147,8 +147,14 @@ test('a second start serves the same data and repeats no secret but the demo pas
   assert.equal((await third.ended).code, 0);
 });
 
-test('every start of a demo says how to log in', async () => {
+test('every start of a demo says how to log in; one whose port is taken says which setting to change', async () => {
   const again = await start();
+  const { port } = new URL(again.origin);
+  const second = await mkdtemp(join(tmpdir(), 'cardea-start-'));
+  const refused = await launch({ PORT: port, DATA_DIR: second }).ended;
+  await rm(second, { recursive: true, force: true });
+  assert.deepEqual([refused.code, refused.text.includes(`port ${port} is in use`)], [1, true], refused.text);
+  assert.match(refused.text, /set PORT/);
   again.child.kill('SIGTERM');
   const { text } = await again.ended;
   assert.ok(text.includes(firstDemo.user.password), text);

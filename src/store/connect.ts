@@ -26,6 +26,8 @@ export type StoreOptions = {
   /** Beats the one in the URL's path; the default is `cardea`. */
   databaseName?: string;
   log: Log;
+  /** Says to people why they are waiting. */
+  tell?(sentence: string): void;
 };
 
 /** A database that went silent costs a request at most these, not the driver's half minute. */
@@ -40,8 +42,8 @@ const TIMEOUTS = {
 /**
  * @throws Error with one sentence for the operator, without the URL's password, when there is no database to use.
  */
-export async function openStore({ mongodbUrl, dataDir, databaseName, log }: StoreOptions): Promise<Store> {
-  const embedded = mongodbUrl ? undefined : await startEngine(dataDir, log);
+export async function openStore({ mongodbUrl, dataDir, databaseName, log, tell }: StoreOptions): Promise<Store> {
+  const embedded = mongodbUrl ? undefined : await startEngine(dataDir, log, tell);
   const engine = embedded ? 'embedded' : 'external';
   const url = mongodbUrl || embedded!.uri;
   try {

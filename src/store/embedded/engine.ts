@@ -15,6 +15,9 @@ import { loaderCommand } from './loader.ts';
 /** The part of a pino logger that the store uses. */
 export type Log = Record<'info' | 'warn' | 'error', (context: object, message: string) => void>;
 
+/** Says to people why they are waiting. */
+export type Tell = (sentence: string) => void;
+
 export type Engine = {
   /** Stays the same when the engine is restarted. */
   readonly uri: string;
@@ -31,11 +34,11 @@ const STABLE_MS = 10_000;
  * Opens `<dataDir>/mongo`, creating both.
  * @throws Error with one sentence for the operator when another process holds the data or the machine cannot run the engine.
  */
-export async function startEngine(dataDir: string, log: Log): Promise<Engine> {
+export async function startEngine(dataDir: string, log: Log, tell?: Tell): Promise<Engine> {
   const data = resolve(dataDir, 'mongo');
   const record = resolve(dataDir, 'engine-sockets');
   await mkdir(resolve(dataDir), { recursive: true, mode: 0o700 });
-  const [program = process.execPath, ...prefix] = [...(await loaderCommand(log)), process.execPath];
+  const [program = process.execPath, ...prefix] = [...(await loaderCommand(tell)), process.execPath];
   // 0700: the engine knows no passwords, so its socket must be this user's alone.
   const scratch = await mkdtemp(join(socketRoot(), 'cardea-'));
   const address = join(scratch, 'db.sock');

@@ -7,7 +7,7 @@ import { access, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Log } from './engine.ts';
+import type { Tell } from './engine.ts';
 
 const run = promisify(execFile);
 
@@ -25,7 +25,7 @@ const KEYRINGS = '/usr/share/keyrings';
  * The words to put before `node`: none where the machine's own C library will do.
  * @throws Error with one sentence that names MONGODB_URL when there is no way to run the engine here.
  */
-export async function loaderCommand(log: Log): Promise<string[]> {
+export async function loaderCommand(tell: Tell = () => {}): Promise<string[]> {
   if (process.platform !== 'linux' || isEnough(glibcVersion())) return [];
   const architecture = ARCHITECTURES[process.arch];
   if (!glibcVersion() || !architecture) throw impossible('it needs glibc on x64 or arm64');
@@ -36,7 +36,8 @@ export async function loaderCommand(log: Log): Promise<string[]> {
     const libraries = join(cache, `libc6-${suite}-${architecture.deb}`);
     const command = [join(libraries, architecture.loader), '--library-path', libraries];
     if (await exists(command[0]!)) return command;
-    log.info({ suite }, 'fetching a newer C library for the embedded database, once');
+    tell('The embedded database needs a newer C library than this machine has.');
+    tell(`Fetching that of ${name} ${suite}, once: a quarter of a minute, or longer on a slow line …`);
     const work = await mkdtemp(join(cache, 'fetch-'));
     try {
       const unpacked = await fetchLibc(work, architecture, suite, await keyrings(name));
@@ -46,6 +47,7 @@ export async function loaderCommand(log: Log): Promise<string[]> {
       await rm(work, { recursive: true, force: true });
     }
     await access(command[0]!);
+    tell('It is there; starting.');
     return command;
   } catch (error) {
     const words = error instanceof Error ? error.message.trim() : String(error);
