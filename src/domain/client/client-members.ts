@@ -14,6 +14,7 @@ import { AUTH_METHODS, type Client, type ClientInput, checkClient, checkRedirect
 import { CLIENT_ALGS, JwkSet, knownKeys } from './client-keys.ts';
 import { nameFault, nameOfAddress } from './client-name.ts';
 import { applicable, knownScope, offered, REGISTRABLE_GRANTS } from './client-offer.ts';
+import { algsOf } from './sender-constraint.ts';
 
 const Uris = Type.Array(Type.String({ minLength: 1, maxLength: 2048 }), { maxItems: 100 });
 
@@ -170,7 +171,7 @@ export async function readMembers(
   if (said.initiate_login_uri && !said.initiate_login_uri.startsWith('https:'))
     refuse('initiate_login_uri must be an https address');
 
-  const defaults = clients.spec.defaults() as Record<string, unknown>;
+  const defaults: Record<string, unknown> = { ...clients.spec.defaults(), ...algsOf(said, {}) };
   const mapped: Record<string, unknown> = {};
   for (const member of Object.keys(fields) as (keyof typeof fields)[]) {
     const field = RENAMED[member] ?? member;

@@ -22,6 +22,7 @@ import { givesChange, givesNew } from './client-ceiling.ts';
 import { checkClientKeys, JwkSet, knownKeys, WrittenJwkSet } from './client-keys.ts';
 import { defaultGrantTypes, grantTypeNames } from './grant-type.ts';
 import { checkGroupsClaim, GroupsClaim } from './groups-claim.ts';
+import { algsOf, usualAlg } from './sender-constraint.ts';
 
 export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
 
@@ -254,7 +255,8 @@ function checkVerified(input: ClientInput, current: Partial<Client>): void {
 }
 
 /** The keys are published before anything is signed with them. */
-async function ensureKeys(tenant: Tenant, input: ClientInput): Promise<void> {
+async function ensureKeys(tenant: Tenant, input: ClientInput, current: Partial<Client>): Promise<void> {
+  await ensureSigningKeys(tenant, usualAlg({ ...current, ...input }));
   await ensureSigningKeys(tenant, input.id_token_signed_response_alg);
   await ensureSigningKeys(tenant, input.authorization_signed_response_alg);
   await ensureSigningKeys(tenant, input.userinfo_signed_response_alg);
@@ -293,15 +295,15 @@ function once(input: ClientInput): ClientInput {
 }
 
 export async function createClient(tenant: Tenant, written: ClientInput): Promise<Client> {
-  const input = once(withKnownKeys(written));
   const defaults = clients.spec.defaults() as Client;
+  const input = { ...once(withKnownKeys(written)), ...algsOf(written, defaults) };
   checkClient(tenant, input, defaults);
   const id = input.id ?? clients.mintId();
   // Who sends people here acts for them, and for itself only where that is said.
   if (input.callbacks?.length)
     defaults.grant_types = defaults.grant_types.filter((type) => type !== CLIENT_CREDENTIALS);
   const grant_types = grantTypesOf(input, defaults) ?? defaults.grant_types;
-  await ensureKeys(tenant, input);
+  await ensureKeys(tenant, input, defaults);
   return createRow(clients, tenant, {
     ...input,
     grant_types,
@@ -312,11 +314,11 @@ export async function createClient(tenant: Tenant, written: ClientInput): Promis
 }
 
 export async function updateClient(tenant: Tenant, id: string, written: ClientInput): Promise<Client> {
-  const patch = once(withKnownKeys(written));
   const current = await clients.get(tenant, id);
+  const patch = { ...once(withKnownKeys(written)), ...algsOf(written, current) };
   checkClient(tenant, patch, current);
   const grant_types = grantTypesOf(patch, current);
-  await ensureKeys(tenant, patch);
+  await ensureKeys(tenant, patch, current);
   return updateRow(clients, tenant, id, {
     ...patch,
     ...(grant_types && { grant_types }),

@@ -10,6 +10,7 @@ import { engineMembers } from '../../domain/client/client-members.ts';
 import { nameFault, nameOfAddress } from '../../domain/client/client-name.ts';
 import { isExpired, isVerified } from '../../domain/client/client-registration.ts';
 import type { GroupsClaim } from '../../domain/client/groups-claim.ts';
+import { isSenderConstrained } from '../../domain/client/sender-constraint.ts';
 import { accountKeys, ensureSigningKeys } from '../../domain/key/account-keys.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
@@ -89,6 +90,7 @@ function metadataOf(tenant: Tenant, client: Client): ClientMetadata {
     require_signed_request_object: client.require_signed_request_object,
     signed_requests_only: client.require_signed_request_object,
     dpop_bound_access_tokens: client.dpop_bound_access_tokens,
+    sender_constrained: isSenderConstrained(client),
     ...(client.userinfo_signed_response_alg && { userinfo_signed_response_alg: client.userinfo_signed_response_alg }),
     refresh_lifetime: refreshLifetime(client),
     api_grants: client.grants ?? undefined,
@@ -206,6 +208,7 @@ export const CLIENT_EXTRAS = [
   'unverified',
   'web_origins',
   'signed_requests_only',
+  'sender_constrained',
   'refresh_lifetime',
   'api_grants',
   'unused',
@@ -219,6 +222,8 @@ export type ClientExtras = {
   unverified?: boolean;
   web_origins?: string[];
   signed_requests_only?: boolean;
+  /** In the way of FAPI 2.0: what is signed for it, and its refresh tokens, follow from that. */
+  sender_constrained?: boolean;
   refresh_lifetime?: number;
   api_grants?: { api: string; scope: string[] }[];
   /** Registered itself, and nobody has logged in through it yet. */

@@ -210,7 +210,8 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     findAccount: (ctx, id) => findAccount(tenant, ctx, id, mayBeRecent(ctx)),
     loadExistingGrant: (ctx) => existingGrant(tenant, ctx),
     issueRefreshToken: (_ctx, client, source) => mayRefresh(tenant, client, source),
-    rotateRefreshToken: true,
+    // FAPI 2.0 Security Profile §5.3.2.1: a token that only one client can use gains nothing by it.
+    rotateRefreshToken: ({ oidc }) => !extras(oidc.client).sender_constrained,
     clientBasedCORS: (_ctx, origin, client) => originAllowed(client, origin),
     renderError: (ctx, out, error) => options.renderError(ctx, out as never, error),
   };

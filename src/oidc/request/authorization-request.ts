@@ -47,6 +47,9 @@ export function checkRequestObject(ctx: KoaContextWithOIDC, claims: object, head
     if (nbf === undefined) refuse('the request object must have nbf');
     if (!isFapiAlg(alg)) refuse('the request object is signed too weakly');
   }
+  // Message Signing §5.3.1, and for all: whoever finds an old one could send it.
+  if (nbf !== undefined && nbf < nowSeconds() - LONGEST_SECONDS)
+    refuse('the nbf of the request object is too far back');
   if (exp! > nowSeconds() + LONGEST_SECONDS)
     refuse(`the request object may live for ${LONGEST_SECONDS} seconds at most`);
 }

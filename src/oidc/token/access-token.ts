@@ -7,6 +7,7 @@ import { LRUCache } from 'lru-cache';
 import type { AdapterPayload } from 'oidc-provider';
 import { LONGEST_TOKEN_SECONDS, TOKEN_TYPES, type TokenTyp } from '../../domain/api/api.ts';
 import { userinfoAudience } from '../../domain/api/audience.ts';
+import { tokenAlg } from '../../domain/client/sender-constraint.ts';
 import { accountKeys, lateSigner } from '../../domain/key/account-keys.ts';
 import type { Signer, SigningAlg, SigningKey } from '../../domain/key/signing-key.ts';
 import { denyToken, type ProtocolRow, standingOf } from '../../domain/protocol/protocol-row.ts';
@@ -80,7 +81,7 @@ export type TokenSource = {
   /** Thumbprint of the key that the token is bound to (RFC 9449 §6.1). */
   jkt?: string;
   rar?: AuthorizationDetail[];
-  /** That of `clientId`: it may want a claim of its own in the tokens of its users. */
+  /** That of `clientId`: it may want a claim of its own in the tokens of its users, and a signature of its own in all. */
   client?: ClientExtras;
   claims?: unknown;
   /** Claims that a grant adds; ours win over them. */
@@ -115,7 +116,7 @@ export async function issueAccessToken(tenant: Tenant, token: TokenSource): Prom
     ...(typ === 'JWT' && { token_use: 'access' }),
   };
   await outlive(tenant, token.grant, { grantId, exp: claims.exp });
-  const alg = token.alg ?? 'RS256';
+  const alg = tokenAlg(token.alg, token.client?.sender_constrained);
   const { signers } = await accountKeys(tenant);
   return signAccessToken(signers[alg] ?? (await lateSigner(tenant, alg)), typ, claims);
 }

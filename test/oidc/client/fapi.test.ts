@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { decodeJwt, type JWTPayload, SignJWT } from 'jose';
+import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
 import {
   agent,
@@ -16,6 +16,7 @@ import {
   clientKey,
   epochSeconds,
   follow,
+  ORDERS,
   oauthSettings,
   ordersApi,
   prover,
@@ -29,6 +30,7 @@ import {
 } from '../../kit/index.ts';
 
 const w = await world();
+const algOf = (token: string) => decodeProtectedHeader(token).alg;
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 async function fapi(alg = 'ES256', fields: Record<string, unknown> = {}) {
@@ -112,6 +114,11 @@ test('the whole flow as openid-client runs it', async () => {
     const bound = { jkt: await DPoP.calculateThumbprint() };
     assert.deepEqual(decodeJwt(tokens.access_token).cnf, bound);
     assert.equal(tokens.claims()?.sub, user.id);
+    assert.deepEqual(
+      [tokens.access_token, tokens.id_token!].map(algOf),
+      ['ES256', 'ES256'],
+      'RS256 is not of the profile',
+    );
     const next = await oidc.refreshTokenGrant(config, tokens.refresh_token!, undefined, { DPoP });
     assert.deepEqual(decodeJwt(next.access_token).cnf, bound);
   }
@@ -203,7 +210,10 @@ test('signed requests and signed answers go with it (Message Signing)', async ()
   const { verifier, parameters } = requestOf(client, { response_mode: 'jwt', state: 's' });
   const late = await requestObject(t, client, key, { ...parameters, nbf: undefined });
   assert.equal((await post(set, '/oauth/par', { request: late })).body.error, 'invalid_request_object');
-  const request = await requestObject(t, client, key, parameters);
+  const stale = await requestObject(t, client, key, { ...parameters, nbf: epochSeconds() - 70 * 60 });
+  assert.equal((await post(set, '/oauth/par', { request: stale })).body.error, 'invalid_request_object');
+  const older = { ...parameters, nbf: epochSeconds() - 50 * 60 };
+  const request = await requestObject(t, client, key, older);
   const { body } = await post(set, '/oauth/par', { request });
   const url = authorizeUrl(t, { client_id: client.client_id, request_uri: body.request_uri });
   const landed = await signIn(agent(), url, user);
@@ -222,4 +232,100 @@ test('signed requests and signed answers go with it (Message Signing)', async ()
     { headers: { dpop: await dpop.prove('POST', `${t.origin}/oauth/token`) } },
   );
   assert.equal(tokens.body.token_type, 'DPoP', tokens.text);
+});
+
+/** Tokens of a login through the profile, and the client's way to more of them. */
+async function loggedIn(set: Awaited<ReturnType<typeof fapi>>) {
+  const { t, client, user, api } = set;
+  const dpop = await prover();
+  const redeeming = async (form: Record<string, string>, more = dpop) =>
+    post(set, '/oauth/token', form, { headers: { dpop: await more.prove('POST', `${t.origin}/oauth/token`) } });
+  const asked = { scope: 'openid offline_access read:orders', audience: api.identifier };
+  const { verifier, parameters } = requestOf(client, asked);
+  const { body } = await post(set, '/oauth/par', parameters);
+  const landed = await signIn(
+    agent(),
+    authorizeUrl(t, { client_id: client.client_id, request_uri: body.request_uri }),
+    user,
+  );
+  const code = landed.searchParams.get('code')!;
+  const tokens = await redeeming({
+    grant_type: 'authorization_code',
+    redirect_uri: REDIRECT,
+    code,
+    code_verifier: verifier,
+  });
+  assert.equal(tokens.status, 200, tokens.text);
+  return { tokens: tokens.body, redeeming };
+}
+
+test('a refresh token that only one client can use is not replaced, and ends as any other', async () => {
+  const set = await fapi();
+  const { t, user } = set;
+  const { tokens, redeeming } = await loggedIn(set);
+  const refresh = () => redeeming({ grant_type: 'refresh_token', refresh_token: tokens.refresh_token });
+  for (const seconds of [0, 0, 40, 3600]) {
+    w.clock.advance({ seconds });
+    const { status, body, text } = await refresh();
+    assert.deepEqual([status, body.refresh_token], [200, tokens.refresh_token], text);
+  }
+  const statuses = (await Promise.all(Array.from({ length: 5 }, refresh))).map(({ status }) => status);
+  assert.deepEqual(statuses, [200, 200, 200, 200, 200]);
+  // Nobody else has the key that the client proves itself by, and without a proof there is no token at all.
+  const form = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token };
+  const stranger = { ...set, key: await clientKey() };
+  assert.equal((await post(stranger, '/oauth/token', form)).body.error, 'invalid_client');
+  assert.equal((await post(set, '/oauth/token', form)).body.error, 'invalid_grant');
+  await t.api('POST', `/user/${user.id}`, { suspended: true });
+  assert.equal((await refresh()).body.error, 'invalid_grant');
+});
+
+test('what is signed for such a client is not RS256 unless it says so, by a key that is made once', async () => {
+  const first = await clientKey();
+  const t = await w.tenant();
+  const es256 = async () =>
+    (await t.api('GET', '/account/keys/states')).results.filter(({ alg }: { alg: string }) => alg === 'ES256');
+  assert.deepEqual(await es256(), []);
+  const strict = { token_endpoint_auth_method: 'private_key_jwt', dpop_bound_access_tokens: true, jwks: first.jwks };
+  const many = await Promise.all(Array.from({ length: 6 }, () => t.client(strict)));
+  assert.deepEqual(new Set(many.map((client) => client.id_token_signed_response_alg)), new Set(['ES256']));
+  assert.equal((await es256()).length, 2, 'one that signs and one that waits, however many ask at once');
+
+  const registered = await t.client({ ...strict, id_token_signed_response_alg: 'RS256' });
+  assert.equal(registered.id_token_signed_response_alg, 'RS256');
+  // All others keep what they had, and one that becomes such a client gets what such a client has.
+  const { dpop_bound_access_tokens, ...usual } = strict;
+  const later = await t.client(usual);
+  assert.equal(later.id_token_signed_response_alg, 'RS256');
+  const path = `/client/${later.client_id}`;
+  const changed = await t.api('POST', path, { dpop_bound_access_tokens });
+  assert.equal(changed.id_token_signed_response_alg, 'ES256');
+  assert.equal((await t.api('POST', path, { name: 'Other' })).id_token_signed_response_alg, 'ES256');
+  await t.api('POST', path, { dpop_bound_access_tokens: false, id_token_signed_response_alg: 'RS256' });
+  const both = await t.api('POST', path, { dpop_bound_access_tokens, id_token_signed_response_alg: 'RS256' });
+  assert.equal(both.id_token_signed_response_alg, 'RS256');
+  const self = await w.send(`${t.origin}/oidc/register`, {
+    method: 'POST',
+    json: { redirect_uris: [REDIRECT], ...strict },
+  });
+  assert.equal(self.body.id_token_signed_response_alg, 'ES256');
+
+  // An access token goes by its Api, unless that says what the profile does not have.
+  await ordersApi(t);
+  const eddsa = await t.api('POST', '/api', { name: 'Ed', identifier: 'urn:ed', signing_alg: 'EdDSA' });
+  const dpop = await prover();
+  const machine = async (client: Client, audience: string) =>
+    (
+      await post(
+        { t, client, key: first },
+        '/oauth/token',
+        { grant_type: 'client_credentials', audience },
+        { headers: { dpop: await dpop.prove('POST', `${t.origin}/oauth/token`) } },
+      )
+    ).body.access_token;
+  for (const client of [many[0]!, registered]) {
+    assert.equal(algOf(await machine(client, ORDERS)), 'ES256');
+    assert.equal(algOf(await machine(client, eddsa.identifier)), 'EdDSA');
+  }
+  assert.equal(algOf(await t.machineToken(await t.client(), ORDERS)), 'RS256');
 });
