@@ -22,8 +22,8 @@ import { mount as log, logs } from './trail/log.ts';
 import { mount as notificationSubscription, notificationSubscriptions } from './trail/notification-subscription.ts';
 import { mount as credential, credentials } from './user/credential.ts';
 import { identities, mount as identity } from './user/identity.ts';
+import { mount as userTransfer } from './user/transfer/routes.ts';
 import { mount as user, users } from './user/user.ts';
-import { mount as userTransfer } from './user/user-transfer.ts';
 
 type Options = { root: Root; baseDomain: string; importBytes: number };
 /** Rows with their routes, or routes alone that belong to rows above them. */

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { Fault } from '../kernel/fault.ts';
+import { checkText } from '../kernel/text/plain.ts';
 import { requestValidator } from '../resource/validation.ts';
 
 /**
@@ -40,24 +41,4 @@ function parseJsonBytes(app: FastifyInstance): void {
     }
     return parse(request, text, done);
   });
-}
-
-/** Deeper than any body of ours, and shallow enough for whoever walks it. */
-const MAX_DEPTH = 64;
-
-/** JSON can spell what UTF-8 cannot hold; such text would be stored as something else than was sent. */
-function checkText(value: unknown, path = '', depth = 0): void {
-  if (typeof value === 'string') {
-    if (!value.isWellFormed() || value.includes('\0'))
-      throw new Fault('validation', `${path || '/'} holds characters that are not text.`, {
-        details: [{ path: path || '/', message: 'is not well-formed Unicode text' }],
-      });
-    return;
-  }
-  if (typeof value !== 'object' || value === null) return;
-  if (depth > MAX_DEPTH) throw new Fault('validation', `The request is nested more than ${MAX_DEPTH} levels deep.`);
-  for (const [key, child] of Object.entries(value)) {
-    checkText(key, path);
-    checkText(child, `${path}/${key}`, depth + 1);
-  }
 }

@@ -19,6 +19,9 @@ export const isId = (kind: string, value: unknown): value is string =>
   value.startsWith(`${kind}_`) &&
   /^[0-9a-f]{24}$/.test(value.slice(-24));
 
+/** When a row of this id was made, to the second. */
+export const timeOfId = (id: string): Date => new Date(Number.parseInt(id.slice(-24, -16), 16) * 1000);
+
 /** The smallest id that a row created at or after the given time can have. */
 export const idFloor = (kind: string, time: Date): string =>
   `${kind}_${Math.min(0xffffffff, Math.max(0, Math.floor(time.getTime() / 1000)))

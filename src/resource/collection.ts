@@ -97,12 +97,14 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
   const newRow = (scope: Scope, input: Partial<R1>): Stored => {
     const { id = mintId(kind), ...fields } = input as Record<string, unknown> & { id?: string };
     const time = now();
+    // A row that was somewhere else before is as old as it was there.
+    const createdAt = (fields.createdAt as Date | undefined) ?? time;
     const row = { metadata: {}, ...spec.defaults(), ...canonicalTexts(anySpec, fields) };
     return {
       ...toStored(id, row),
       _id: id,
       ...(spec.scope !== 'root' && { account: (scope as Tenant).id }),
-      createdAt: time,
+      createdAt,
       updatedAt: time,
       ...(spec.search && { _q: wordsOf(anySpec, row) }),
     };

@@ -6,6 +6,7 @@ import { request } from 'node:http';
 import { test } from 'node:test';
 import { hash as argon2 } from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
+import fc from 'fast-check';
 import { credentials } from '../../../src/domain/user/credential.ts';
 import { agent, REDIRECT, signIn, type TenantHandle, world } from '../../kit/index.ts';
 
@@ -397,4 +398,258 @@ test('such a hash that is stored already opens nothing, and is not worked on', a
     await store(good);
     assert.equal(await logIn(t, email), true, `${name}: what was refused was the hash`);
   }
+});
+
+/* ——— other systems' words ——— */
+
+const lineOf = async (t: TenantHandle, line: Line) => {
+  const { reports } = await send(t, [line]);
+  return { ...reports[0], user: reports[0].id && (await t.api('GET', `/user/${reports[0].id}`)) };
+};
+
+test('a user who was shut out elsewhere is suspended here, however that was said', async () => {
+  const t = await w.tenant();
+  const off = [{ disabled: true }, { blocked: true }, { banned: true }, { enabled: false }, { is_active: false }];
+  const on = [{ disabled: false }, { blocked: null }, { enabled: true }, { active: true }, {}];
+  for (const [index, line] of [...off, ...on].entries()) {
+    const { user } = await lineOf(t, { email: `s${index}@example.com`, ...line });
+    assert.equal(user.suspended, index < off.length, JSON.stringify(line));
+    assert.equal(user.suspended_at !== null && user.suspended_at !== undefined, index < off.length);
+  }
+});
+
+test('what is empty or null says nothing, and an address under another name is not lost', async () => {
+  const t = await w.tenant();
+  const { status, user } = await lineOf(t, {
+    user_id: 'auth0|1',
+    email: 'grace@example.com',
+    email_verified: null,
+    username: '',
+    name: '',
+    phone: '',
+    phone_number: '+34 600',
+    phone_number_verified: true,
+    picture: null,
+    address: null,
+    firstName: 'Grace',
+    user_metadata: null,
+  });
+  assert.equal(status, 'created');
+  assert.deepEqual(
+    [user.email_verified, user.phone, user.phone_verified, user.given_name, user.name ?? null, user.username ?? null],
+    [false, '+34 600', true, 'Grace', null, null],
+  );
+});
+
+test('an id of ours is kept where it is free, with the time that is in it; any other is told', async () => {
+  const [t, other] = [await w.tenant(), await w.tenant()];
+  const theirs = (await other.user()).id;
+  const own = `user_${'5f5e1000'}${'ab'.repeat(8)}`;
+  const future = `user_${'f'.repeat(24)}`;
+  const lines = [
+    { id: own, email: 'own@example.com' },
+    { id: theirs, email: 'theirs@example.com' },
+    { id: future, email: 'future@example.com' },
+    { user_id: 'auth0|5', email: 'auth0@example.com' },
+    { _id: { $oid: '0'.repeat(24) }, email: 'mongo@example.com' },
+    { id: own, email: 'second@example.com' },
+    { id: own.replace('user', 'role'), email: 'role@example.com' },
+    { id: `user_${'5f5e1000'}${'cd'.repeat(8)}`, name: 'Nobody to write to' },
+    { id: 'nobody', name: 'Nobody we know' },
+  ];
+  const { reports } = await send(t, lines);
+  assert.deepEqual(
+    reports.map(({ status, was }) => [status, was]),
+    [
+      ['created', undefined],
+      ['created', theirs],
+      ['created', future],
+      ['created', 'auth0|5'],
+      ['created', '0'.repeat(24)],
+      ['failed', undefined],
+      ['created', lines[6]!.id],
+      ['created', undefined],
+      ['failed', undefined],
+    ],
+  );
+  assert.equal(reports[0].id, own);
+  const kept = await t.api('GET', `/user/${own}`);
+  assert.equal(kept.createdAt, new Date(0x5f5e1000 * 1000).toISOString());
+  const of2020 = await t.api('GET', '/user?query=since:2020-01-01%20until:2021-01-01');
+  assert.deepEqual(of2020.results.map(({ name }: Line) => name ?? null).sort(), ['Nobody to write to', null]);
+  assert.equal((await other.api('GET', `/user/${theirs}`)).id, theirs, 'whose id it is keeps it');
+  const again = await send(t, lines);
+  assert.equal(again.summary.created, 0);
+  assert.deepEqual(
+    again.reports.filter(({ line, status }) => status === 'exists' && line !== 6).map(({ id }) => id),
+    reports.filter(({ status }) => status === 'created').map(({ id }) => id),
+  );
+});
+
+test('a mark before the first line is no part of it; a document that is no lines is refused whole', async () => {
+  const t = await w.tenant();
+  const users = [{ email: 'a@example.com' }, { email: 'b@example.com' }];
+  const lines = users.map((user) => JSON.stringify(user));
+  for (const document of [
+    JSON.stringify(users),
+    JSON.stringify(users, null, 2),
+    `[\n${lines.join(',\n')}\n]`,
+    `{\n"users": [\n${lines.join(',\n')}\n]}`,
+    `{"users": [\n${lines.join(',\n')}\n]}`,
+  ]) {
+    const { status, text } = await send(t, [document]);
+    assert.equal(status, 400, text);
+    assert.match(text, /one user a line/);
+  }
+  assert.deepEqual((await t.api('GET', '/user')).results, []);
+  assert.deepEqual((await send(t, [`\ufeff${lines[0]}`, lines[1]!])).summary, { created: 2, exists: 0, failed: 0 });
+  const latin = Buffer.from('{"email":"c@example.com","name":"Zo\u00eb"}', 'latin1');
+  const answer = await fetch(`${t.origin}/user/import`, {
+    method: 'POST',
+    body: latin,
+    headers: { authorization: `Bearer ${t.adminToken}`, 'content-type': 'application/x-ndjson' },
+  });
+  assert.match(await answer.text(), /not UTF-8/);
+  const { user } = await lineOf(t, { email: 'd@example.com', name: 'A \ufffd and a \\u0000' });
+  assert.equal(user.name, 'A \ufffd and a \\u0000');
+});
+
+/* ——— out and in ——— */
+
+const exported = async (t: TenantHandle, scope = 'read:users read:password_hashes'): Promise<Line[]> => {
+  const { status, text } = await w.send(`${t.origin}/user/export`, {
+    headers: { authorization: `Bearer ${await t.token(scope)}` },
+  });
+  assert.equal(status, 200, text);
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+};
+
+const secondConnection = (t: TenantHandle) =>
+  t.api('POST', '/connection', { connection_name: 'Staff', connection_type: 'database' });
+
+test('each credential comes out, and what somebody logs in with never takes the place of their address', async () => {
+  const [t, target] = [await w.tenant(), await w.tenant()];
+  const [staff] = await Promise.all([secondConnection(t), secondConnection(target)]);
+  const user = await t.user({ email: 'login@example.com' });
+  await t.api('POST', '/credentials', {
+    user: user.id,
+    connection: staff.id,
+    username: 'ada',
+    password: 'Other-horse-22',
+  });
+  await t.api('POST', `/user/${user.id}`, { email: 'proven@example.com', email_verified: true });
+  const [line] = await exported(t);
+  assert.deepEqual([line!.email, line!.email_verified], ['proven@example.com', true]);
+  assert.deepEqual(
+    (line!.credentials as Line[]).map(({ connection, email, username }) => [connection, email, username]),
+    [
+      ['Username-Password-Authentication', 'login@example.com', undefined],
+      ['Staff', undefined, 'ada'],
+    ],
+  );
+  const { reports } = await send(target, [line!]);
+  const [status, found] = [reports[0].status, await target.api('GET', `/user/${reports[0].id}`)];
+  assert.deepEqual([status, found.email, found.email_verified], ['created', 'proven@example.com', true]);
+  assert.equal(await logIn(target, 'login@example.com'), true);
+  assert.equal(await logIn(target, 'proven@example.com'), false, 'an address of the profile is no login');
+  const nowhere = await w.tenant();
+  assert.match((await send(nowhere, [line!])).reports[0].error, /"Staff"/);
+  assert.deepEqual(
+    (await exported(t, 'read:users')).flatMap(({ credentials: all }) =>
+      (all as Line[]).map((one) => one.password_hash),
+    ),
+    ['********', '********'],
+  );
+});
+
+const word = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
+const label = fc.stringMatching(/^[a-z][a-z0-9_]{2,11}$/);
+const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+const json = fc.dictionary(
+  label,
+  fc.jsonValue({ maxDepth: 2, noUnicodeString: false } as never) as fc.Arbitrary<unknown>,
+  { maxKeys: 3 },
+);
+const hash = fc.constantFrom(
+  undefined,
+  bcrypt.hashSync(PASSWORD, 4),
+  `$scrypt$1024$8$1$${b64(salt)}$${'A'.repeat(43)}`,
+);
+const anybody = fc.record({
+  name: maybe(word),
+  family_name: maybe(fc.constantFrom('', 'Müller-Łuczak', '田中')),
+  email: maybe(label),
+  email_verified: fc.boolean(),
+  username: maybe(label),
+  phone: maybe(fc.constantFrom('+34 600 11 22', '555-0100', '(030) 123/45;ext=6')),
+  picture: maybe(fc.constant('https://example.com/a.png')),
+  address: maybe(fc.record({ locality: fc.constantFrom('', 'Bergen'), region: fc.constant(null) })),
+  suspended: fc.boolean(),
+  suspended_reason: maybe(fc.constantFrom('spam', '')),
+  user_metadata: json,
+  app_metadata: json,
+  logins: fc.array(
+    fc.record({
+      staff: fc.boolean(),
+      own: fc.boolean(),
+      email: maybe(label),
+      username: maybe(label),
+      password_hash: hash,
+    }),
+    { maxLength: 3 },
+  ),
+});
+
+test('out and in is the identity: into where they were, and into another account but for the ids', async () => {
+  const [home, away] = [await w.tenant(), await w.tenant()];
+  const staff = (await secondConnection(home)).id;
+  await secondConnection(away);
+  let made = 0;
+  const next = () => {
+    made += 1;
+    return made;
+  };
+  const make = async ({ logins, email, ...fields }: Line & { logins: Line[] }) => {
+    const address = (local: unknown) => (local ? `${local}${next()}@bücher.example` : undefined);
+    const username = fields.username && `${fields.username}${next()}`;
+    const answer = await home.call('POST', '/user', { ...fields, username, email: address(email) });
+    // What the API refuses of what was made up is no user.
+    if (answer.status === 400) return;
+    const user = answer.body as Line;
+    for (const { staff: elsewhere, own, password_hash, ...login } of logins) {
+      const identifiers = own
+        ? { email: user.email ?? undefined, username: user.username ?? undefined }
+        : { email: address(login.email), username: login.username && `${login.username}${next()}` };
+      const connection = elsewhere ? staff : home.connection;
+      const credential = await home.call('POST', '/credentials', { user: user.id, connection, ...identifiers });
+      if (credential.status < 300 && password_hash)
+        await credentials.model.updateOne({ _id: credential.body.id }, { $set: { password_hash } });
+    }
+  };
+  const empty = async (t: TenantHandle) => {
+    for (const { id } of (await t.api('GET', '/user?pageSize=200')).results) await t.api('DELETE', `/user/${id}`);
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.array(anybody, { minLength: 1, maxLength: 8 }), async (people) => {
+      for (const person of people) await make(person as never);
+      const out = await exported(home);
+      const { reports } = await send(away, out);
+      assert.deepEqual(
+        reports.filter(({ status }) => status !== 'created'),
+        [],
+      );
+      const ids = new Map(reports.map(({ id, was }) => [was, id]));
+      const byId = (lines: Line[]) => lines.sort((a, b) => (String(a.id) < String(b.id) ? -1 : 1));
+      assert.deepEqual(await exported(away), byId(out.map((line) => ({ ...line, id: ids.get(line.id) }))));
+      assert.equal((await send(away, out)).summary?.created ?? 0, 0, 'a second time changes nothing');
+      await empty(home);
+      await send(home, out);
+      assert.deepEqual(await exported(home), out);
+      await Promise.all([empty(home), empty(away)]);
+    }),
+    { numRuns: 6 },
+  );
 });

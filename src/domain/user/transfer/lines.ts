@@ -1,13 +1,19 @@
 /** The lines of what is sent to us, one held at a time: counted as they come, so that what has no end is not kept. */
+import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
-import { Fault } from '../../kernel/fault.ts';
+import { Fault } from '../../../kernel/fault.ts';
 
 type Limits = { lineBytes: number; bodyBytes: number };
 
 const NEWLINE = 0x0a;
+/** What some editors and exports begin with. */
+const BYTE_ORDER_MARK = '\ufeff';
 
-/** @throws Fault `payload_too_large` naming the line that is too long, or with which it all is too much. */
-export async function* linesOf(body: Readable, { lineBytes, bodyBytes }: Limits): AsyncGenerator<string> {
+/**
+ * A line that is not UTF-8 comes as undefined.
+ * @throws Fault `payload_too_large` naming the line that is too long, or with which it all is too much.
+ */
+export async function* linesOf(body: Readable, { lineBytes, bodyBytes }: Limits): AsyncGenerator<string | undefined> {
   let [line, read, held] = [1, 0, 0];
   let parts: Buffer[] = [];
   const keep = (part: Buffer) => {
@@ -16,9 +22,11 @@ export async function* linesOf(body: Readable, { lineBytes, bodyBytes }: Limits)
     if (part.length > 0) parts.push(part);
   };
   const taken = () => {
-    const text = Buffer.concat(parts).toString();
+    const bytes = Buffer.concat(parts);
+    const text = isUtf8(bytes) ? bytes.toString() : undefined;
+    const from = line === 1 && text?.startsWith(BYTE_ORDER_MARK) ? 1 : 0;
     [parts, held, line] = [[], 0, line + 1];
-    return text.endsWith('\r') ? text.slice(0, -1) : text;
+    return text?.slice(from, text.endsWith('\r') ? -1 : undefined);
   };
   // Whoever is refused is to hear of it: the connection is not torn down with the stream.
   for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
