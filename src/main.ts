@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
-import { grantManagement, resumeAccounts } from './domain/account/account-provisioning.ts';
+import { resumeAccounts } from './domain/account/account-provisioning.ts';
 import { installedOperator, type Operator } from './domain/account/installation.ts';
 import { secretParameters } from './domain/client/grant-type.ts';
 import { DATA_STEPS } from './domain/data-steps.ts';
@@ -100,9 +100,6 @@ async function start(): Promise<void> {
     log.warn({ step, ...did }, 'rows of an earlier release were brought up to date'),
   );
   await resumeAccounts();
-  const granted = await grantManagement();
-  if (granted)
-    log.warn({ clients: granted }, 'clients that came with their account were granted the management API by name');
 
   const { operator, fresh } = config.operator ? { operator: config.operator, fresh: false } : await installedOperator();
   let demo: Demo | undefined;

@@ -1,4 +1,5 @@
 /** Rows of earlier releases that are rewritten once, in this order, when the server starts (store/migrate.ts). */
+import { managementGrants } from './account/management-grants.ts';
 import { canonicalAddresses } from './user/canonical-addresses.ts';
 
-export const DATA_STEPS = [canonicalAddresses];
+export const DATA_STEPS = [canonicalAddresses, managementGrants];

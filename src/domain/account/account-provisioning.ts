@@ -8,9 +8,8 @@ import { checkMetadata } from '../../resource/metadata.ts';
 import { missingReference } from '../../resource/references.ts';
 import { collections } from '../../resource/registry.ts';
 import { noteChange } from '../../store/changes.ts';
-import { type Api, apis, createManagementApi } from '../api/api.ts';
-import { managementAudience } from '../api/permission.ts';
-import { type Client, clients, createClient } from '../client/client.ts';
+import { type Api, createManagementApi } from '../api/api.ts';
+import { type Client, createClient } from '../client/client.ts';
 import { createConnection } from '../connection/connection.ts';
 import { isTaken } from '../fields.ts';
 import { mintSigningKey, removeSigningKeys } from '../key/signing-key.ts';
@@ -47,7 +46,7 @@ export type NewAccount = {
 };
 
 /** What the client is called that comes with an account. */
-const MANAGEMENT_CLIENT = 'Management client';
+export const MANAGEMENT_CLIENT = 'Management client';
 
 async function insertAccount(input: NewAccount): Promise<Account> {
   const base = input.slug ?? (slugify(input.name, 40) || 'account');
@@ -115,28 +114,9 @@ export async function createAccount(
   return { account: await accounts.get(everything, inserted.id), managementClient };
 }
 
-const everythingOf = ({ id, permissions }: Api): Client['grants'] => [
+export const everythingOf = ({ id, permissions }: Api): Client['grants'] => [
   { api: id, scope: permissions.map(({ value }) => value) },
 ];
-
-/**
- * Clients that were made with their account before the management API had to be granted by name get that grant; no others
- * do. Repeating it does nothing.
- * @returns how many got it.
- */
-export async function grantManagement(): Promise<number> {
-  let granted = 0;
-  const named = await clients.model.find({ name: MANAGEMENT_CLIENT, grants: null }).lean<Made[]>();
-  for (const { _id: id, account: owner, createdAt } of named) {
-    const account = await accounts.find(everything, owner);
-    if (!account || createdAt.getTime() - account.createdAt.getTime() > MINUTE * 1000) continue;
-    const tenant = asTenant(viewOf(account), '');
-    const api = await apis.findOne(tenant, { identifier: { $eq: managementAudience(owner) } });
-    if (api && (await clients.updateWhere(tenant, id, { grants: everythingOf(api) }, { grants: null }))) granted += 1;
-  }
-  return granted;
-}
-type Made = { _id: string; account: string; createdAt: Date };
 
 /** Stops serving the account first, then empties it, then forgets it; repeating after a crash goes on where it stopped. */
 export async function removeAccount(_root: Root, id: string): Promise<Account> {

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import mongoose from 'mongoose';
-import { grantManagement } from '../../../src/domain/account/account-provisioning.ts';
+import { managementGrants } from '../../../src/domain/account/management-grants.ts';
+import { takeDataSteps } from '../../../src/store/migrate.ts';
+import { failAt } from '../../kit/faults.ts';
 import {
   agent,
   authorizeUrl,
@@ -83,10 +85,19 @@ test('the client that comes with an account may do everything; one from before i
   const hour = 3_600_000;
   await rows.updateOne({ _id: later.id }, { $set: { createdAt: new Date(Date.now() + hour) } });
   await rows.updateOne({ _id: first.id }, { $unset: { grants: 1 } });
-  assert.equal(await grantManagement(), 1);
+  const told: unknown[] = [];
+  const start = () => takeDataSteps([managementGrants], (did) => told.push(did));
+  const killed = failAt(1);
+  await assert.rejects(start());
+  killed.restore();
+  await start();
+  assert.deepEqual(told, [{ granted_the_management_api: 1 }]);
   assert.deepEqual((await t.api('GET', `/client/${first.id}`)).grants, first.grants);
   assert.equal((await t.api('GET', `/client/${later.id}`)).grants, null);
-  assert.equal(await grantManagement(), 0);
+  await rows.updateOne({ _id: first.id }, { $unset: { grants: 1 } });
+  await start();
+  assert.equal((await t.api('GET', `/client/${first.id}`)).grants, null, 'taken once');
+  assert.equal(told.length, 1);
 });
 
 test('a user gets what roles grant in an app of the tenant’s own, and nothing in anybody else’s', async () => {
@@ -103,6 +114,8 @@ test('a user gets what roles grant in an app of the tenant’s own, and nothing 
       json: { client_name: 'Guest', redirect_uris: [REDIRECT], token_endpoint_auth_method: 'client_secret_post' },
     })
   ).body;
+  // Who is not vouched for does not even come back with an error.
+  await t.api('POST', `/client/${registered.client_id}`, { is_verified: true });
   for (const client of [third, registered])
     for (const name of [t.audience, t.origin]) {
       const url = authorizeUrl(t, requestOf(client, { ...parameters, audience: name }).parameters);
