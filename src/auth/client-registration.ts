@@ -73,13 +73,12 @@ export async function registerClient(tenant: Tenant, wire: Wire, { bearer, ip }:
 
 function answer(tenant: Tenant, client: Client, token: string): Wire {
   const secret = client.token_endpoint_auth_method.startsWith('client_secret')
-    ? { client_secret: clients.reveal(client, 'client_secret') }
+    ? { client_secret: clients.reveal(client, 'client_secret'), client_secret_expires_at: 0 }
     : {};
   return {
     client_id: client.id,
     ...secret,
     client_id_issued_at: Math.floor(client.createdAt.getTime() / 1000),
-    client_secret_expires_at: 0,
     ...tellMembers(tenant, client),
     registration_client_uri: `${tenant.origin}/oidc/register/${client.id}`,
     registration_access_token: token,

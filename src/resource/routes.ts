@@ -115,7 +115,8 @@ function routesOf(app: FastifyInstance, collection: AnyCollection) {
         const created = await run(request.tenant, request.body as never, request);
         await trace(request, 'created', created, Object.keys(bodyOf(request)));
         const answer = await wire(request, created);
-        if (reveals) answer[reveals] = collection.reveal(created, reveals as never);
+        const revealed = reveals && collection.reveal(created, reveals as never);
+        if (revealed) answer[reveals] = revealed;
         return answer;
       });
     },

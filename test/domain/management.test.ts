@@ -4,6 +4,7 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:cryp
 import { test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import mongoose from 'mongoose';
+import { publicSecrets } from '../../src/domain/client/public-secrets.ts';
 import { type Signer, signingKeysOf } from '../../src/domain/key/signing-key.ts';
 import {
   type Answer,
@@ -11,8 +12,10 @@ import {
   credentialsOf,
   encodePart,
   forge,
+  type Json,
   post,
   publishedKeys,
+  REDIRECT,
   type TenantHandle,
   tokenRequest,
   tokensOf,
@@ -318,6 +321,44 @@ test('a client’s grants narrow what it may ask of each Api', async () => {
   const none = await acme.client({ grants: [] });
   const refused = await tokenRequest(acme, none, { grant_type: 'client_credentials', audience: acme.audience });
   assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_target']);
+});
+
+test('a public client has no secret: not made, not registered, not kept, not rotated', async () => {
+  const method = (token_endpoint_auth_method: string) => ({ token_endpoint_auth_method });
+  const read = (id: string) => acme.api<Json>('GET', `/client/${id}`);
+  const made: Json = await acme.client(method('none'));
+  assert.ok(!('client_secret' in made) && !('client_secret' in (await read(made.id))));
+  assertRefused(await acme.call('POST', `/client/${made.id}/rotate-secret`), 400, 'invalid_request', /no secret/);
+  assert.ok(!('client_secret' in (await read(made.id))));
+
+  const registered = async (fields: object) =>
+    (
+      await w.send<Json>(`${acme.origin}/oidc/register`, {
+        method: 'POST',
+        json: { redirect_uris: [REDIRECT], ...fields },
+      })
+    ).body;
+  const guest = await registered(method('none'));
+  for (const member of ['client_secret', 'client_secret_expires_at']) assert.ok(!(member in guest), member);
+  assert.ok(!('client_secret' in (await read(guest.client_id))));
+  const confidential = await registered(method('client_secret_basic'));
+  assert.deepEqual([typeof confidential.client_secret, confidential.client_secret_expires_at], ['string', 0]);
+
+  const { id, client_secret }: Json = await acme.client();
+  const updated = await acme.api('POST', `/client/${id}`, method('none'));
+  assert.ok(!('client_secret' in updated));
+  const again = await acme.api('POST', `/client/${id}`, method('client_secret_post'));
+  assert.match(again.client_secret, /^[\w-]{48}$/);
+  assert.notEqual(again.client_secret, client_secret, 'another one');
+  const other = await acme.api('POST', `/client/${id}`, method('client_secret_basic'));
+  assert.equal(other.client_secret, again.client_secret, 'which stays with a way to say it');
+
+  const rows = mongoose.connection.collection<{ _id: string; client_secret?: string }>('clients');
+  await rows.updateOne({ _id: made.id }, { $set: { client_secret: 'of an earlier release' } });
+  assert.deepEqual(await publicSecrets.run(), { public_clients_without_their_secret: 1 });
+  assert.deepEqual(await publicSecrets.run(), undefined);
+  assert.ok(!(await rows.findOne({ _id: made.id }))!.client_secret);
+  assert.ok((await rows.findOne({ _id: id }))!.client_secret);
 });
 
 test('a user gets of the management API only what the user’s roles grant', async () => {

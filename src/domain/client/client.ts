@@ -121,7 +121,9 @@ export const clients = defineCollection({
   collection: 'clients',
   row: Type.Object({
     client_id: Type.String(),
-    client_secret: Type.String({ description: 'Masked without the permission read:client_keys' }),
+    client_secret: Type.Optional(
+      Type.String({ description: 'Masked without the permission read:client_keys; a public client has none' }),
+    ),
     ...writable,
     registration: Type.Optional(Registration),
   }),
@@ -267,6 +269,17 @@ const CLIENT_CREDENTIALS = 'client_credentials';
 const mintSecret = () => mintToken(36);
 
 /**
+ * A public client has no secret (RFC 6749 §2.1), and one that stops being public gets one.
+ * @param held what it has by now.
+ */
+function secretOf({ token_endpoint_auth_method }: ClientInput, held?: string): Pick<ClientInput, 'client_secret'> {
+  if (token_endpoint_auth_method === 'none') return WITHOUT_SECRET;
+  return held === undefined ? { client_secret: mintSecret() } : {};
+}
+
+const WITHOUT_SECRET = { client_secret: null as unknown as undefined };
+
+/**
  * RFC 6749 §4.4: only a client that keeps a secret may act for itself. A client that becomes public loses the grant; one
  * that asks for both is refused.
  */
@@ -309,7 +322,7 @@ export async function createClient(tenant: Tenant, written: ClientInput): Promis
     grant_types,
     id,
     client_id: id,
-    client_secret: input.client_secret ?? mintSecret(),
+    ...secretOf({ ...defaults, ...input }, input.client_secret),
   });
 }
 
@@ -322,6 +335,7 @@ export async function updateClient(tenant: Tenant, id: string, written: ClientIn
   return updateRow(clients, tenant, id, {
     ...patch,
     ...(grant_types && { grant_types }),
+    ...(patch.token_endpoint_auth_method && secretOf(patch, current.client_secret)),
     // Whoever registered it has no more say from now on.
     ...((patch.is_first_party || patch.is_verified) && { is_verified: true, ...WITHOUT_TOKEN }),
   });
@@ -329,9 +343,17 @@ export async function updateClient(tenant: Tenant, id: string, written: ClientIn
 
 const WITHOUT_TOKEN = { registration_token: null as unknown as undefined };
 
-/** The old secret stops working with this call, and so does what would show the new one to whoever registered the client. */
-const rotateSecret = (tenant: Tenant, id: string): Promise<Client> =>
-  clients.update(tenant, id, { client_secret: mintSecret(), ...WITHOUT_TOKEN });
+/**
+ * The old secret stops working with this call, and so does what would show the new one to whoever registered the client.
+ * @throws Fault `invalid_request` for a public client, which has none; `not_found`.
+ */
+async function rotateSecret(tenant: Tenant, id: string): Promise<Client> {
+  const patch = { client_secret: mintSecret(), ...WITHOUT_TOKEN };
+  const rotated = await clients.updateWhere(tenant, id, patch, { token_endpoint_auth_method: { $ne: 'none' } });
+  if (rotated) return rotated;
+  await clients.get(tenant, id);
+  throw new Fault('invalid_request', 'A public client (token_endpoint_auth_method none) has no secret.');
+}
 
 /** With its consents, tokens and grants. @throws Fault `not_found` */
 export const removeClient = (tenant: Tenant, id: string): Promise<Client> => removeRow(clients, tenant, id);
@@ -356,7 +378,8 @@ export function mount(app: FastifyInstance): void {
         operationId: 'client/rotateSecret',
         tags: ['client'],
         summary: "Rotate a Client's secret",
-        description: 'Makes a new `client_secret` and shows it. The previous one stops working at once.',
+        description:
+          'Makes a new `client_secret` and shows it. The previous one stops working at once. A public client has none: 400.',
         security: [{ bearerAuth: [] }],
         params: Type.Object({ client_id: Type.String({ maxLength: 100 }) }),
         response: { 200: Type.Ref('Client') },
