@@ -4,6 +4,7 @@ import cookie from '@fastify/cookie';
 import Fastify, { type FastifyInstance, LogController, type RouteOptions } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { believeCookies, hostCookies } from '../kernel/cookies.ts';
 import { Fault } from '../kernel/fault.ts';
 import { answerFault, type RenderFault } from './errors/answer.ts';
 import { compilersFactory, parsing } from './parsing.ts';
@@ -47,6 +48,15 @@ export async function server(config: Config, { log, renderFault, onRoute }: Opti
     answer(new Fault('not_found', 'There is nothing at this address.'), request, reply),
   );
   parsing(app);
+  const secure = config.publicScheme === 'https';
+  app.addHook('onRequest', async ({ raw }) => believeCookies(raw, secure));
   await app.register(cookie);
+  // After the plugin has written its own; the engine's answers go by themselves.
+  if (secure)
+    app.addHook('onSend', async ({ raw }, reply) => {
+      const set = reply.getHeader('set-cookie');
+      if (set === undefined) return;
+      reply.removeHeader('set-cookie').header('set-cookie', hostCookies(raw, [set].flat().map(String)));
+    });
   return app;
 }

@@ -81,7 +81,12 @@ export const COMPONENTS: Pick<OpenApi['components'], 'parameters' | 'securitySch
       description: "An access token for the account's management audience; for `/userinfo`, any of a user's.",
     },
     clientBasic: { type: 'http', scheme: 'basic', description: "A client's id and secret (RFC 6749 §2.3.1)." },
-    session: { type: 'apiKey', in: 'cookie', name: 'cardea_sess', description: "The browser's session." },
+    session: {
+      type: 'apiKey',
+      in: 'cookie',
+      name: 'cardea_sess',
+      description: "The browser's session; over TLS its name begins with `__Host-`.",
+    },
   },
   parameters: {
     AccountId: {

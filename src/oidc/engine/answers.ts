@@ -1,12 +1,19 @@
 /** What every answer of the engine goes through on its way out: writes that have waited, and headers that apps read. */
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
+import { hostCookies } from '../../kernel/cookies.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { openBatch } from '../storage/batch.ts';
 import { PATHS, type ProviderOptions } from './configure.ts';
 import { shareAnswer } from './cors.ts';
 
 type OnServerError = (ctx: KoaContextWithOIDC, error: Error) => void;
+
+/** As http/server.ts does with the answers that are not the engine's. */
+function nameCookies({ req, response }: KoaContextWithOIDC, { origin }: Tenant): void {
+  const set = [response.get('set-cookie')].flat().filter(Boolean);
+  if (set.length && origin.startsWith('https:')) response.set('set-cookie', hostCookies(req, set));
+}
 
 export function reviewAnswers(
   provider: Provider,
@@ -32,6 +39,7 @@ export function reviewAnswers(
     await next();
     await flush().catch((error: Error) => failedToWrite(ctx as KoaContextWithOIDC, error));
     shareAnswer(ctx as KoaContextWithOIDC);
+    nameCookies(ctx as KoaContextWithOIDC, tenant);
     // Revocation answers with nothing at all; several clients parse whatever has a content type.
     if (ctx.path !== PATHS.revocation || ctx.status !== 200) return;
     ctx.body = null;
