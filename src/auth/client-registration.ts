@@ -6,7 +6,7 @@ import { type Client, clients, removeClient, updateClient } from '../domain/clie
 import { readMembers, tellMembers } from '../domain/client/client-members.ts';
 import { createRegistered, findRegistered, isVerified } from '../domain/client/client-registration.ts';
 import { isUsable, useInitialToken } from '../domain/client/initial-access-token.ts';
-import { append } from '../domain/trail/log.ts';
+import { append, appendRefusal } from '../domain/trail/log.ts';
 import { HOUR } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
@@ -61,11 +61,11 @@ export async function registerClient(tenant: Tenant, wire: Wire, { bearer, ip }:
     return answer(tenant, client, token);
   } catch (error) {
     if (error instanceof Fault && error.row.status < 500)
-      await append(tenant, {
+      await appendRefusal(tenant, {
         type: 'oauth.client.register',
-        status: 'failed',
         message: error.message.slice(0, 300),
-        data: { reason: error.code, ip },
+        reason: error.code,
+        ip,
       });
     throw error;
   }

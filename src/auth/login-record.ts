@@ -1,5 +1,5 @@
 /** What logins leave behind: the user's counters, and the only rows of the audit trail about logins and their refusals. */
-import { append } from '../domain/trail/log.ts';
+import { append, appendRefusal } from '../domain/trail/log.ts';
 import { recordLogin } from '../domain/user/user.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 
@@ -25,18 +25,18 @@ export async function recordSuccess(
 
 type Reason = 'locked_out' | 'unknown_user' | 'wrong_password' | 'wrong_code' | 'suspended';
 
-/** The identifier is not in the row, since people type passwords into the wrong field. */
+/** Names a user who is known; the identifier is not in the row, since people type passwords into the wrong field. */
 export const recordRefusal = (
   tenant: Tenant,
   { client, connection, from }: Door,
   reason: Reason,
   user?: string,
 ): Promise<void> =>
-  append(tenant, {
+  appendRefusal(tenant, {
     type: reason === 'suspended' ? 'auth.suspended' : 'auth.login.failed',
-    status: 'failed',
     user,
     client,
     connection: connection.id,
-    data: { reason, ip: from.ip },
+    reason,
+    ip: from.ip,
   });

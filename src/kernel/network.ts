@@ -30,6 +30,13 @@ export function networkOf(ip: string | null): string {
   return typeof parts === 'string' ? parts : prefixOf(parts, 64);
 }
 
+/** What one party may have at the most: an IPv4 address, and the /48 of a site (RFC 6177 §2). */
+export function siteOf(ip: string | null): string {
+  if (ip === null) return 'nowhere';
+  const parts = partsOf(ip);
+  return typeof parts === 'string' ? parts : prefixOf(parts, 48);
+}
+
 /** A network, and how many times what its narrowest part may do all of it may. */
 export type Counted = { network: string; times: number };
 

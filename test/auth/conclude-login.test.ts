@@ -68,14 +68,23 @@ async function trail(t: TenantHandle) {
   const { results } = await t.api('GET', '/log?pageSize=200');
   return results
     .filter(({ type }: { type: string }) => /^auth\.(login|suspended)/.test(type))
-    .map(({ type, status, user, client, connection, data: { ip: _, ...data } }: LogRow) => ({
-      type,
-      status,
-      ...(user && { user }),
-      client,
-      connection,
-      data,
-    }))
+    .map(
+      ({
+        type,
+        status,
+        user,
+        client,
+        connection,
+        data: { ip: _, count: _count, first_at: _first, last_at: _last, ...data },
+      }: LogRow) => ({
+        type,
+        status,
+        ...(user && { user }),
+        client,
+        connection,
+        data,
+      }),
+    )
     .reverse();
 }
 
@@ -120,7 +129,7 @@ describe('the audit trail', () => {
     assert.deepEqual(await counted(t, user), [2, true]);
   });
 
-  test('tells of a refusal why, of whom only where that was proven, and counts nothing', async () => {
+  test('tells of a refusal why, and of whom where there is such a user, and counts no login', async () => {
     const { t, mail, client, user } = await ready();
     await byPassword(t, client, user, 'wrong');
     await byPassword(t, client, { ...user, email: 'nobody@example.com' });
@@ -129,7 +138,7 @@ describe('the audit trail', () => {
     await byPassword(t, client, user);
     const row = { type: 'auth.login.failed', status: 'failed', client: client.client_id, connection: t.connection };
     assert.deepEqual(await trail(t), [
-      { ...row, data: { reason: 'wrong_password' } },
+      { ...row, user: user.id, data: { reason: 'wrong_password' } },
       { ...row, data: { reason: 'unknown_user' } },
       { ...row, connection: mail.id, data: { reason: 'wrong_code' } },
       { ...row, type: 'auth.suspended', user: user.id, data: { reason: 'suspended' } },

@@ -1,11 +1,13 @@
 /** What those may do who prove nothing: counted first, by network and the networks around it, at the expense of nobody else. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import mongoose from 'mongoose';
 import { type Guess, guessing } from '../../src/auth/guessing.ts';
 import { networkLimit } from '../../src/auth/network-limit.ts';
 import { accountById } from '../../src/domain/account/account.ts';
+import { appendRefusal } from '../../src/domain/trail/log.ts';
 import { asTenant } from '../../src/kernel/context.ts';
-import { world } from '../kit/index.ts';
+import { logged, world } from '../kit/index.ts';
 
 const w = await world();
 const t = await w.tenant();
@@ -57,4 +59,34 @@ test('whoever guesses in a locked network makes nobody beside them wait longer',
   const at = async (subject: string) => typeof (await guess(tenant, subject, '192.0.2.9')) !== 'number';
   for (let n = 0; n < 20; n += 1) assert.equal(await at('typo'), n < 2);
   assert.deepEqual([await at('a'), await at('b'), await at('c'), await at('d')], [true, true, true, false]);
+});
+
+test('refusals of one kind, subject and network are one row for a quarter of an hour, which counts them', async () => {
+  const refusal = { type: 'test.refused', user: 'user_1', reason: 'wrong', ip: '2001:db8:1:100::1' };
+  w.clock.advance({ seconds: 901 - ((Date.now() / 1000) % 900) });
+  await times(20, () => appendRefusal(tenant, refusal));
+  w.clock.advance({ seconds: 60 });
+  await appendRefusal(tenant, { ...refusal, ip: '2001:db8:1:ffff::9', message: 'another' });
+  const [row, ...more] = await logged(t, 'test.refused');
+  assert.deepEqual(more, []);
+  assert.deepEqual([row.status, row.user, row.data.reason, row.data.count], ['failed', 'user_1', 'wrong', 21]);
+  assert.equal(Date.parse(row.data.last_at) - Date.parse(row.data.first_at), 60_000);
+  assert.ok(!('tally' in row));
+  for (const other of [{ user: 'user_2' }, { reason: 'late' }, { ip: '2001:db8:2::1' }, { client: 'client_1' }])
+    await appendRefusal(tenant, { ...refusal, ...other });
+  w.clock.advance({ seconds: 900 });
+  await appendRefusal(tenant, refusal);
+  assert.equal((await logged(t, 'test.refused')).length, 6);
+});
+
+test('who comes from everywhere fills no trail: after a thousand rows a quarter of an hour, one a kind', async () => {
+  const many = asTenant({ ...tenant.account, id: 'account_000000000000000000000001' }, t.origin);
+  const from = (n: number) => `198.${n >> 8}.${n & 255}.1`;
+  for (let n = 0; n < 1000; n += 100)
+    await times(100, (m) => appendRefusal(many, { type: 'test.refused', reason: 'wrong', ip: from(n + m) }));
+  await times(20, (n) => appendRefusal(many, { type: 'test.refused', user: 'u', reason: 'wrong', ip: from(2000 + n) }));
+  const rows = await mongoose.connection.db!.collection('logs').find({ account: many.id }).toArray();
+  assert.equal(rows.length, 1001);
+  const [rest] = rows.filter(({ data }) => data.count === 20);
+  assert.deepEqual([rest?.data.ip, rest?.user], [null, undefined]);
 });

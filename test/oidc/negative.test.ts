@@ -24,8 +24,11 @@ import {
   ORDERS,
   ordersApi,
   REDIRECT,
+  requestOf,
   signIn,
+  tokenRequest,
   tokensOf,
+  until,
   world,
 } from '../kit/index.ts';
 
@@ -818,4 +821,37 @@ test('an address counts in the networks around it too, which may do more togethe
       network,
     );
   assert.equal(networksOf('2001:db8:1:300::1')[1]!.network, '2001:db8:1:300::/56');
+});
+
+test('what a client asks for in vain is in the log: where, why, by whom as far as that is known, and how often', async () => {
+  const [t, other] = [await w.tenant(), await w.tenant()];
+  const client = await t.client();
+  const { parameters } = requestOf(client);
+  const at = (more: Record<string, string>) =>
+    agent()(`${t.origin}/authorize?${new URLSearchParams({ ...parameters, ...more })}`);
+  await at({ redirect_uri: 'https://evil.example/callback' });
+  await at({ redirect_uri: 'https://evil.example/other' });
+  await at({ prompt: 'none' });
+  await at({ client_id: 'client_of_nobody' });
+  await at({ response_type: 'token' });
+  await tokenRequest(t, client, { grant_type: 'authorization_code', code: 'made up', redirect_uri: REDIRECT });
+  await tokenRequest(t, client, { grant_type: 'password', username: 'a', password: 'b' });
+  const told = async () =>
+    (await t.api('GET', '/log?pageSize=100&query=status:failed')).results
+      .map((row: { type: string; client?: string; data: { reason: string; count: number } }) =>
+        [row.type, row.data.reason, row.client === client.client_id, row.data.count].join(' '),
+      )
+      .sort();
+  const expected = [
+    'oauth.authorize.failed invalid_client false 1',
+    'oauth.authorize.failed invalid_redirect_uri true 2',
+    'oauth.authorize.failed login_required true 1',
+    'oauth.authorize.failed unsupported_response_type true 1',
+    'oauth.grant.failed invalid_grant true 1',
+    'oauth.grant.failed unauthorized_client true 1',
+  ];
+  // Nobody waits for the trail.
+  await until('all is written down', async () => (await told()).length >= 6 && /2$/.test((await told())[1]!));
+  assert.deepEqual(await told(), expected);
+  assert.deepEqual((await other.api('GET', '/log?query=status:failed')).results, []);
 });

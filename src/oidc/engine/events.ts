@@ -1,6 +1,6 @@
 /** What is written down when the engine tells that something happened. */
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { recordClientRefusal } from '../../auth/client-refusal.ts';
+import { recordClientRefusal, recordRequestRefusal } from '../../auth/client-refusal.ts';
 import { markClientUsed } from '../../domain/client/client-registration.ts';
 import { append } from '../../domain/trail/log.ts';
 import type { Tenant } from '../../kernel/context.ts';
@@ -18,10 +18,28 @@ type Listener = (
 
 type ListenOptions = Pick<ProviderOptions, 'onMachineLogin'>;
 
-const refused: Listener = (tenant, ctx, error: { error?: string }) => {
-  if (error.error !== 'invalid_client') return undefined;
-  return recordClientRefusal(tenant, ctx.oidc.client?.clientId ?? ctx.oidc.params?.client_id, ctx.ip);
-};
+type Refused = { error?: string; error_description?: string };
+
+const clientOf = ({ oidc }: KoaContextWithOIDC): unknown => oidc.client?.clientId ?? oidc.params?.client_id;
+
+const refused: Listener = (tenant, ctx, { error }: Refused) =>
+  error === 'invalid_client' ? recordClientRefusal(tenant, clientOf(ctx), ctx.ip) : undefined;
+
+/** No refusals: a device waits for its person. */
+const WAITING = new Set(['authorization_pending', 'slow_down']);
+/** Grants that prove a person: what they refuse is a login, and written down as one. */
+const LOGINS = new Set(['password', 'http://auth0.com/oauth/grant-type/passwordless/otp']);
+
+const failed =
+  (door: Parameters<typeof recordRequestRefusal>[1]): Listener =>
+  (tenant, ctx, { error: reason = 'invalid_request', error_description: message }: Refused) => {
+    const { oidc, ip } = ctx;
+    if (reason === 'invalid_client' && door !== 'authorize') return undefined;
+    if (WAITING.has(reason) || (reason === 'invalid_grant' && LOGINS.has(String(oidc.params?.grant_type))))
+      return undefined;
+    const user = oidc.session?.accountId ?? oidc.entities.Account?.accountId;
+    return recordRequestRefusal(tenant, door, { client: clientOf(ctx), user, reason, message, ip });
+  };
 
 const used: Listener = (tenant, { oidc: { client } }) =>
   client && (client as ClientExtras).unused ? markClientUsed(tenant, client.clientId) : undefined;
@@ -50,11 +68,12 @@ const LISTENERS: readonly [event: string, ...Listener[]][] = [
   ['authorization.success', used],
   ['grant.success', used, machineLoggedIn],
   ['grant.revoked', reused],
-  ['grant.error', refused],
+  ['authorization.error', failed('authorize')],
+  ['grant.error', refused, failed('grant')],
   ['revocation.error', refused],
   ['introspection.error', refused],
-  ['pushed_authorization_request.error', refused],
-  ['device_authorization.error', refused],
+  ['pushed_authorization_request.error', refused, failed('pushed_request')],
+  ['device_authorization.error', refused, failed('device_code')],
 ];
 
 /** @param onFailure is told what could not be written down. */

@@ -7,7 +7,7 @@ import { type AccessToken, errors } from 'oidc-provider';
 import { type Login, requireDone, resumeLogin } from '../../auth/conclude-login.ts';
 import { issuerOf, mapClaims, verifyExternalToken } from '../../auth/token-exchange.ts';
 import { resourceOf, userinfoAudience } from '../../domain/api/audience.ts';
-import { append } from '../../domain/trail/log.ts';
+import { append, appendRefusal } from '../../domain/trail/log.ts';
 import { MINUTE, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
@@ -83,11 +83,11 @@ export const tokenExchange: GrantType = {
 /** §2.2.2: an unacceptable token is an `invalid_request`; the status tells which way it was unacceptable. */
 async function refused(ctx: GrantContext, tenant: Tenant, error: unknown): Promise<unknown> {
   if (!(error instanceof Fault) || !error.row.oauth) return error;
-  await append(tenant, {
+  await appendRefusal(tenant, {
     type: 'oauth.token.exchange.failed',
-    status: 'failed',
     client: ctx.oidc.client.clientId,
-    data: { reason: error.code, ip: fromOf(ctx).ip },
+    reason: error.code,
+    ip: fromOf(ctx).ip,
   });
   if (error.retryAfterSeconds) ctx.set('retry-after', String(error.retryAfterSeconds));
   return refusal(error.row.status, error.row.oauth, error.message);

@@ -1,6 +1,7 @@
 /** Fastify ↔ engine: which requests go to the engine, and by which way. */
 import cors, { type FastifyCorsOptions } from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { recordRequestRefusal } from '../../auth/client-refusal.ts';
 import { countLogin } from '../../auth/open-request.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { PATHS } from '../engine/configure.ts';
@@ -36,12 +37,23 @@ export function bridge(app: FastifyInstance, options: BridgeOptions): void {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
     scope.setErrorHandler((error, request, reply) => {
-      const answer = request.routeOptions.url?.startsWith(PATHS.authorization) ? answerPageError : answerError;
-      return answer(request, reply, error);
+      if (!request.routeOptions.url?.startsWith(PATHS.authorization)) return answerError(request, reply, error);
+      noteRefusal(request, error);
+      return answerPageError(request, reply, error);
     });
     authorize(scope, providerFor, handOver);
     for (const route of ENGINE_ROUTES) mount(scope, route, handOver, options);
   });
+}
+
+/** What the engine never saw; what it refuses it tells itself. */
+function noteRefusal(request: FastifyRequest, error: unknown): void {
+  const { tenant, ip, log } = request;
+  if (!(error instanceof Fault) || error.row.status >= 500 || !tenant) return;
+  const client = queryOf(request).get('client_id');
+  recordRequestRefusal(tenant, 'authorize', { client, reason: error.code, message: error.message, ip }).catch((err) =>
+    log.warn({ err }, 'a refusal was not written down'),
+  );
 }
 
 function authorize(scope: FastifyInstance, providerFor: ProviderFor, handOver: HandOver): void {

@@ -227,14 +227,15 @@ test('a failure leaves an audit row', async () => {
   await machine(of, await assertion(of, client, wrong));
   await send(of, '/oauth/par', await assertion(of, client, wrong), { response_type: 'code', redirect_uri: REDIRECT });
   const rows = async () => (await of.api('GET', '/log?query=type:oauth.client.auth_failed')).results;
-  for (let tries = 0; tries < 50 && (await rows()).length < 2; tries += 1);
+  for (let tries = 0; tries < 50 && (await rows())[0]?.data.count !== 2; tries += 1);
   const found = await rows();
   assert.deepEqual(
-    found.map((row: { client: string; data: { reason: string } }) => [row.client, row.data.reason]),
-    [
-      [client.client_id, 'wrong_assertion'],
-      [client.client_id, 'wrong_assertion'],
-    ],
+    found.map((row: { client: string; data: { reason: string; count: number } }) => [
+      row.client,
+      row.data.reason,
+      row.data.count,
+    ]),
+    [[client.client_id, 'wrong_assertion', 2]],
   );
 });
 
