@@ -65,6 +65,17 @@ function isNetwork(text: string): boolean {
 
 const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 
+/** @returns nothing for a list that is none. */
+function secretsOf(text: string): readonly string[] | undefined {
+  if (!text.startsWith('[')) return [text];
+  try {
+    const list: unknown = JSON.parse(text);
+    return Array.isArray(list) && list.every((each) => typeof each === 'string') ? list : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** In the order in which they are documented and read. */
 export const SETTINGS = {
   production: setting({
@@ -167,6 +178,25 @@ export const SETTINGS = {
         );
       if (text && text.length < 32) refuse('CARDEA_SECRET must be 32 characters or more.');
       return text;
+    },
+  }),
+  otherSecrets: setting({
+    name: 'CARDEA_OTHER_SECRETS',
+    fallback: 'none',
+    about:
+      'While `CARDEA_SECRET` is changed: the former one, or the next, of which things are read besides. Several as a JSON array.',
+    example: '',
+    read(text, { refuse }): readonly string[] {
+      const secrets = text === undefined ? [] : secretsOf(text);
+      if (!secrets)
+        return (
+          refuse(
+            'CARDEA_OTHER_SECRETS begins with "[" and is no JSON array of strings; set it to one, or to a secret.',
+          ) ?? []
+        );
+      if (secrets.some((secret) => secret.length < 32))
+        refuse('CARDEA_OTHER_SECRETS: every secret has 32 characters or more.');
+      return secrets;
     },
   }),
   operatorId: setting({

@@ -12,10 +12,8 @@ import { originOf } from './http/tenant.ts';
 import { startJobs } from './jobs/clock.ts';
 import { JOBS } from './jobs/index.ts';
 import { asRoot } from './kernel/context.ts';
-import { mintToken } from './kernel/secret/random.ts';
-import { useSecret } from './kernel/secret/seal.ts';
-import { type Demo, keptDemo, readPrivate, seedRoot, writePrivate } from './seed.ts';
-import { openStore } from './store/connect.ts';
+import { open } from './open.ts';
+import { type Demo, keptDemo, seedRoot } from './seed.ts';
 import { migrate, takeDataSteps } from './store/migrate.ts';
 
 /** After which starting is over: the database's pool is filled, the first page was looked at. */
@@ -23,16 +21,6 @@ const SETTLE_MS = 1_000;
 
 /** How long requests in flight may take to finish once the process is asked to stop. */
 const DRAIN_SECONDS = 8;
-
-/** The secret and the operator of a development machine are made once and kept beside its data. */
-async function sealingSecret(config: Config): Promise<string> {
-  if (config.secret) return config.secret;
-  const kept = (await readPrivate(config.dataDir, 'secret'))?.trim();
-  if (kept) return kept;
-  const made = mintToken(48);
-  await writePrivate(config.dataDir, 'secret', `${made}\n`);
-  return made;
-}
 
 function greet(origin: string, config: Config, demo: Demo | undefined, operator: Operator | undefined): void {
   const lines = ['', `  Cardea is ready at ${origin}`];
@@ -93,8 +81,7 @@ async function start(): Promise<void> {
       censor: '[redacted]',
     },
   });
-  useSecret(await sealingSecret(config));
-  const store = await openStore({ mongodbUrl: config.mongodbUrl, dataDir: config.dataDir, log, tell });
+  const store = await open(config, log, tell);
   await migrate(store);
   await takeDataSteps(DATA_STEPS, (did, step) =>
     log.warn({ step, ...did }, 'rows of an earlier release were brought up to date'),

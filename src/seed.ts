@@ -1,5 +1,5 @@
 /** What an empty database starts with: the installation's own account, and in development a demo to log in to. */
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { rootAccount } from './domain/account/account.ts';
@@ -11,6 +11,7 @@ import { createUser, users } from './domain/user/user.ts';
 import { type AccountView, asTenant, type Root, type Tenant } from './kernel/context.ts';
 import { Fault } from './kernel/fault.ts';
 import { mintToken } from './kernel/secret/random.ts';
+import { readPrivate, writePrivate } from './private-files.ts';
 import { removeRow } from './resource/removal.ts';
 
 export type Demo = {
@@ -19,22 +20,6 @@ export type Demo = {
   web_client: { client_id: string; client_secret: string; redirect_uri: string };
   machine_client: { client_id: string; client_secret: string; audience: string };
 };
-
-/** Only its owner may read it. Written whole or not at all. */
-export async function writePrivate(dataDir: string, name: string, content: string): Promise<void> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const file = join(dataDir, name);
-  await writeFile(`${file}.new`, content, { mode: 0o600 });
-  await chmod(`${file}.new`, 0o600);
-  await rename(`${file}.new`, file);
-}
-
-export async function readPrivate(dataDir: string, name: string): Promise<string | undefined> {
-  return readFile(join(dataDir, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-}
 
 /** The demo as an earlier start wrote it, and as it is reached now: another port or host is another address. */
 export async function keptDemo(dataDir: string, origin: string): Promise<Demo | undefined> {

@@ -10,8 +10,7 @@ import { append } from '../domain/trail/log.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-import { sameSecret } from '../kernel/secret/random.ts';
-import { mac } from '../kernel/secret/seal.ts';
+import { isMac, mac } from '../kernel/secret/seal.ts';
 import { limiter } from '../store/limiter.ts';
 import { type LoginPolicy, resumeLogin } from './conclude-login.ts';
 import type { Due } from './factor-due.ts';
@@ -35,14 +34,14 @@ export async function lookUpDevice(tenant: Tenant, visitor: Visitor, typed: stri
   return row;
 }
 
-const proof = (tenant: Tenant, id: string, { session }: Visitor) => mac('device', `${tenant.id} ${id} ${session}`);
+const provenBy = (tenant: Tenant, id: string, { session }: Visitor) => `${tenant.id} ${id} ${session}`;
 
 /**
  * What a page holds while the person decides. Not the device code itself: whoever reads a user code off a screen could
  * otherwise poll in the device's place. Good in this session only.
  */
 export const handleOf = (tenant: Tenant, { id }: DeviceCode, visitor: Visitor): string =>
-  `${id}.${proof(tenant, id, visitor)}`;
+  `${id}.${mac('device', provenBy(tenant, id, visitor))}`;
 
 /**
  * @param remember keeps what the page showed and the user allows, before the device can have tokens of it.
@@ -58,7 +57,7 @@ export async function decide(
   policy: LoginPolicy,
 ): Promise<Due | undefined> {
   const [id = '', shown = ''] = handle.split('.');
-  if (!sameSecret(shown, proof(tenant, id, visitor))) throw new Fault('unknown_device_code');
+  if (!isMac('device', provenBy(tenant, id, visitor), shown)) throw new Fault('unknown_device_code');
   const { user, amr, authTime, session, from } = visitor;
   if (decision === 'approved') {
     const pending = await findPendingById(tenant, id);

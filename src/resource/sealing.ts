@@ -15,11 +15,26 @@ export type Sealing = {
   reveal(row: { id: string }, field: string): string | null;
 };
 
+// Bound to row and field, so that a value moved elsewhere does not open.
+const contextOf =
+  ({ collection }: Pick<ResourceSpec, 'collection'>, field: string) =>
+  (id: string): string =>
+    `${collection}.${field}:${id}`;
+
+/** A field of a collection's rows that is sealed, and what each value is bound to. */
+export type SealedPlace = { collection: string; field: string; contextOf(id: string): string };
+
+export const sealedFields = (spec: ResourceSpec): SealedPlace[] =>
+  Object.keys(spec.sealed ?? {}).map((field) => ({
+    collection: spec.collection,
+    field,
+    contextOf: contextOf(spec, field),
+  }));
+
 export function sealing(spec: ResourceSpec): Sealing {
   const sealed = new Set(Object.keys(spec.sealed ?? {}));
   const fields: Record<string, TSchema> = fieldsOf(spec);
-  // Bound to row and field, so that a value moved elsewhere does not open.
-  const context = (id: string, field: string) => `${spec.collection}.${field}:${id}`;
+  const context = (id: string, field: string) => contextOf(spec, field)(id);
   return {
     toStored(id, input) {
       const stored: Record<string, unknown> = {};

@@ -13,21 +13,25 @@ export type InstanceSetup = {
   databaseName: string;
   publicPort: number;
   operator: World['operator'];
-  secret: string;
+  secrets: readonly [string, ...string[]];
 };
 
 type Sent = { status: number; headers: IncomingHttpHeaders; text: string };
 
-export async function instance(w: World) {
+/** Where the world's database is, for processes of their own. */
+export function databaseUrl(): string {
   const [host] = mongoose.connection.getClient().options.hosts;
+  return process.env.MONGODB_URL ?? `mongodb://${encodeURIComponent(host!.socketPath ?? '')}/?directConnection=true`;
+}
+
+export async function instance(w: World, secrets: readonly [string, ...string[]] = [SECRET]) {
   const setup: InstanceSetup = {
-    MONGODB_URL:
-      process.env.MONGODB_URL ?? `mongodb://${encodeURIComponent(host!.socketPath ?? '')}/?directConnection=true`,
+    MONGODB_URL: databaseUrl(),
     DATA_DIR: w.config.dataDir,
     databaseName: mongoose.connection.db!.databaseName,
     publicPort: w.port,
     operator: w.operator,
-    secret: SECRET,
+    secrets,
   };
   const child = fork(fileURLToPath(new URL('instance-server.ts', import.meta.url)), [JSON.stringify(setup)]);
   const ended = once(child, 'exit');

@@ -9,7 +9,7 @@ import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
 import { LRUCache } from 'lru-cache';
 import mongoose from 'mongoose';
 import { now } from '../../kernel/clock.ts';
-import { seal, unseal } from '../../kernel/secret/seal.ts';
+import { seal, sealerOf, unseal } from '../../kernel/secret/seal.ts';
 import { wherePresent } from '../../resource/partial-index.ts';
 
 /** JWA algorithms that tokens may be signed with (RFC 7518 §3.1, RFC 8037 §3.1). */
@@ -75,10 +75,28 @@ export async function mintSigningKey(account: string, alg: SigningAlg = 'RS256')
     account,
     alg,
     public_jwk: { ...jwk, kid, alg, use: 'sig' },
-    private_sealed: seal(privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), `signing_key:${kid}`),
+    private_sealed: seal(privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), contextOf(kid)),
     createdAt: now(),
   });
   return kid;
+}
+
+const contextOf = (kid: string): string => `signing_key:${kid}`;
+
+/** What is sealed here, for who seals it anew. */
+export const SEALED_KEYS = {
+  collection: signingKeyModel.collection.collectionName,
+  field: 'private_sealed',
+  contextOf,
+};
+
+/**
+ * By which secret one of the private keys was sealed, of those that are known.
+ * @returns nothing where it is none of them; null where there is no key yet.
+ */
+export async function sealerOfKeys(): Promise<string | undefined | null> {
+  const stored = await signingKeyModel.findOne({ private_sealed: { $exists: true } }).lean<StoredKey>();
+  return stored ? sealerOf(stored.private_sealed!, contextOf(stored._id)) : null;
 }
 
 const opened = new LRUCache<string, SigningKey>({ max: 4000 });
@@ -93,7 +111,7 @@ function open(stored: StoredKey): SigningKey {
     publicJwk: stored.public_jwk,
     publicKey: createPublicKey({ key: stored.public_jwk as never, format: 'jwk' }),
     ...(stored.private_sealed && {
-      privateKey: createPrivateKey(unseal(stored.private_sealed, `signing_key:${stored._id}`)),
+      privateKey: createPrivateKey(unseal(stored.private_sealed, contextOf(stored._id))),
     }),
   };
   opened.set(stored._id, key);

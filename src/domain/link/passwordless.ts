@@ -6,8 +6,8 @@ import { randomInt } from 'node:crypto';
 import Type from 'typebox';
 import { DAY, HOUR, inSeconds, MINUTE, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { hashToken, mintToken, sameSecret } from '../../kernel/secret/random.ts';
-import { mac } from '../../kernel/secret/seal.ts';
+import { hashToken, mintToken } from '../../kernel/secret/random.ts';
+import { isMac, mac } from '../../kernel/secret/seal.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
 import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
@@ -54,7 +54,8 @@ type Place = Pick<Mailed, 'client' | 'connection' | 'email'>;
 export const mintMailedId = (): string => mailed.mintId();
 export const mintCode = (): string => String(randomInt(1_000_000)).padStart(6, '0');
 
-const codeHash = (id: string, code: string) => mac('one-time code', `${id} ${code}`);
+const CODE = 'one-time code';
+const codeOf = (id: string, code: string) => `${id} ${code}`;
 
 /** A code is for one address at one client: what is done at another leaves it alone. */
 const codesAt = ({ client, connection, email }: Place): Filter => ({
@@ -72,7 +73,7 @@ export async function storeCode(tenant: Tenant, id: string, code: string, asked:
     ...asked,
     id,
     kind: 'code',
-    secret: codeHash(id, code),
+    secret: mac(CODE, codeOf(id, code)),
     tries: 0,
     consumed_at: null,
     expires_at: inSeconds(CODE_SECONDS),
@@ -97,7 +98,7 @@ export async function useCode(
   // Counted before the code is looked at, so that parallel guesses cannot outrun the count.
   const left = trusted ? {} : { tries: { $lt: TRIES } };
   const counted = await mailed.changeWhere(tenant, { _id: { $eq: id }, ...open(), ...left }, { $inc: { tries: 1 } });
-  if (!sameSecret(secret, codeHash(id, code)) || counted === 0) return false;
+  if (!isMac(CODE, codeOf(id, code), secret) || counted === 0) return false;
   return (await mailed.updateWhere(tenant, id, { consumed_at: now() }, open())) !== undefined;
 }
 

@@ -9,7 +9,7 @@ import Type from 'typebox';
 import { HOUR, inSeconds, now } from '../../kernel/clock.ts';
 import type { Origin, Tenant } from '../../kernel/context.ts';
 import { hashToken, mintToken } from '../../kernel/secret/random.ts';
-import { mac } from '../../kernel/secret/seal.ts';
+import { mac, macs } from '../../kernel/secret/seal.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { whereText } from '../../resource/partial-index.ts';
@@ -83,7 +83,8 @@ export function readUserCode(typed: string): string | undefined {
   return /^[A-Z]{4}-\d{4}$/.test(code) ? code : undefined;
 }
 
-const userCodeOf = (tenant: Tenant, userCode: string) => mac('user code', `${tenant.id} ${userCode}`);
+const USER_CODE = 'user code';
+const ofTenant = (tenant: Tenant, userCode: string) => `${tenant.id} ${userCode}`;
 
 type Asked = { client: string; scope?: string; resource?: string; deviceName?: string; from: Origin };
 
@@ -100,7 +101,7 @@ export async function issueDeviceCode(
         device_name: deviceName,
         ip: from.ip,
         device_code: hashToken(deviceCode),
-        user_code: userCodeOf(tenant, userCode),
+        user_code: mac(USER_CODE, ofTenant(tenant, userCode)),
         interval: POLL_SECONDS,
         poll_after: now(),
         valid_until: inSeconds(DEVICE_CODE_SECONDS),
@@ -170,7 +171,7 @@ async function countPoll(
 /** What a person's code stands for, as long as nobody has decided about it. */
 export const findPending = (tenant: Tenant, userCode: string): Promise<DeviceCode | undefined> =>
   devices.findOne(tenant, {
-    user_code: { $eq: userCodeOf(tenant, userCode) },
+    user_code: { $in: macs(USER_CODE, ofTenant(tenant, userCode)) },
     state: 'pending',
     valid_until: { $gt: now() },
   });

@@ -3,8 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { users } from '../../domain/user/user.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { sameSecret } from '../../kernel/secret/random.ts';
-import { mac } from '../../kernel/secret/seal.ts';
+import { isMac, mac } from '../../kernel/secret/seal.ts';
 import { directionOf, negotiateLocale } from '../../look/words.ts';
 import { queryOf, text } from './address.ts';
 import { localeLinks } from './locale.ts';
@@ -52,7 +51,7 @@ export function checkForm(request: FastifyRequest, binding: string): Record<stri
   const { origin } = request.headers;
   const form = (request.body ?? {}) as Record<string, unknown>;
   const token = text(form.csrf);
-  if ((origin !== undefined && origin !== request.tenant.origin) || !token || !sameSecret(token, csrfToken(binding)))
+  if ((origin !== undefined && origin !== request.tenant.origin) || !token || !isMac('csrf', binding, token))
     throw new Fault('csrf');
   return Object.fromEntries(Object.entries(form).filter(([, value]) => typeof value === 'string')) as Record<
     string,
