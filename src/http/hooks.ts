@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { append } from '../domain/trail/log.ts';
 import { whenGone } from '../kernel/context.ts';
+import { asciiAddress } from '../kernel/uri.ts';
 import type { AuditEvent } from '../resource/request.ts';
 import { enforce, refuseBeyond, type Tokens } from './actor.ts';
 import { tenantOf } from './tenant.ts';
@@ -51,6 +52,12 @@ export function hooks(app: FastifyInstance, config: Config, { log, tokens }: Opt
           ...(fields && { fields }),
         },
       });
+  });
+  // Of every answer of ours that sends a browser on: a header holds ASCII, and what is registered may be more.
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    const location = reply.getHeader('location');
+    if (typeof location === 'string') reply.header('location', asciiAddress(location));
+    done(null, payload);
   });
   app.addHook('onResponse', async (request, reply) => {
     if (reply.statusCode < 500 && !log.isLevelEnabled('debug')) return;
