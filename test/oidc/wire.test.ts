@@ -1,15 +1,18 @@
 /** What a request says, however it is written: empty parameters, surplus spaces, headers that carry nothing, arrays, origins. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { decodeJwt } from 'jose';
 import {
   agent,
   arrive,
   authorizeUrl,
   bearer,
+  clientKey,
   codeOf,
   credentialsOf,
   type Form,
   ORDERS,
+  oauthSettings,
   ordersApi,
   post,
   push,
@@ -17,6 +20,7 @@ import {
   redeem,
   refresh,
   refused,
+  requestObject,
   requestOf,
   send,
   tokenRequest,
@@ -272,4 +276,87 @@ test('a fetch with credentials is answered by the name of its origin where no co
     assert.ok(asked.status >= 400, path);
     assert.equal(asked.headers.get('set-cookie'), null, path);
   }
+});
+
+/* ——— addresses ——— */
+
+test('a resource is a URI, however it is spelled, and its Api has one spelling (RFC 3986 §6.2)', async () => {
+  const identifier = 'https://mcp.example.com';
+  await t.api('POST', '/api', { name: 'MCP', identifier, permissions: [{ value: 'use:tools' }] });
+  const same = [
+    `${identifier}/`,
+    `${identifier}:443`,
+    `${identifier}:443/`,
+    'HTTPS://MCP.Example.COM',
+    `${identifier}/x/..`,
+  ];
+  const other = [
+    `${identifier}/mcp`,
+    `${identifier}:444`,
+    `${identifier}/?`,
+    `http://mcp.example.com`,
+    `${identifier}.`,
+  ];
+  const machine = (form: Form) => tokenRequest(t, client, { grant_type: 'client_credentials', ...form });
+  for (const name of ['resource', 'audience']) {
+    for (const spelled of [identifier, ...same]) {
+      const { status, body, text } = await machine({ [name]: spelled });
+      assert.equal(status, 200, `${spelled}: ${text}`);
+      assert.equal(decodeJwt(body.access_token).aud, identifier);
+    }
+    for (const spelled of other)
+      assert.deepEqual(refused(await machine({ [name]: spelled })), [400, 'invalid_target'], spelled);
+  }
+  assert.equal((await machine({ audience: identifier, resource: `${identifier}/` })).status, 200);
+  // What was asked of the user in one spelling is redeemed and renewed in another.
+  const asked = { scope: 'openid offline_access use:tools', resource: `${identifier}/` };
+  const { code, verifier } = await codeOf(t, client, user, asked);
+  const tokens = await redeem(t, client, { code, verifier }, { resource: `${identifier}:443` });
+  assert.equal(decodeJwt(tokens.body.access_token).aud, identifier, tokens.text);
+  const again = await refresh(t, client, tokens.body.refresh_token, { resource: identifier });
+  assert.equal(decodeJwt(again.body.access_token).aud, identifier, again.text);
+  const key = await clientKey();
+  await oauthSettings(t, { request_objects: true });
+  const signs = await t.client({ jwks: key.jwks });
+  const request = await requestObject(t, signs, key, requestOf(signs, asked).parameters);
+  const address = authorizeUrl(t, { client_id: signs.client_id, request });
+  assert.equal((await arrive(address)).status, 200);
+
+  for (const spelled of same) {
+    const twin = await t.call('POST', '/api', { name: 'Twin', identifier: spelled });
+    assert.deepEqual([twin.status, twin.body.code], [409, 'conflict'], spelled);
+  }
+  const elsewhere = await w.tenant('Elsewhere');
+  assert.equal((await elsewhere.call('POST', '/api', { name: 'Own', identifier: `${identifier}/` })).status, 200);
+  assert.deepEqual(
+    refused(
+      await tokenRequest(elsewhere, await elsewhere.client(), { grant_type: 'client_credentials', audience: ORDERS }),
+    ),
+    [400, 'invalid_target'],
+  );
+});
+
+test('an address that is registered is sent to the letter, percent-encoded as UTF-8', async () => {
+  const registered: [url: string, sent: string][] = [
+    ['https://app.example.com/выход', 'https://app.example.com/%D0%B2%D1%8B%D1%85%D0%BE%D0%B4'],
+    ['https://app.example.com/café', 'https://app.example.com/caf%C3%A9'],
+    ['https://app.example.com/caf%C3%A9?q=%D0%B2&x=1', 'https://app.example.com/caf%C3%A9?q=%D0%B2&x=1'],
+    ['https://app.example.com/😀', 'https://app.example.com/%F0%9F%98%80'],
+  ];
+  const urls = registered.map(([url]) => url);
+  const app = await t.client({ logout_urls: urls, callbacks: urls });
+  for (const [post_logout_redirect_uri, sent] of registered) {
+    const query = new URLSearchParams({ client_id: app.client_id, post_logout_redirect_uri });
+    const bye = await send(`${t.origin}/logout?${query}`, { headers: { accept: 'text/html' } });
+    assert.deepEqual([bye.status, bye.headers.get('location')], [303, sent]);
+    const stated = await send(`${t.origin}/logout?${query}&state=%C3%A9`);
+    assert.equal(stated.headers.get('location'), `${sent}${sent.includes('?') ? '&' : '?'}state=%C3%A9`);
+    const callback = await send(
+      authorizeUrl(t, requestOf(app, { redirect_uri: post_logout_redirect_uri, prompt: 'none' }).parameters),
+    );
+    assert.ok(callback.headers.get('location')?.startsWith(sent), String(callback.headers.get('location')));
+  }
+  // Compared as registered: another spelling of it is another address.
+  const other = new URLSearchParams({ client_id: app.client_id, post_logout_redirect_uri: registered[0]![1] });
+  assert.equal((await send(`${t.origin}/logout?${other}`)).headers.get('location'), null);
 });

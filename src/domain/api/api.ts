@@ -7,6 +7,7 @@ import { distinct } from '../../kernel/distinct.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { displayName } from '../../kernel/text/display-name.ts';
 import { slugify } from '../../kernel/text.ts';
+import { uriKey } from '../../kernel/uri.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
@@ -113,10 +114,19 @@ function checkIdentifier(identifier: string): void {
   if (isReservedIdentifier(identifier)) refuse('may not start with "cardea:" or "faable:", which are reserved');
 }
 
+/** @throws Fault `conflict` where another Api has it in other letters: which of the two a client means nobody could tell. */
+async function checkSpelling(tenant: Tenant, identifier: string): Promise<void> {
+  const taken = (await spellingsOf(tenant)).get(uriKey(identifier));
+  if (taken === undefined || taken === identifier) return;
+  const message = `is another spelling of ${JSON.stringify(taken)}`;
+  throw new Fault('conflict', `"identifier" ${message}.`, { details: [{ path: '/identifier', message }] });
+}
+
 /** @throws Fault `conflict` when the identifier is taken; a slug that is taken gets a number. */
 export async function createApi(tenant: Tenant, input: ApiInput): Promise<Api> {
   checkMetadata('/metadata', input.metadata);
   checkIdentifier(input.identifier!);
+  await checkSpelling(tenant, input.identifier!);
   await ensureSigningKeys(tenant, input.signing_alg);
   const base = slugify(input.name!) || 'api';
   for (let n = 1; ; n += 1) {
@@ -182,10 +192,27 @@ async function updateApi(tenant: Tenant, id: string, patch: ApiInput): Promise<A
   return apis.update(tenant, id, once(patch));
 }
 
+/** Of the account's Apis by what any spelling of them comes down to; of several the first to be made. */
+async function spellingsOf(tenant: Tenant): Promise<Map<string, string>> {
+  const all = (await apis.all(tenant, {})).sort((one, other) => +other.createdAt - +one.createdAt);
+  return new Map(all.map(({ identifier }) => [uriKey(identifier), identifier]));
+}
+
+const spellings = watched<Map<string, string>>(2_000, accountOfKey);
+
+/** As it is stored, whichever way it is spelled (RFC 3986 §6.2). */
+const spelled = async (tenant: Tenant, identifier: string): Promise<string | undefined> =>
+  (await spellings.get(`${tenant.id} `, () => spellingsOf(tenant))).get(uriKey(identifier));
+
 export async function apiByIdentifier(tenant: Tenant, identifier: string): Promise<Api | undefined> {
   const [own, ...aliases] = managementAudiences(tenant.id);
-  const wanted = aliases.includes(identifier) ? own : identifier;
-  const api = await apis.findOne(tenant, { identifier: { $eq: wanted } });
+  const wanted = aliases.includes(identifier) ? own! : identifier;
+  const find = (exactly: string) => apis.findOne(tenant, { identifier: { $eq: exactly } });
+  const other = async () => {
+    const known = URL.canParse(wanted) ? await spelled(tenant, wanted) : undefined;
+    return known === undefined || known === wanted ? undefined : find(known);
+  };
+  const api = (await find(wanted)) ?? (await other());
   return api && { ...api, permissions: permissionsOf(api) };
 }
 
@@ -194,6 +221,12 @@ const held = watched<Api | undefined>(20_000, accountOfKey);
 /** As `apiByIdentifier`, seconds old at most where another instance changed it. */
 export const recentApi = (tenant: Tenant, identifier: string): Api | undefined | Promise<Api | undefined> =>
   held.get(`${tenant.id} ${identifier}`, () => apiByIdentifier(tenant, identifier));
+
+/** The audience that a client means, as its Api spells it; what is no Api's, or the system's under one of its names, as it came. */
+export async function audienceAsStored(tenant: Tenant, audience: string): Promise<string> {
+  const api = await recentApi(tenant, audience);
+  return api && !api.system ? api.identifier : audience;
+}
 
 export function mount(app: FastifyInstance): void {
   const { name, ...optional } = writable;

@@ -2,7 +2,8 @@
  * What the parameters of a request come down to, however they were written. Everything that reads them, here and in the
  * engine, reads what is left by this.
  */
-import { resourceOf } from '../../domain/api/audience.ts';
+import { audienceAsStored } from '../../domain/api/api.ts';
+import { audienceOf, resourceOf } from '../../domain/api/audience.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { scopeWords } from '../../kernel/text.ts';
 import { defaultResource, MISMATCH } from '../request/resource-server.ts';
@@ -40,12 +41,21 @@ function dropVoidClaims(params: URLSearchParams): void {
 
 /* ——— what the engine calls otherwise ——— */
 
-/** `audience` is an alias of `resource` (RFC 8707); several that differ are the engine's `invalid_target`. */
-export function aliasAudience(params: URLSearchParams): void {
-  const audiences = params.getAll('audience');
-  if (audiences.length === 0) return;
-  const [audience, ...others] = new Set([...audiences, ...params.getAll('resource')]);
-  params.set('resource', others.length ? MISMATCH : resourceOf(audience!));
+/**
+ * `audience` is an alias of `resource` (RFC 8707); several that differ are the engine's `invalid_target`. Each is spelled as
+ * its Api is, so that one Api is one name from the request to the token.
+ */
+export async function aliasAudience(params: URLSearchParams, tenant: Tenant): Promise<void> {
+  const [audiences, resources] = [params.getAll('audience'), params.getAll('resource')];
+  if (audiences.length + resources.length === 0) return;
+  const stored = async (audience: string) => resourceOf(await audienceAsStored(tenant, audience));
+  const named = await Promise.all(audiences.map(stored));
+  // RFC 8707 §2: an absolute URI; what is none is the engine's to refuse.
+  const meant = resources.map((resource) => (URL.canParse(resource) ? stored(audienceOf(resource)) : resource));
+  const asked = new Set([...named, ...(await Promise.all(meant))]);
+  if (named.length) params.set('audience', audienceOf(named[0]!));
+  params.delete('resource');
+  for (const resource of named.length && asked.size > 1 ? [MISMATCH] : asked) params.append('resource', resource);
 }
 
 /** What the engine takes along with `openid` alone. */
@@ -56,7 +66,7 @@ const WITH_OPENID = ['acr_values', 'claims', 'claims_locales', 'id_token_hint', 
  * parameters that would have gone with `openid`.
  */
 export async function authorizationRequest(params: URLSearchParams, tenant: Tenant): Promise<void> {
-  aliasAudience(params);
+  await aliasAudience(params, tenant);
   const resources = params.getAll('resource');
   const asked = scopeWords(params.get('scope'));
   if (asked.includes('openid') || !WITH_OPENID.some((name) => params.has(name))) return;
