@@ -1,7 +1,7 @@
 /** Whose is what was proven: the account that it belongs to, made where there is none and signing up is allowed. */
 import type { Connection } from '../domain/connection/connection.ts';
-import { revokeUser } from '../domain/protocol/session-end.ts';
-import { createUser, markEmailVerified, type User, type VerificationMethod } from '../domain/user/user.ts';
+import { proveEmail } from '../domain/user/first-proof.ts';
+import { createUser, type User, type VerificationMethod } from '../domain/user/user.ts';
 import { userOfEmail } from '../domain/user/user-of-email.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
@@ -17,14 +17,9 @@ export async function accountOf(tenant: Tenant, identity: Identity, connection: 
   if ('user' in identity) return identity;
   const { email, verification } = identity;
   const known = await userOfEmail(tenant, email);
-  if (known) return { user: await verified(tenant, known, email, verification), signup: false };
+  if (known?.suspended) return { user: known, signup: false };
+  const proven = known && (await proveEmail(tenant, known.id, { email: known.email!, method: verification }));
+  if (known) return { user: proven?.user ?? known, signup: false };
   if (connection.disable_signup) throw new Fault('wrong_code');
   return { user: await createUser(tenant, { email, email_verified: true }, verification), signup: true };
-}
-
-/** Whoever made the account without owning the address is logged out of it by whoever does. */
-async function verified(tenant: Tenant, user: User, email: string, method: VerificationMethod): Promise<User> {
-  if (user.email_verified || user.suspended) return user;
-  await revokeUser(tenant, user.id);
-  return (await markEmailVerified(tenant, user.id, email, method)) ?? user;
 }

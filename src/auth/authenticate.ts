@@ -1,8 +1,8 @@
 /** Identifier + password → login, with lockout, and equal answers for absent and wrong. */
 import { strategyOf } from '../connections/registry.ts';
 import type { Connection } from '../domain/connection/connection.ts';
-import { findByIdentifier, rehash } from '../domain/user/credential.ts';
-import { users } from '../domain/user/user.ts';
+import { type Credential, findByIdentifier, isCurrent, rehash } from '../domain/user/credential.ts';
+import { type User, users } from '../domain/user/user.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { emailAddress } from '../kernel/text/email.ts';
@@ -39,7 +39,7 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, pol
 
   const find = () => findByIdentifier(tenant, connection.id, identifier);
   const found = await looked(guess, checkPassword(find, password, { tenant: tenant.id, whenGone: from.whenGone }));
-  const user = typeof found === 'object' && 'user' in found ? await users.find(tenant, found.user) : undefined;
+  const user = typeof found === 'object' && 'user' in found ? await ownerOf(tenant, found) : undefined;
   if (found === 'unknown' || 'wrong' in found || !user) {
     const wrong = found !== 'unknown' && 'wrong' in found;
     await recordRefusal(tenant, attempt, wrong ? 'wrong_password' : 'unknown_user', wrong ? found.wrong : undefined);
@@ -50,6 +50,12 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, pol
   const outcome = await concludeLogin(tenant, proven, policy);
   if (found.fresh) await rehash(tenant, found.credential, found.fresh);
   return outcome;
+}
+
+/** Nobody where the password ended while it was looked at. */
+async function ownerOf(tenant: Tenant, found: { user: string; credential: Credential }): Promise<User | undefined> {
+  const [user, current] = await Promise.all([users.find(tenant, found.user), isCurrent(tenant, found.credential)]);
+  return current ? user : undefined;
 }
 
 /** What was not looked at is no guess: whoever waited in vain must not be locked out for that. */

@@ -1,18 +1,25 @@
 /** What logins leave behind: the user's counters, and the only rows of the audit trail about logins and their refusals. */
 import { append, appendRefusal } from '../domain/trail/log.ts';
-import { recordLogin } from '../domain/user/user.ts';
+import { recordLogin, type User } from '../domain/user/user.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
+import { Fault } from '../kernel/fault.ts';
 
 /** Where somebody asks to be let in. */
 export type Door = { client: string; connection: { id: string }; from: Origin };
 
-/** @param login `signup` says whether it made the account, where it could have. */
+/**
+ * @param login `signup` says whether it made the account, where it could have.
+ * @throws Fault `wrong_credentials` where what proved it ended meanwhile.
+ */
 export async function recordSuccess(
   tenant: Tenant,
-  login: Door & { user: { id: string }; method: string; signup?: boolean },
+  login: Door & { user: User; method: string; signup?: boolean },
 ): Promise<void> {
   const { user, client, connection, from, method, signup } = login;
-  await recordLogin(tenant, user.id, from);
+  if (!(await recordLogin(tenant, user, from))) {
+    await recordRefusal(tenant, login, 'wrong_password', user.id);
+    throw new Fault('wrong_credentials');
+  }
   await append(tenant, {
     type: 'auth.login',
     status: 'success',

@@ -4,22 +4,26 @@ import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import mongoose from 'mongoose';
+import { failAt, interrupt, WRITES } from '../kit/faults.ts';
 import {
   agent,
+  authorizeUrl,
   type Client,
   discovery,
   fieldOf,
   follow,
+  passwordGrant,
   REDIRECT,
   refresh,
   refused,
+  requestOf,
   submit,
   type TenantHandle,
   tokenRequest,
   userinfo,
   world,
 } from '../kit/index.ts';
-import { lastLink, mailbox } from '../kit/mailbox.ts';
+import { followLink, lastLink, mailbox } from '../kit/mailbox.ts';
 
 const w = await world({ env: { TRUST_PROXY: '1' } });
 const OTP = 'http://auth0.com/oauth/grant-type/passwordless/otp';
@@ -128,6 +132,106 @@ test('whoever made an account on somebody else’s address is logged out of it b
   const { refresh_token } = (await send(password)).body;
   await redeem(t, client, user.email, await mailedCode(t, client, user.email));
   assert.equal((await send({ grant_type: 'refresh_token', refresh_token })).body.error, 'invalid_grant');
+});
+
+test('what somebody set for an account ends when the owner of its address proves it, by a code as by a link', async () => {
+  const { t, client } = await ready();
+  const door = await t.client({ grant_types: ['password', 'refresh_token'] });
+  for (const send of ['code', 'link'] as const) {
+    const user = await t.user();
+    const tried = () => passwordGrant(t, door, user, { scope: 'openid offline_access' });
+    const { refresh_token } = (await tried()).body;
+    const provider = await t.api('POST', '/connection', {
+      connection_name: send,
+      connection_type: 'github',
+      client_id: 'x',
+      client_secret: 'y',
+    });
+    await t.api('POST', '/identity', {
+      account: t.id,
+      user: user.id,
+      connection: provider.id,
+      identity_id: send,
+      profile_data: {},
+    });
+    const elsewhere = { user: user.id, connection: t.connection, username: `mallory-${send}`, password: user.password };
+    const conn = await t.api('POST', '/connection', { connection_name: `db-${send}`, connection_type: 'database' });
+    await t.api('POST', '/credentials', { ...elsewhere, connection: conn.id });
+    await t.api('POST', `/user/${user.id}/change-email`, { new_email: `mallory-${send}@example.com` });
+    // A login under way: the password is right, and the browser has not gone on yet.
+    const visit = agent();
+    const page = await follow(visit, await visit(authorizeUrl(t, requestOf(await t.client()).parameters)));
+    const underWay = (await submit(visit, page, user)).location!;
+
+    if (send === 'code')
+      assert.equal((await redeem(t, client, user.email, await mailedCode(t, client, user.email))).status, 200);
+    else {
+      await start(t, client, user.email, { send: 'link' });
+      const reader = agent();
+      const confirm = await reader(await lastLink(t, user.email));
+      assert.match((await submit(reader, confirm, { token: fieldOf(confirm, 'token') })).location!, /authorize/);
+    }
+    const [row] = await usersOf(t, user.email);
+    assert.equal(row.email_verified, true);
+    assert.deepEqual(refused(await tried()), [400, 'invalid_grant'], send);
+    assert.equal((await refresh(t, door, refresh_token)).body.error, 'invalid_grant');
+    const left = (await t.api('GET', `/credentials?query=user:${user.id}`)).results;
+    assert.deepEqual(
+      left.map(({ email }: { email: string }) => email),
+      [user.email],
+      'a name for a password of the owner',
+    );
+    assert.deepEqual((await t.api('GET', `/identity?query=user:${user.id}`)).results, []);
+    const carried = await followLink(await lastLink(t, `mallory-${send}@example.com`));
+    assert.equal(carried.status, 'invalid_link', 'nor does the account move to another mailbox');
+    const resumed = await follow(visit, await visit(underWay));
+    assert.equal(new URL(resumed.location ?? 'about:blank').searchParams.get('code'), null, 'nor does a login go on');
+    // The next proof is not the first one.
+    await t.api('POST', `/credentials/${left[0].id}/set-password`, { password: 'Another-horse-2' });
+    assert.equal((await passwordGrant(t, door, { ...user, password: 'Another-horse-2' })).status, 200);
+    w.clock.advance({ seconds: 181 });
+    assert.equal((await redeem(t, client, user.email, await mailedCode(t, client, user.email))).status, 200);
+    assert.equal((await passwordGrant(t, door, { ...user, password: 'Another-horse-2' })).status, 200);
+  }
+});
+
+test('an address that an administrator vouches for is proved: its password stays', async () => {
+  const { t, client } = await ready();
+  const door = await t.client({ grant_types: ['password'] });
+  const user = await t.user({ email_verified: true });
+  assert.equal((await redeem(t, client, user.email, await mailedCode(t, client, user.email))).status, 200);
+  assert.equal((await passwordGrant(t, door, user)).status, 200);
+});
+
+test('a login by the old password that is under way while the owner proves the address gets nowhere', async () => {
+  const { t, client } = await ready();
+  const door = await t.client({ grant_types: ['password', 'refresh_token'] });
+  const user = await t.user();
+  const otp = await mailedCode(t, client, user.email);
+  const between = interrupt({ name: 'update', collection: 'users' }, () => redeem(t, client, user.email, otp));
+  assert.deepEqual(refused(await passwordGrant(t, door, user)), [400, 'invalid_grant']);
+  assert.equal(between.times, 1);
+  assert.equal((await usersOf(t, user.email))[0].logins_count, 1, "the owner's");
+});
+
+test('killed anywhere, a proof never leaves a verified address that the old password opens', async () => {
+  const { t, client } = await ready();
+  const door = await t.client({ grant_types: ['password', 'refresh_token'] });
+  let complete = false;
+  for (let n = 1; !complete; n += 1) {
+    assert.ok(n < 30, 'it does not end');
+    const user = await t.user();
+    const { refresh_token } = (await passwordGrant(t, door, user, { scope: 'openid offline_access' })).body;
+    const otp = await mailedCode(t, client, user.email);
+    const fault = failAt(n, WRITES, (what) => !/ (limits|passwordless)$/.test(what));
+    await redeem(t, client, user.email, otp);
+    fault.restore();
+    complete = fault.refused.length === 0;
+    const [row] = await usersOf(t, user.email);
+    const [password, token] = [await passwordGrant(t, door, user), await refresh(t, door, refresh_token)];
+    if (row.email_verified) assert.deepEqual([password.status, token.status], [400, 400], `${n}: ${fault.refused[0]}`);
+    if (complete) assert.equal(row.email_verified, true);
+  }
 });
 
 test('a code is good once: of many at once one gets in', async () => {

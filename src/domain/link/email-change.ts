@@ -16,8 +16,10 @@ import { accountOf } from '../account/account.ts';
 import { Email } from '../fields.ts';
 import { changeEmail } from '../message/change-email.ts';
 import { emailChanged } from '../message/email-changed.ts';
+import { revokeUser } from '../protocol/session-end.ts';
 import { append } from '../trail/log.ts';
 import { credentials } from '../user/credential.ts';
+import { type Asker, askerOf, endOthers } from '../user/first-proof.ts';
 import { type User, users } from '../user/user.ts';
 import { markBrowser, mintBrowserProof } from './asking-browser.ts';
 import { checkTarget, RedirectUri } from './link-target.ts';
@@ -32,8 +34,8 @@ type Mode = (typeof MODES)[number];
 const LOGIN_SECONDS = 10 * MINUTE;
 
 /** `from` is the address at the start; `step` whose link this is. */
-type Details = { from: string | null; mode: Mode; step: 'new' | 'old' };
-type Change = { new_email: string; verification_mode?: Mode; redirect_uri?: string; browser?: string };
+type Details = { from: string | null; mode: Mode; step: 'new' | 'old'; asker?: Asker };
+type Change = { new_email: string; verification_mode?: Mode; redirect_uri?: string; browser?: string; grant?: string };
 
 /** @throws Fault `insufficient_user_authentication` for a user whose login is not recent. An administrator needs none. */
 function requireRecentLogin({ authTime = 0 }: Actor): void {
@@ -61,7 +63,8 @@ async function startEmailChange(
   const policy = (await accountOf(tenant)).email_change_verification_mode;
   const mode: Mode =
     policy === 'old_and_new' || change.verification_mode === 'old_and_new' ? 'old_and_new' : 'new_only';
-  const details: Details = { from, mode, step: 'new' };
+  const asker = await askerOf(tenant, user.id, change.grant);
+  const details: Details = { from, mode, step: 'new', asker };
   const ticket = await issue(tenant, { user: user.id, email, redirect_uri, browser, details }, free ? email : null);
   return { ticket, mode };
 }
@@ -106,7 +109,7 @@ async function follow(tenant: Tenant, ticket: Ticket, ip: string | null): Promis
     await issue(tenant, { user, email, redirect_uri, browser, details: { ...details, step: 'old' } }, details.from!);
     return 'pending_old';
   }
-  await apply(tenant, ticket, details.from);
+  await apply(tenant, ticket, details);
   await append(tenant, { type: 'user.email_changed', status: 'success', user, ticket: ticket.id, data: { ip } });
   return 'applied';
 }
@@ -115,11 +118,14 @@ const asksOldAddress = ({ mode, step, from }: Details): boolean =>
   mode === 'old_and_new' && step === 'new' && from !== null;
 
 /** @throws Fault `email_already_exists` when it was taken meanwhile, `not_found` when the user has moved on. */
-async function apply(tenant: Tenant, ticket: Ticket, from: string | null): Promise<void> {
+async function apply(tenant: Tenant, ticket: Ticket, { from, asker }: Details): Promise<void> {
   const { email } = ticket;
   const user = await users.get(tenant, ticket.user!);
   if ((user.email ?? null) !== from) throw new Fault('not_found');
   await checkFree(tenant, user.id, email);
+  // Of an account that nobody has proved before, this is the first proof.
+  const isFirst = !user.email_verified;
+  if (isFirst) await endOthers(tenant, user.id, email, asker);
   if (from !== null) await add(tenant, emailChanged, { to: from, ref: ticket.id, data: { new_email: email } });
   await moveLogins(tenant, user.id, from, email);
   const time = now().toISOString();
@@ -131,7 +137,10 @@ async function apply(tenant: Tenant, ticket: Ticket, from: string | null): Promi
     email_change_locked_at: time,
     email_bounced_at: null,
   };
-  if (await users.updateWhere(tenant, user.id, patch, { email: { $eq: from } })) return;
+  if (await users.updateWhere(tenant, user.id, patch, { email: { $eq: from } })) {
+    if (isFirst) await revokeUser(tenant, user.id, asker?.grant);
+    return;
+  }
   await moveLogins(tenant, user.id, email, from ?? email);
   throw new Fault('not_found');
 }
@@ -233,7 +242,12 @@ export function mount(app: FastifyInstance): void {
       if (!isAdmin) requireRecentLogin(actor);
       await checkTarget(tenant, actor, 'update:users', change.redirect_uri);
       const asking = isOwn(actor, user_id) ? mintBrowserProof() : undefined;
-      const { ticket, mode } = await startEmailChange(tenant, user, { ...change, browser: asking?.browser }, isAdmin);
+      const { ticket, mode } = await startEmailChange(
+        tenant,
+        user,
+        { ...change, ...(asking && { browser: asking.browser, grant: actor.grant }) },
+        isAdmin,
+      );
       if (asking) markBrowser(request, reply, asking.proof, TTL_SECONDS);
       await request.audit({
         type: 'user.email_change_started',

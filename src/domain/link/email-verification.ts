@@ -1,14 +1,15 @@
 /** Proving that a user's address is the user's: a link is mailed to it, and following the link verifies it. */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import { DAY } from '../../kernel/clock.ts';
+import { DAY, now } from '../../kernel/clock.ts';
 import { isOwn, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { add } from '../../outbox/outbox.ts';
 import { Nullable, OneOf } from '../../resource/define.ts';
 import { verifyEmail } from '../message/verify-email.ts';
 import { append } from '../trail/log.ts';
-import { markEmailVerified, users } from '../user/user.ts';
+import { type Asker, askerOf, endOthers, proveEmail, waysIn } from '../user/first-proof.ts';
+import { users } from '../user/user.ts';
 import { markBrowser, mintBrowserProof } from './asking-browser.ts';
 import { checkTarget, RedirectUri } from './link-target.ts';
 import type { MailedLink } from './mailed-link.ts';
@@ -16,11 +17,13 @@ import { issueTicket, type Over, redeemTicket, type Ticket } from './ticket.ts';
 
 const TTL_SECONDS = DAY;
 
+type Details = { asker: Asker };
+
 /** Earlier links to the same address stay good: whoever asks twice may follow either. */
 async function startEmailVerification(
   tenant: Tenant,
   userId: string,
-  { redirect_uri, browser }: { redirect_uri?: string; browser?: string },
+  { grant, ...asked }: { redirect_uri?: string; browser?: string; grant?: string },
 ): Promise<Ticket | 'already_verified'> {
   const { email, email_verified } = await users.get(tenant, userId);
   if (!email) throw new Fault('invalid_request', 'The user has no email address that could be verified.');
@@ -29,8 +32,8 @@ async function startEmailVerification(
     type: 'verify_email',
     email,
     user: userId,
-    redirect_uri,
-    browser,
+    ...asked,
+    details: { asker: await askerOf(tenant, userId, grant) } satisfies Details,
     ttlSeconds: TTL_SECONDS,
     mail: (link, ref) => add(tenant, verifyEmail, { to: email, ref, data: { link } }),
   });
@@ -38,14 +41,16 @@ async function startEmailVerification(
 
 /** @throws Fault `not_found` when the user is gone or has another address by now. */
 async function verify(tenant: Tenant, ticket: Ticket, ip: string | null): Promise<'verified' | 'already_verified'> {
-  const user = await users.get(tenant, ticket.user!);
-  if (user.email === ticket.email && user.email_verified) return 'already_verified';
-  const verified = await markEmailVerified(tenant, user.id, ticket.email, 'verification_flow');
-  if (!verified) throw new Fault('not_found');
+  const { user: id, email, details } = ticket;
+  // Without an asker it was mailed by an earlier release.
+  const asker = (details as Details | undefined)?.asker;
+  const proven = await proveEmail(tenant, id!, { email, method: 'verification_flow', asker });
+  if (!proven) throw new Fault('not_found');
+  if (!proven.first) return 'already_verified';
   await append(tenant, {
     type: 'user.email_verified',
     status: 'success',
-    user: user.id,
+    user: id,
     ticket: ticket.id,
     data: { ip },
   });
@@ -67,11 +72,25 @@ export const verificationLink: MailedLink = {
   type: 'verify_email',
   fallback: '/flow/verify-email-done',
   over,
-  question: async (_tenant, { email }) => ({ asks: 'verify', email }),
+  async question(tenant, { email, user }) {
+    return { asks: 'verify', email, ...(await waysIn(tenant, user!)) };
+  },
+  // Of somebody else's making: whoever reads the mail shuts them out, and has confirmed nothing.
+  async decline(tenant, { email, user: id }) {
+    const user = await users.find(tenant, id!);
+    if (!user || user.email !== email || user.email_verified) return 'declined';
+    await endOthers(tenant, user.id, email);
+    await append(tenant, { type: 'user.email_disowned', status: 'success', user: user.id });
+    return 'disowned';
+  },
   async follow(tenant, token, ip) {
     const redeemed = await redeemTicket(tenant, 'verify_email', token, (ticket) => verify(tenant, ticket, ip));
-    const { ticket } = redeemed;
-    return { ticket, status: redeemed.status === 'done' ? redeemed.result : await over(tenant, redeemed) };
+    const { ticket, status } = redeemed;
+    if (status === 'done') return { ticket, status: redeemed.result };
+    const told = await over(tenant, redeemed);
+    // What a crash stopped half-way goes on; of those who are here at once one is told that it is new.
+    const unsure = status === 'used' && told === 'already_verified' && redeemed.ticket.expires_at > now();
+    return { ticket, status: unsure ? await verify(tenant, redeemed.ticket, ip) : told };
   },
 };
 
@@ -112,7 +131,8 @@ export function mount(app: FastifyInstance): void {
       await users.get(tenant, user_id);
       await checkTarget(tenant, actor, 'update:users', redirect_uri);
       const asking = isOwn(actor, user_id) ? mintBrowserProof() : undefined;
-      const started = await startEmailVerification(tenant, user_id, { redirect_uri, browser: asking?.browser });
+      const asked = { redirect_uri, ...(asking && { browser: asking.browser, grant: actor.grant }) };
+      const started = await startEmailVerification(tenant, user_id, asked);
       if (started === 'already_verified') return { status: started };
       if (asking) markBrowser(request, reply, asking.proof, TTL_SECONDS);
       await request.audit({ type: 'user.email_verification_started', subject: user_id, refs: { user: user_id } });

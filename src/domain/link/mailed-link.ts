@@ -15,6 +15,8 @@ export type MailedLink = {
   over(tenant: Tenant, found: Over): Promise<string>;
   /** What the page asks before it acts. */
   question(tenant: Tenant, ticket: Ticket): Promise<Question>;
+  /** What else it means that the reader has not asked for it. @returns the word for that; without it the link is void. */
+  decline?(tenant: Tenant, ticket: Ticket): Promise<'disowned' | 'declined'>;
 };
 
 /** Which sentences the page has, and what they are about. */
@@ -22,4 +24,7 @@ export type Question = {
   asks: 'verify' | 'change' | 'leave' | 'join';
   email: string;
   team?: string;
+  /** What leads into the account: set by the reader, or by somebody else. */
+  password?: boolean;
+  other?: boolean;
 };

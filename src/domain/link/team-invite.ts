@@ -17,7 +17,8 @@ import { addMembers, givesRoles, Roles, type TeamMember, teamMembers } from '../
 import { Email } from '../fields.ts';
 import { teamInvite } from '../message/team-invite.ts';
 import { append } from '../trail/log.ts';
-import { createUser, markEmailVerified } from '../user/user.ts';
+import { proveEmail } from '../user/first-proof.ts';
+import { createUser } from '../user/user.ts';
 import { userOfEmail } from '../user/user-of-email.ts';
 import { checkTarget, RedirectUri } from './link-target.ts';
 import type { MailedLink } from './mailed-link.ts';
@@ -64,7 +65,7 @@ async function accept(tenant: Tenant, ticket: Ticket, ip: string | null): Promis
   const team = await teams.get(tenant, ticket.team!);
   const known = await userOfEmail(tenant, ticket.email);
   const user = known ?? (await createUser(tenant, { email: ticket.email, email_verified: true }, 'team_invite'));
-  if (known && !known.email_verified) await markEmailVerified(tenant, known.id, ticket.email, 'team_invite');
+  if (known) await proveEmail(tenant, known.id, { email: known.email!, method: 'team_invite' });
   // A role that was deleted since the invitation is not a reason to refuse it.
   const roles = await allRoles.many(tenant, (ticket.details as Details).roles);
   await addMembers(tenant, team.id, [user.id], [...roles.keys()]);

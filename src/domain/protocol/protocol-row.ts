@@ -266,9 +266,28 @@ export const protocolOfUser = (tenant: Tenant, user: string, kinds: readonly str
 export const protocolRowExists = async (tenant: Tenant, id: string): Promise<boolean> =>
   (await protocolModel.exists({ _id: { $eq: id }, ...scope(tenant), expires_at: { $gt: now() } })) !== null;
 
+/** A session that goes on, and grants: of those only what is named stays. */
+export type Kept = { session?: string; grants: readonly string[] };
+
+const grantKeys = (tenant: Tenant, grants: readonly string[]): string[] =>
+  grants.map((token) => keyOf(tenant, { kind: 'Grant', token }));
+
+/** Whether a session or a grant is among what is kept. */
+export const isKept = (tenant: Tenant, { _id, uid }: ProtocolRow, { session, grants }: Kept): boolean =>
+  (session !== undefined && uid === session) || grantKeys(tenant, grants).includes(_id);
+
 /** Everything that lets a user in; what else that means is session-end.ts's `revokeUser`. */
-export async function removeProtocolOfUser(tenant: Tenant, user: string): Promise<void> {
-  await protocolModel.deleteMany({ user: { $eq: user }, ...scope(tenant) });
+export async function removeProtocolOfUser(
+  tenant: Tenant,
+  user: string,
+  { session, grants }: Kept = { grants: [] },
+): Promise<void> {
+  const kept = [
+    { _id: { $in: grantKeys(tenant, grants) } },
+    { grant: { $in: [...grants] } },
+    ...(session === undefined ? [] : [{ uid: { $eq: session } }]),
+  ];
+  await protocolModel.deleteMany({ user: { $eq: user }, ...scope(tenant), $nor: kept });
   held.forgetWhere((row) => row?.user === user);
 }
 

@@ -10,6 +10,8 @@ import { type Client, clients, isDocumentId } from '../client/client.ts';
 import { backchannelLogout } from '../message/backchannel-logout.ts';
 import { revokeDevicesOf, revokeDevicesOfSession } from './device-code.ts';
 import {
+  isKept,
+  type Kept,
   type ProtocolRow,
   protocolOfUser,
   removeBoundGrants,
@@ -44,14 +46,27 @@ export async function endSession(tenant: Tenant, session: EndingSession, destroy
   await release(tenant, told);
 }
 
-/** Ends a user's sessions, grants, codes and refresh tokens in the account. */
-export async function revokeUser(tenant: Tenant, user: string): Promise<void> {
-  const rows = await protocolOfUser(tenant, user, ['Session', 'Grant']);
+/**
+ * Ends a user's sessions, logins under way, grants, codes and refresh tokens in the account.
+ * @param keptGrant goes on, and so does the session that it was given in, with all that was granted there.
+ */
+export async function revokeUser(tenant: Tenant, user: string, keptGrant?: string): Promise<void> {
+  const all = await protocolOfUser(tenant, user, ['Session', 'Grant']);
+  const kept = keptGrant === undefined ? { grants: [] } : keptWith(all, keptGrant);
+  const rows = all.filter((row) => !isKept(tenant, row, kept));
   const sessions = rows.filter(({ kind }) => kind === 'Session').map(sessionOf);
   const told = await announce(tenant, sessions, rows);
-  await removeProtocolOfUser(tenant, user);
+  await removeProtocolOfUser(tenant, user, kept);
   await revokeDevicesOf(tenant, user);
   await release(tenant, told);
+}
+
+function keptWith(rows: readonly ProtocolRow[], grant: string): Kept {
+  const sessions = rows.filter(({ kind }) => kind === 'Session').map(sessionOf);
+  const grantsOf = ({ authorizations }: EndingSession) =>
+    Object.values(authorizations).flatMap(({ grantId }) => grantId ?? []);
+  const session = sessions.find((one) => grantsOf(one).includes(grant));
+  return { session: session?.uid, grants: session ? grantsOf(session) : [grant] };
 }
 
 /** A stored session: the engine's own field names. */

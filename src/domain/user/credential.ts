@@ -131,6 +131,14 @@ export function findByIdentifier(
   return credentials.findOne(tenant, { connection: { $eq: connection }, ...match });
 }
 
+/** Whether a password that was just found right is still the credential's: looking takes a while. */
+export const isCurrent = (tenant: Tenant, { id, password_changed_at }: Credential): Promise<boolean> =>
+  credentials.exists(tenant, {
+    _id: { $eq: id },
+    password_hash: { $ne: null },
+    password_changed_at: { $eq: password_changed_at ?? null },
+  });
+
 /** Stores a fresh hash of a password that has just been verified, unless it was changed meanwhile. */
 export async function rehash(tenant: Tenant, credential: Credential, password_hash: string): Promise<void> {
   await credentials.updateWhere(

@@ -180,7 +180,7 @@ export async function createUser(
   return users.create(tenant, { ...user, ...(user.email_verified && { email_verified_method: method }) });
 }
 
-/** @returns undefined when the user is gone or has another address by now. */
+/** @returns undefined when the user is gone, has another address by now, or has it verified already. */
 export const markEmailVerified = (
   tenant: Tenant,
   id: string,
@@ -191,7 +191,7 @@ export const markEmailVerified = (
     tenant,
     id,
     { email_verified: true, email_verified_method: method, email_verified_at: now().toISOString() },
-    { email: { $eq: email } },
+    { email: { $eq: email }, email_verified: { $ne: true } },
   );
 
 /** Suspending ends the user's sessions, grants and refresh tokens at once. */
@@ -204,12 +204,17 @@ export async function updateUser(tenant: Tenant, id: string, input: UserInput): 
   return updated;
 }
 
-/** Counts a completed login: one atomic write. */
-export async function recordLogin(tenant: Tenant, id: string, from: Origin): Promise<void> {
-  await users.model.updateOne(
-    { _id: { $eq: id }, account: { $eq: tenant.id } },
+/**
+ * Counts a completed login: one atomic write.
+ * @returns false where the user, as read, had an address that nobody had proved, and somebody has meanwhile: what ended
+ *   by that (see first-proof.ts) logs nobody in any more.
+ */
+export async function recordLogin(tenant: Tenant, { id, email_verified }: User, from: Origin): Promise<boolean> {
+  const { matchedCount } = await users.model.updateOne(
+    { _id: { $eq: id }, account: { $eq: tenant.id }, ...(!email_verified && { email_verified: { $ne: true } }) },
     { $inc: { logins_count: 1 }, $set: { last_login: now().toISOString(), last_ip: from.ip } },
   );
+  return matchedCount === 1;
 }
 
 /** A user as the user's own apps see it, and its schema. */

@@ -14,6 +14,8 @@ export const linkConfirmPage = definePage<LinkConfirmData>({
     const shared = { ...form, ticket: 't1', email };
     return {
       'link-verify': { ...shared, asks: 'verify' },
+      'link-verify-password': { ...shared, asks: 'verify', password: true },
+      'link-verify-ways': { ...shared, asks: 'verify', password: true, other: true },
       'link-change': { ...shared, asks: 'change' },
       'link-leave': { ...shared, asks: 'leave' },
       'link-join': { ...shared, asks: 'join', team: text('Crew', 'Bestellungsverwaltung '.repeat(5)) },

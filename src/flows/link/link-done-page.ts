@@ -7,6 +7,7 @@ export const OUTCOMES = {
     verified: 'verified',
     already_verified: 'already_verified',
     declined: 'declined',
+    disowned: 'disowned',
     expired: 'expired',
     invalid_link: 'unknown',
   },

@@ -99,9 +99,10 @@ function mount(app: FastifyInstance): void {
       if (found.status !== 'open') return land(request, reply, await link.over(tenant, found), found.ticket);
       const { decision } = checkForm(request, found.ticket.id);
       if (decision !== 'no') return act(request, reply, token);
+      const status = (await link.decline?.(tenant, found.ticket)) ?? 'declined';
       await voidTicket(tenant, found.ticket.id);
       // Nobody of the app's: they stay with us.
-      return land(request, reply, 'declined');
+      return land(request, reply, status);
     });
   }
 }

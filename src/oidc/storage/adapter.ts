@@ -57,6 +57,12 @@ function withoutToken(kind: string, payload: AdapterPayload): string {
   return JSON.stringify(rest);
 }
 
+/** Whoever is proven in a login that is not over ends with the user's other logins. */
+function provenIn({ result }: AdapterPayload): string | undefined {
+  const { login, half } = (result ?? {}) as { login?: { accountId?: string }; half?: { user?: string } };
+  return login?.accountId ?? half?.user;
+}
+
 function withToken(tenant: Tenant, kind: string, row: ProtocolRow, token?: string): AdapterPayload {
   const payload = JSON.parse(row.payload) as AdapterPayload;
   if (token !== undefined) payload.jti = token;
@@ -78,7 +84,7 @@ function protocolAdapter(tenant: Tenant, kind: string): Adapter {
           expires_at: inSeconds((expiresIn ?? ENDLESS_SECONDS) + (kind === PUSHED ? FLOW_SECONDS : 0)),
           grant: payload.grantId,
           uid: kind === 'Session' ? payload.uid : undefined,
-          user: payload.accountId ?? undefined,
+          user: payload.accountId ?? provenIn(payload),
           client: payload.clientId,
           origin: kind === 'Session' || kind === 'Grant' ? tenant.origin : undefined,
         },

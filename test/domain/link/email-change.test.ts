@@ -4,9 +4,13 @@ import { test } from 'node:test';
 import { agreed } from '../../kit/contract.ts';
 import {
   agent,
+  arrive,
   assertRefused,
+  authorizeUrl,
   type Client,
   fieldOf,
+  refresh,
+  requestOf,
   revoke,
   submit,
   tokensOf,
@@ -145,6 +149,63 @@ test('a link that was not followed stays good when another is asked for', async 
 test('a user without an address has nothing to verify', async () => {
   const { id } = await acme.api('POST', '/user', { name: 'Nobody' });
   assertRefused(await verify(acme.adminToken, id), 400, 'invalid_request', /email/);
+});
+
+test('who asked for the mail goes on with what there was then; what came later, and everybody else, ends', async () => {
+  const ada = await acme.user({ email: address() });
+  const [mine, other] = [agent(), agent()];
+  const offline = { scope: 'openid offline_access' };
+  const asking = (await tokensOf(acme, client, ada, offline, mine)).tokens;
+  const elsewhere = (await tokensOf(acme, client, ada, offline, other)).tokens;
+  await verify(asking.access_token, ada.id);
+  const link = await lastLink(acme, ada.email);
+  const later = await acme.api('POST', '/connection', {
+    connection_name: `later${ada.id}`,
+    connection_type: 'database',
+  });
+  await acme.api('POST', '/credentials', {
+    user: ada.id,
+    connection: later.id,
+    username: 'mallory',
+    password: ada.password,
+  });
+  const { page } = await openLink(link);
+  assert.match(page.text, /A password was set for this account/);
+  assert.equal(await statusOf(link), 'verified');
+  const [kept] = (await acme.api('GET', `/credentials?query=user:${ada.id}`)).results;
+  assert.equal(kept.id, ada.credential);
+  assert.equal((await refresh(acme, client, asking.refresh_token!)).status, 200, 'the session that asked');
+  assert.equal((await refresh(acme, client, elsewhere.refresh_token!)).status, 400, 'another one');
+  const silent = { prompt: 'none' };
+  assert.ok((await arrive(authorizeUrl(acme, requestOf(client, silent).parameters), mine)).code);
+  assert.equal((await arrive(authorizeUrl(acme, requestOf(client, silent).parameters), other)).error, 'login_required');
+  assert.ok(await tokenOf(ada), 'the password');
+});
+
+test('whoever has not made the account says so, and shuts out who did', async () => {
+  const mallory = await acme.user({ email: address() });
+  const tokens = (await tokensOf(acme, client, mallory, { scope: 'openid offline_access' })).tokens;
+  await verify(tokens.access_token, mallory.id);
+  const link = await lastLink(acme, mallory.email);
+  const target = `${acme.origin}/flow/verify-email-done`;
+  assert.deepEqual(await followLink(link, 'no'), { status: 'disowned', target });
+  assert.equal((await profile(mallory.id)).email_verified, false);
+  assert.equal((await refresh(acme, client, tokens.refresh_token!)).status, 400);
+  await assert.rejects(tokenOf(mallory), 'the password is none any more');
+  assert.equal(await statusOf(link), 'invalid_link');
+});
+
+test('a change of an address that nobody had proved is the first proof of the new one', async () => {
+  const mallory = await acme.user({ email: address() });
+  const [asking, other] = [
+    await tokenOf(mallory),
+    (await tokensOf(acme, client, mallory, { scope: 'openid offline_access' })).tokens,
+  ];
+  const fresh = address();
+  await change(asking, mallory.id, { new_email: fresh });
+  assert.equal(await statusOf(await lastLink(acme, fresh)), 'applied');
+  assert.equal((await refresh(acme, client, other.refresh_token!)).status, 400);
+  assert.equal((await verify(asking, mallory.id)).body.status, 'already_verified', 'who asked goes on');
 });
 
 /* ——— change ——— */

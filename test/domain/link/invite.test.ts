@@ -5,7 +5,7 @@ import mongoose from 'mongoose';
 import { everyExpiring } from '../../../src/jobs/expiring.ts';
 import { sweep } from '../../../src/store/sweep.ts';
 import { agreed } from '../../kit/contract.ts';
-import { assertRefused, fieldOf, submit, world } from '../../kit/index.ts';
+import { assertRefused, fieldOf, passwordGrant, submit, world } from '../../kit/index.ts';
 import { followLink, lastLink, mailbox, openLink } from '../../kit/mailbox.ts';
 import { assertPermissions } from '../../kit/operations.ts';
 
@@ -88,12 +88,14 @@ test('a link is followed once however often it is opened', async () => {
 test('an unverified user who accepts has proven the address', async () => {
   const id = await team();
   const email = address();
-  const user = await acme.api('POST', '/user', { email });
-  assert.equal(user.email_verified, false);
+  const user = await acme.user({ email });
+  const door = await acme.client({ grant_types: ['password'] });
+  assert.equal((await passwordGrant(acme, door, user)).status, 200);
   await invite(id, { email, mode: 'invite' });
   assert.equal((await followLink(await lastLink(acme, email))).status, 'accepted');
   const after = await acme.api('GET', `/user/${user.id}`);
   assert.deepEqual([after.email_verified, after.email_verified_method], [true, 'team_invite']);
+  assert.equal((await passwordGrant(acme, door, user)).status, 400, 'what others set for the account has ended');
   assert.deepEqual(
     (await members(id)).map(({ user }: { user: { id: string } }) => user.id),
     [user.id],
