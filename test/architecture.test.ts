@@ -46,6 +46,7 @@ const OWNERS: Record<string, string[]> = {
     'resource',
     'domain/protocol/protocol-row.ts',
     'domain/account/installation.ts',
+    'domain/account/slug.ts',
     'domain/key/signing-key.ts',
   ],
   fastify: [

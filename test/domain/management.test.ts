@@ -4,8 +4,11 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:cryp
 import { test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import mongoose from 'mongoose';
+import { resumeAccounts } from '../../src/domain/account/account-provisioning.ts';
+import { isReserved } from '../../src/domain/account/slug.ts';
 import { publicSecrets } from '../../src/domain/client/public-secrets.ts';
 import { type Signer, signingKeysOf } from '../../src/domain/key/signing-key.ts';
+import { failAt, WRITES } from '../kit/faults.ts';
 import {
   type Answer,
   assertRefused,
@@ -614,12 +617,35 @@ test('accounts of one name get addresses of their own, also when made at once', 
     const found = await w.send(`${w.originOf(body.slug)}/account/host/${body.domain}`);
     assert.equal(found.body.id, body.id);
   }
-  for (const name of ['www', 'Admin', '!!!', '日本', 'x'.repeat(200)]) {
+  for (const name of ['wpad', 'Admin', '!!!', '日本', 'x'.repeat(200)]) {
     const { status, body } = await w.call(w.originOf(), token, 'POST', '/account', { name, team: 'x' });
     assert.equal(status, 201);
     assert.match(body.slug, /^[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?$/);
-    assert.ok(!['www', 'admin'].includes(body.slug), body.slug);
+    assert.ok(!['wpad', 'admin'].includes(body.slug), body.slug);
   }
+});
+
+test('no account gets a host that means something, to programs or people', () => {
+  const reserved =
+    'www www2 mail webmail smtp imap pop ftp ns1 mx2 wpad autodiscover autoconfig isatap localhost mta-sts ' +
+    'login sso oauth oidc id auth accounts admin postmaster support security billing cardea status docs 127 xn--80ak6aa92e';
+  for (const slug of reserved.split(' ')) assert.ok(isReserved(slug), slug);
+  for (const slug of ['acme', 'mailroom', 'login-corp', 'idea', '7-eleven', 'x-company'])
+    assert.ok(!isReserved(slug), slug);
+});
+
+test('the host of a deleted account is nobody’s again, also when the deletion was killed', async () => {
+  const token = await w.operatorToken();
+  const make = async () =>
+    (await w.call<Json>(w.originOf(), token, 'POST', '/account', { name: 'Once', team: 'x' })).body;
+  const first = await make();
+  assert.equal(first.slug, 'once');
+  const killed = failAt(1, WRITES, (what) => what === 'delete accounts');
+  assert.equal((await w.call(w.originOf(), token, 'DELETE', `/account/${first.id}`)).status, 500);
+  killed.restore();
+  await resumeAccounts();
+  assert.equal((await w.call(w.originOf(), token, 'GET', `/account/${first.id}`)).status, 404);
+  assert.equal((await make()).slug, 'once-2');
 });
 
 /* ——— keys ——— */

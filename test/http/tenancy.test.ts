@@ -6,7 +6,7 @@ import mongoose from 'mongoose';
 import { pino } from 'pino';
 import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import { assertRefused, type TenantHandle, userinfo, world } from '../kit/index.ts';
+import { assertRefused, type Json, type TenantHandle, userinfo, world } from '../kit/index.ts';
 
 const w = await world();
 const acme = await w.tenant();
@@ -57,6 +57,13 @@ test('the host picks the tenant: by slug, and the base domain is the installatio
       if (field.endsWith('_endpoint') || field === 'jwks_uri')
         assert.ok(String(value).startsWith(`${issuer}/`), `${field}: ${value}`);
   }
+});
+
+test('the installation’s own account has one issuer: its name is no host of it', async () => {
+  const { slug } = (await w.call<Json>(w.originOf(), await w.operatorToken(), 'GET', '/account/current')).body;
+  assert.equal((await at(`${slug}.localhost:${w.port}`)).status, 404);
+  assertRefused(await w.send(`${w.originOf()}/account/host/${slug}.localhost`), 404, 'not_found');
+  assert.equal((await w.send(`${w.originOf()}/account/host/localhost`)).status, 200);
 });
 
 test('how a host is written changes neither issuer nor links', async () => {
@@ -336,13 +343,37 @@ test('a domain row cannot take over an address under the base domain', async () 
   assert.equal((await at('unclaimed.localhost')).status, 404);
 });
 
-test('a look-up by host shows what everybody may know', async () => {
-  await acme.api('POST', `/account/${acme.id}`, { metadata: { secret_plan: 'x' } });
+const OPEN = [
+  'branding',
+  'callback_hostnames',
+  'createdAt',
+  'domain',
+  'enabled_locales',
+  'icon_src',
+  'id',
+  'logo_src',
+  'name',
+  'notification_settings',
+  'slug',
+  'token_signature',
+  'token_signing_alg',
+];
+
+test('a look-up by host shows what a login page does, and nothing that an administrator set besides', async () => {
+  await acme.api('POST', `/account/${acme.id}`, {
+    metadata: { secret_plan: 'x' },
+    callback_hostnames: ['secret-plan.example'],
+    notification_settings: { welcome_email_enabled: true },
+    branding: { primary_color: '#123456' },
+  });
   for (const host of ['acme.localhost', 'ACME.localhost', 'acme.localhost:4500']) {
     const { body, text, status } = await w.send(`${other.origin}/account/host/${host}`);
     assert.equal(status, 200);
     assert.deepEqual([body.id, body.domain, body.token_signature], [acme.id, 'acme.localhost', '********']);
-    assert.ok(!text.includes('secret_plan') && !('metadata' in body));
+    assert.ok(!/secret.plan/.test(text));
+    assert.deepEqual(Object.keys(body).sort(), OPEN);
+    assert.deepEqual([body.callback_hostnames, body.notification_settings.welcome_email_enabled], [[], false]);
+    assert.equal(body.branding.primary_color, '#123456');
   }
   for (const host of [
     'nobody.localhost',

@@ -33,20 +33,26 @@ type Field = {
   start?: () => unknown;
   /** What the view calls it. */
   view?: string;
+  /**
+   * What everybody may know of it, who asks for the account of a host: what a login page shows, as it is; of what the wire has
+   * to have besides, what it starts as, which says nothing.
+   */
+  open?: 'as it is' | 'as it starts';
   /** Of its settings each is written by itself. */
   grouped?: true;
 };
 
 /** In the order in which the wire has them. */
 export const FIELDS = {
-  name: { stored: Name(), write: Name(), at: 'required', view: 'name' },
-  slug: { stored: Type.String(), view: 'slug' },
+  name: { stored: Name(), write: Name(), at: 'required', view: 'name', open: 'as it is' },
+  slug: { stored: Type.String(), view: 'slug', open: 'as it is' },
   logo_src: {
     stored: Nullable(Type.String()),
     write: Nullable(WebUrl()),
     at: 'any time',
     start: nothing,
     view: 'logo_src',
+    open: 'as it is',
   },
   icon_src: {
     stored: Nullable(Type.String()),
@@ -54,15 +60,20 @@ export const FIELDS = {
     at: 'any time',
     start: nothing,
     view: 'icon_src',
+    open: 'as it is',
   },
   callback_hostnames: {
     stored: Type.Array(Type.String()),
     write: Type.Array(Hostname, { maxItems: 100 }),
     at: 'any time',
     start: (): string[] => [],
+    open: 'as it starts',
   },
-  token_signature: { stored: Type.String({ description: 'Masked without the permission read:account_keys' }) },
-  token_signing_alg: { stored: OneOf(['RS256']), start: () => 'RS256' },
+  token_signature: {
+    stored: Type.String({ description: 'Masked without the permission read:account_keys' }),
+    open: 'as it is',
+  },
+  token_signing_alg: { stored: OneOf(['RS256']), start: () => 'RS256', open: 'as it is' },
   default_connection: {
     stored: Nullable(Type.String()),
     write: Nullable(Type.String({ maxLength: 100 })),
@@ -75,6 +86,7 @@ export const FIELDS = {
     write: Type.Array(OneOf(LOCALES), { minItems: 1, uniqueItems: true }),
     start: (): string[] => [...LOCALES],
     view: 'enabled_locales',
+    open: 'as it is',
   },
   team: {
     stored: Nullable(Type.String()),
@@ -82,10 +94,16 @@ export const FIELDS = {
     at: 'creation',
     start: nothing,
   },
-  notification_settings: notifications,
+  notification_settings: { ...notifications, open: 'as it starts' },
   email_change_verification_mode: { stored: EmailChangeMode, write: EmailChangeMode, start: () => 'new_only' },
   email_oauth_sync_policy: { stored: SyncPolicy, write: SyncPolicy, start: () => 'preserve_manual' },
-  branding: { stored: Branding, write: Branding, start: (): Static<typeof Branding> => ({}), view: 'branding' },
+  branding: {
+    stored: Branding,
+    write: Branding,
+    start: (): Static<typeof Branding> => ({}),
+    view: 'branding',
+    open: 'as it is',
+  },
   session_settings: { ...sessions, view: 'sessions' },
   oauth_settings: { ...oauth, view: 'oauth' },
 } as const satisfies Record<string, Field>;
@@ -131,6 +149,15 @@ export const accountBodies = {
 /** Fields whose settings change one by one. */
 export const GROUPS = entries.flatMap(([name, { grouped }]) => (grouped ? [name] : [])) as Group[];
 export type Group = { [F in keyof Fields]: Fields[F] extends { grouped: true } ? F : never }[keyof Fields];
+
+/* ——— what everybody may know ——— */
+
+const open = entries.filter(([, field]) => field.open);
+export const openSchema = from(open, ({ stored }) => stored);
+
+/** @param wire the account as somebody without permissions sees it. */
+export const openFields = (wire: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(open.map(([name, { open, start }]) => [name, open === 'as it is' ? wire[name] : start!()]));
 
 /* ——— the view ——— */
 

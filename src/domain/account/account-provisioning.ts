@@ -3,7 +3,6 @@ import { inSeconds, MINUTE, now } from '../../kernel/clock.ts';
 import { asTenant, type Root } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
-import { slugify } from '../../kernel/text.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { missingReference } from '../../resource/references.ts';
 import { collections } from '../../resource/registry.ts';
@@ -15,22 +14,7 @@ import { isTaken } from '../fields.ts';
 import { mintSigningKey, removeSigningKeys } from '../key/signing-key.ts';
 import { removeProtocol } from '../protocol/protocol-row.ts';
 import { type Account, accounts, everything, viewOf, writeAccount } from './account.ts';
-
-const RESERVED_SLUGS = new Set([
-  'www',
-  'api',
-  'admin',
-  'app',
-  'auth',
-  'account',
-  'accounts',
-  'mail',
-  'static',
-  'status',
-  'docs',
-  'localhost',
-  'cardea',
-]);
+import { CANDIDATES, isReserved, isRetired, retireSlug, slugOf } from './slug.ts';
 
 export type NewAccount = {
   name: string;
@@ -49,19 +33,11 @@ export type NewAccount = {
 export const MANAGEMENT_CLIENT = 'Management client';
 
 async function insertAccount(input: NewAccount): Promise<Account> {
-  const base = input.slug ?? (slugify(input.name, 40) || 'account');
   for (let n = 1; ; n += 1) {
-    const slug =
-      n === 1
-        ? base
-        : n < 10
-          ? `${base}-${n}`
-          : `${base}-${mintToken(4)
-              .toLowerCase()
-              .replace(/[^a-z0-9]/g, '0')}`;
-    if (!input.slug && RESERVED_SLUGS.has(slug)) continue;
+    const slug = input.slug ?? slugOf(input.name, n);
+    if (!input.slug && isReserved(slug)) continue;
     try {
-      return await accounts.create(everything, {
+      const inserted = await accounts.create(everything, {
         ...input,
         slug,
         token_signature: mintToken(48),
@@ -71,8 +47,11 @@ async function insertAccount(input: NewAccount): Promise<Account> {
         keys_published: [],
         provisioned: false,
       });
+      // Asked when the slug is ours: an account that goes retires its own before it lets go of it.
+      if (input.slug || !(await isRetired(slug))) return inserted;
+      await accounts.model.deleteOne({ _id: { $eq: inserted.id } });
     } catch (error) {
-      if (!isTaken(error, 'slug') || input.slug || n > 20) throw error;
+      if (!isTaken(error, 'slug') || input.slug || n > CANDIDATES) throw error;
     }
   }
 }
@@ -128,6 +107,9 @@ export async function removeAccount(_root: Root, id: string): Promise<Account> {
 }
 
 async function purge(id: string): Promise<void> {
+  const account = await accounts.find(everything, id);
+  // One that was never served is known to nobody.
+  if (account?.provisioned) await retireSlug(account.slug);
   for (const { model, spec } of collections())
     if (spec !== (accounts.spec as unknown)) await model.deleteMany({ account: { $eq: id } });
   await removeSigningKeys(id);

@@ -18,7 +18,7 @@ import { expandWire, expansion, type Wire } from '../../resource/wire.ts';
 import { clients } from '../client/client.ts';
 import { mountKeys } from '../key/key-routes.ts';
 import { type Account, type AccountPatch, accountByHost, accounts, rootAccount, updateAccount } from './account.ts';
-import { accountBodies } from './account-fields.ts';
+import { accountBodies, openFields, openSchema } from './account-fields.ts';
 import { createAccount, type NewAccount, removeAccount } from './account-provisioning.ts';
 
 const nobody = () => false;
@@ -33,7 +33,6 @@ export function mount(app: FastifyInstance, { root, baseDomain }: { root: Root; 
   const fields = { ...own, domain };
   app.addSchema(Type.Object(fields, { $id: 'AuthAccount', description: 'AuthAccount' }));
   const row = Type.Ref('AuthAccount');
-  const { metadata: _metadata, ...shown } = fields as Record<string, Type.TSchema>;
   const expand = {
     expand: Type.Optional(
       Type.Union([Type.String({ maxLength: 400 }), Type.Array(Type.String({ maxLength: 100 }))], {
@@ -150,17 +149,23 @@ export function mount(app: FastifyInstance, { root, baseDomain }: { root: Root; 
         operationId: 'account/getByHost',
         tags: ['account'],
         summary: 'Find Account by host',
-        description: 'Public, and therefore without `team` and `metadata` and with `token_signature` masked.',
+        description:
+          'Public, and therefore what a login page shows and no more: how the account is called and looks. `token_signature` is masked; `callback_hostnames` and `notification_settings` are as any account starts.',
         params: Type.Object({ host: Type.String({ maxLength: 260, description: 'Host name, without a port' }) }),
-        response: { 200: Type.Object(shown, { description: 'What everybody may know of the account' }) },
+        response: {
+          200: Type.Object(
+            { id: own.id!, ...openSchema, domain, createdAt: own.createdAt! },
+            { description: 'What everybody may know of the account' },
+          ),
+        },
       },
     },
     async (request) => {
       const { host } = request.params as { host: string };
       const view = await accountByHost(compared(hostName, host.replace(/:\d+$/, '')), baseDomain);
       if (!view) throw new Fault('not_found', 'Account not found.');
-      const { metadata: _private, ...shown } = await wire(await served(view.id), nobody);
-      return shown;
+      const { id, domain, createdAt, ...fields } = await wire(await served(view.id), nobody);
+      return { id, ...openFields(fields), domain, createdAt };
     },
   );
 

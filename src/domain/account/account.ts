@@ -132,7 +132,10 @@ const serve = (account: Account | undefined): Served =>
 /** What this instance holds of the account turned out to be old. */
 export const forgetAccount = (id: string): void => forgetHeld(id);
 
-/** The account served at a host name: the root at the base domain, `<slug>.<base domain>`, or a verified domain. */
+/**
+ * The account served at a host name: the root at the base domain and nowhere else under it, since it is one issuer; others
+ * at `<slug>.<base domain>`; or a verified domain.
+ */
 export async function accountByHost(hostname: string, baseDomain: string): Promise<AccountView | null> {
   const load = async () => serve(await findByHost(hostname, baseDomain));
   return (await byHost.get(hostname, load))?.view ?? null;
@@ -142,7 +145,8 @@ async function findByHost(hostname: string, baseDomain: string): Promise<Account
   if (hostname === baseDomain) return accounts.findOne(everything, { root: true });
   if (hostname.endsWith(`.${baseDomain}`)) {
     const slug = hostname.slice(0, -baseDomain.length - 1);
-    return /^[a-z0-9-]+$/.test(slug) ? accounts.findOne(everything, { slug: { $eq: slug } }) : undefined;
+    const bySlug = { slug: { $eq: slug }, root: { $ne: true } };
+    return /^[a-z0-9-]+$/.test(slug) ? accounts.findOne(everything, bySlug) : undefined;
   }
   const id = await accountOfDomain(hostname);
   return id ? accounts.find(everything, id) : undefined;

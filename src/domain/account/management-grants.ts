@@ -28,4 +28,4 @@ async function run(): Promise<Record<string, unknown> | undefined> {
   return granted ? { granted_the_management_api: granted } : undefined;
 }
 
-export const managementGrants = { name: 'management API granted by name', run };
+export const managementGrants = { name: 'management-grants', run };

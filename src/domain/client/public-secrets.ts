@@ -9,4 +9,4 @@ async function run(): Promise<Record<string, unknown> | undefined> {
   return modifiedCount ? { public_clients_without_their_secret: modifiedCount } : undefined;
 }
 
-export const publicSecrets = { name: 'no secrets of public clients', run };
+export const publicSecrets = { name: 'public-client-secrets', run };
