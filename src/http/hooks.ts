@@ -7,7 +7,7 @@ import { whenGone } from '../kernel/context.ts';
 import { asciiAddress } from '../kernel/uri.ts';
 import type { AuditEvent } from '../resource/request.ts';
 import { enforce, refuseBeyond, type Tokens } from './actor.ts';
-import { tenantOf } from './tenant.ts';
+import { isAside, tenantOf } from './tenant.ts';
 
 /** Addresses that answer before any tenant is known. */
 const HOSTLESS = /^\/(healthz|readyz|version|assets\/[^?]*)(\?|$)/;
@@ -31,6 +31,7 @@ export function hooks(app: FastifyInstance, config: Config, { log, tokens }: Opt
     };
     if (HOSTLESS.test(request.url)) return;
     request.tenant = await tenantOf(config, request);
+    if (isAside(request)) return reply.redirect(`${request.tenant.origin}${request.url}`, 308);
   });
   app.addHook('preParsing', async (request) => {
     const { access } = request.routeOptions.config;

@@ -8,7 +8,7 @@ import { believeCookies, hostCookies } from '../kernel/cookies.ts';
 import { Fault } from '../kernel/fault.ts';
 import { answerFault, type RenderFault } from './errors/answer.ts';
 import { compilersFactory, parsing } from './parsing.ts';
-import { isRefused, originForm } from './target.ts';
+import { checkTarget, originForm } from './target.ts';
 
 type Options = {
   log: Logger;
@@ -39,9 +39,7 @@ export async function server(config: Config, { log, renderFault, onRoute }: Opti
     frameworkErrors: answer as never,
     schemaController: { compilersFactory: compilersFactory as never },
   }) as unknown as FastifyInstance;
-  app.addHook('onRequest', async ({ raw }) => {
-    if (isRefused(raw)) throw new Fault('invalid_request', 'The request target is not a path of this host.');
-  });
+  app.addHook('onRequest', async ({ raw }) => checkTarget(raw));
   if (onRoute) app.addHook('onRoute', onRoute);
   app.setErrorHandler(answer);
   app.setNotFoundHandler((request, reply) =>

@@ -3,16 +3,21 @@
  * write a whole address there, and whoever built addresses from that would believe the client about where it is.
  */
 import type { IncomingMessage } from 'node:http';
+import { Fault } from '../kernel/fault.ts';
 
-const refused = new WeakSet<IncomingMessage>();
+const refused = new WeakMap<IncomingMessage, string>();
 
-/** Whether what was asked for is nothing that is answered here. */
-export const isRefused = (raw: IncomingMessage): boolean => refused.has(raw);
+/** @throws Fault for what is answered nowhere: `not_found` for a path that there cannot be, `invalid_request` for what is none. */
+export function checkTarget(raw: IncomingMessage): void {
+  const target = refused.get(raw);
+  if (target?.startsWith('/')) throw new Fault('not_found', 'There is nothing at this address.');
+  if (target !== undefined) throw new Fault('invalid_request', 'The request target is not a path of this host.');
+}
 
 /** Path and query of the request's target; `/` for one that is to be refused, since what refuses it has an address too. */
 export function originForm(raw: IncomingMessage & { originalUrl?: string }): string {
   const path = pathOf(raw.url ?? '', raw.headers.host);
-  if (path === undefined) refused.add(raw);
+  if (path === undefined) refused.set(raw, raw.url ?? '');
   // The framework keeps what was there before, and the engine would take that for the place where it is mounted.
   raw.originalUrl = undefined;
   return path ?? '/';

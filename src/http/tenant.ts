@@ -5,19 +5,26 @@ import { accountByHost, accountById } from '../domain/account/account.ts';
 import { type AccountView, asTenant, type Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 
-const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(?::(\d{1,5}))?$/;
+/** The dot at the end of a name that is whole (RFC 3986 §3.2.2) is not part of it here. */
+const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(\.?)(?::\d{1,5})?$/;
 
 /**
  * The host name that was asked for, in lower case. The port is checked for form only: the issuer's comes from the
  * configuration, so nothing that a client writes there ends up in a token or a link.
  * @throws Fault `invalid_request` for anything that is not a host (RFC 9110 §7.2).
  */
-export function hostnameOf(request: FastifyRequest): string {
+export const hostnameOf = (request: FastifyRequest): string => hostOf(request)[1]!;
+
+/** Whether a person's browser is at a spelling of the host that is not the one of our pages and their cookies. */
+export const isAside = (request: FastifyRequest): boolean =>
+  hostOf(request)[2] === '.' && request.method === 'GET' && (request.headers.accept ?? '').includes('text/html');
+
+function hostOf(request: FastifyRequest): RegExpExecArray {
   const header = request.headers.host?.toLowerCase() ?? '';
   const match = HOST.exec(header);
   if (!match || header.length > 260 || header.includes('..') || hostHeaders(request.raw.rawHeaders) > 1)
     throw new Fault('invalid_request', 'The Host header is malformed.');
-  return match[1]!;
+  return match;
 }
 
 /** Node keeps the first of several; a proxy in front may have gone by the last. */

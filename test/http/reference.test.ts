@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { brotliDecompressSync } from 'node:zlib';
+import mongoose from 'mongoose';
 import { browsers } from '../kit/browser.ts';
 import { world } from '../kit/index.ts';
 
@@ -39,6 +40,17 @@ describe('the page', () => {
     const theirs = await w.send(`${other.origin}/docs`);
     assert.ok(theirs.text.includes(other.audience));
     assert.ok(!theirs.text.includes(tenant.id));
+  });
+
+  test('a name cannot turn its sentence around, nor hide what is in it', async () => {
+    const odd = await w.tenant('Odd');
+    const rows = mongoose.connection.db!.collection<{ _id: string }>('accounts');
+    // As a row has it from before names were judged.
+    await rows.updateOne({ _id: odd.id }, { $set: { name: 'Odd\u202ereverse\u200b\u2066' } });
+    await odd.api('POST', `/account/${odd.id}`, { branding: { primary_color: '#123456' } });
+    const { text } = await w.send(`${odd.origin}/docs`);
+    assert.match(text, /Odd reverse/);
+    assert.doesNotMatch(text, /[\u200b\u202a-\u202e\u2066-\u2069]/);
   });
 
   test('says which permission an operation needs, and what a field may be', async () => {

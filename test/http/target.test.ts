@@ -42,6 +42,17 @@ test('nothing that can be asked for ends the server', async () => {
   assert.equal((await get('/healthz')).status, 200);
 });
 
+test('a path that there cannot be is a page that says so, as any other that there is not', async () => {
+  for (const target of ['//', '//evil.example/x', '/\\evil.example', '/no/such/page']) {
+    const page = await get(target, ['Accept: text/html']);
+    assert.equal(page.status, 404, target);
+    assert.match(page.text, /<h1>This page does not exist<\/h1>/, target);
+    const { status, text } = await get(target, ['Accept: application/json']);
+    assert.equal(status, 404, target);
+    assert.match(text, /"code":"not_found"/, target);
+  }
+});
+
 test('a whole address is the path in it where it names the host, and is refused where it names another', async () => {
   for (const target of [
     `http://${host}/version`,

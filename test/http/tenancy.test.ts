@@ -92,7 +92,6 @@ test('a host that is none is refused, and nothing of it comes back', async () =>
       ' ',
       '.',
       ':80',
-      'acme.localhost.',
       '.acme.localhost',
       'acme..localhost',
       '-acme.localhost',
@@ -148,6 +147,17 @@ test('of two Host headers neither counts (RFC 9112 §3.2)', async () => {
     ['acme.localhost', 'acme.localhost'],
   ])
     assert.equal((await at(hosts)).status, 400, String(hosts));
+});
+
+test('a host whose name ends in a dot is the same one, and its pages are at the name without', async () => {
+  for (const host of ['acme.localhost.', `ACME.localhost.:${w.port}`])
+    assert.equal(json((await at(host)).body).issuer, acme.origin, host);
+  const page = await at('acme.localhost.', '/docs?x=1', ['Accept: text/html']);
+  assert.equal(page.status, 308);
+  assert.match(page.head, new RegExp(`^location: ${acme.origin}/docs\\?x=1\\r?$`, 'im'));
+  for (const host of ['acme.localhost..', '.acme.localhost', '.', 'acme..localhost.'])
+    assert.equal((await at(host)).status, 400, host);
+  assert.equal((await at('nobody.localhost.')).status, 404);
 });
 
 test('an absolute request target does not pick another tenant', async () => {

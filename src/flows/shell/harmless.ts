@@ -2,6 +2,7 @@
  * Data that strangers had a hand in, made safe to show: no address that a browser should not follow, no text that turns
  * the page around. By field name and in one place, so that a template cannot forget it.
  */
+import { withoutControls } from '../../kernel/text/shown.ts';
 import { letters } from './letters.ts';
 
 /** Goes back to the app that sent it, to the letter; nobody reads it. */
@@ -34,20 +35,6 @@ function isAddress(value: string): boolean {
 function isImage(value: string): boolean {
   const url = URL.parse(value, 'https://page.invalid');
   return url?.protocol === 'https:' || /^data:image\/(?:png|jpeg|gif|webp|avif|svg\+xml)[;,]/i.test(value);
-}
-
-/**
- * Drops control characters, the marks that reverse text and those that cannot be seen, and piles of accents: a name must
- * not be able to rewrite its sentence, to look like another, or to draw over its neighbours.
- */
-function withoutControls(text: string): string {
-  return (
-    text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-      .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, ' ')
-      .replace(/[\u00ad\u061c\u200b\u200e\u200f\u2060-\u2064\ufeff]/g, '')
-      .replace(/(\p{M}{4})\p{M}+/gu, '$1')
-  );
 }
 
 /** An app's name as far as it names: the rest of a long one would push away what the page is there to say. */

@@ -11,6 +11,7 @@ import type { FastifyInstance } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import { managementAudience, platformPermissions } from '../../domain/api/permission.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import { withoutControls } from '../../kernel/text/shown.ts';
 import { REFUSALS } from './openapi-document.ts';
 import type { OpenApi } from './openapi-types.ts';
 import type { Site } from './reference-examples.ts';
@@ -72,7 +73,7 @@ async function render(document: OpenApi, tenant: Tenant, options: ReferenceOptio
     ...options,
     site,
     theme,
-    tenantName: tenant.account.name,
+    tenantName: withoutControls(tenant.account.name),
     version: document.info.version,
     groups: readable(document, site),
     refusals: [...REFUSALS],
