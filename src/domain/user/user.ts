@@ -127,6 +127,11 @@ const optional = <T extends Record<string, ReturnType<typeof Text>>>(schemas: T)
     Object.entries(schemas).map(([field, schema]) => [field, nullable(schema)]),
   ) as typeof nullableProfile;
 
+const Merging = Type.Unsafe<Record<string, unknown>>({
+  ...Metadata,
+  description: `${(Metadata as { description?: string }).description}. A change is laid over what is there, key by key of the first level, and null removes one`,
+});
+
 const writable = {
   ...optional(profile),
   email: nullable(Email("The user's email")),
@@ -137,8 +142,8 @@ const writable = {
   suspended: Type.Optional(Type.Boolean()),
   suspended_reason: nullable(Text('Why, for administrators', 500)),
   picture: nullable(WebUrl("A URI pointing to the user's picture")),
-  user_metadata: Type.Optional(Metadata),
-  app_metadata: Type.Optional(Metadata),
+  user_metadata: Type.Optional(Merging),
+  app_metadata: Type.Optional(Merging),
 };
 export const UserWrite = Type.Object(writable, { additionalProperties: false });
 type UserInput = Partial<Pick<User, keyof typeof writable>>;
@@ -194,15 +199,34 @@ export const markEmailVerified = (
     { email: { $eq: email }, email_verified: { $ne: true } },
   );
 
-/** Suspending ends the user's sessions, grants and refresh tokens at once. */
+/**
+ * Suspending ends the user's sessions, grants and refresh tokens at once.
+ * Metadata is laid over what is there, as Auth0 does: the first level, where null removes. Of changes at once all happen.
+ */
 export async function updateUser(tenant: Tenant, id: string, input: UserInput): Promise<User> {
-  checkMetadata('/user_metadata', input.user_metadata);
-  checkMetadata('/app_metadata', input.app_metadata);
-  const current = await users.get(tenant, id);
-  const updated = await users.update(tenant, id, deriveUser(input, current));
-  if (updated.suspended) await revokeUser(tenant, id);
-  return updated;
+  for (const field of MERGED) checkMetadata(`/${field}`, input[field]);
+  for (;;) {
+    const current = await users.get(tenant, id);
+    const merged = Object.fromEntries(
+      MERGED.flatMap((field) => (input[field] ? [[field, laidOver(current[field], input[field])]] : [])),
+    );
+    for (const field of MERGED) checkMetadata(`/${field}`, merged[field]);
+    const unchanged = Object.fromEntries(Object.keys(merged).map((field) => [field, asRead(current[field as Merged])]));
+    const updated = await users.updateWhere(tenant, id, deriveUser({ ...input, ...merged }, current), unchanged);
+    if (!updated) continue;
+    if (updated.suspended) await revokeUser(tenant, id);
+    return updated;
+  }
 }
+
+const MERGED = ['user_metadata', 'app_metadata'] as const;
+type Merged = (typeof MERGED)[number];
+type Json = Record<string, unknown>;
+
+const laidOver = (held: Json, patch: Json): Json =>
+  Object.fromEntries(Object.entries({ ...held, ...patch }).filter(([, value]) => value !== null));
+/** Rows from before the field have none. */
+const asRead = (held: Json) => (Object.keys(held).length ? { $eq: held } : { $in: [{}, null] });
 
 /**
  * Counts a completed login: one atomic write.

@@ -424,6 +424,20 @@ test('suspending stamps, ends sessions and refresh tokens and stops logins; rein
   assert.ok((await tokensOf(acme, client, user)).tokens.access_token);
 });
 
+test('a change of a user’s metadata is laid over it: the first level, where null removes; of many at once all happen', async () => {
+  const { id } = await acme.api('POST', '/user', { user_metadata: { theme: 'dark', deep: { a: 1, b: 2 }, old: 1 } });
+  const change = (user_metadata: object) => acme.api('POST', `/user/${id}`, { user_metadata });
+  const changed = await change({ deep: { c: 3 }, old: null, new: [null] });
+  assert.deepEqual(changed.user_metadata, { theme: 'dark', deep: { c: 3 }, new: [null] });
+  assert.deepEqual((await acme.api('POST', `/user/${id}`, { name: 'Ada' })).user_metadata, changed.user_metadata);
+  await Promise.all(Array.from({ length: 10 }, (_, n) => change({ [`k${n}`]: n })));
+  assert.equal(Object.keys((await acme.api('GET', `/user/${id}`)).user_metadata).length, 13);
+  const full = await acme.call('POST', `/user/${id}`, { user_metadata: { more: 'x'.repeat(16_300) } });
+  assert.equal(full.status, 400, 'what is there counts');
+  const app = await acme.api('POST', `/user/${id}`, { app_metadata: { plan: 'pro' } });
+  assert.deepEqual([app.app_metadata, Object.keys(app.user_metadata).length], [{ plan: 'pro' }, 13]);
+});
+
 const nested = (depth: number): unknown => (depth ? { a: nested(depth - 1) } : 1);
 
 test('metadata is bounded in size and depth, and has names that a database can hold', async () => {
@@ -461,6 +475,8 @@ test('metadata is bounded in size and depth, and has names that a database can h
     for (const value of ['x', 1, [], null, true])
       assertRefused(await send(value), 400, 'validation', new RegExp(field));
     for (const value of good) {
+      // A user's is laid over what is there.
+      if (path.startsWith('/user/')) await acme.api('POST', path, { [field]: { a: null } });
       const kept = await send(value);
       assert.equal(kept.status, 200, `${path} ${JSON.stringify(value).slice(0, 80)}: ${kept.text}`);
       assert.deepEqual(kept.body[field], value);
