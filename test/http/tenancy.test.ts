@@ -87,16 +87,7 @@ test('how a host is written changes neither issuer nor links', async () => {
 
 test('a host that is none is refused, and nothing of it comes back', async () => {
   const hosts = [
-    ...[
-      '',
-      ' ',
-      '.',
-      ':80',
-      '.acme.localhost',
-      'acme..localhost',
-      '-acme.localhost',
-      'acme.localhost-',
-    ],
+    ...['', ' ', '.', ':80', '.acme.localhost', 'acme..localhost', '-acme.localhost', 'acme.localhost-'],
     ...['acme.localhost:', 'acme.localhost:x', 'acme.localhost:123456', 'acme.localhost:80:80', 'acme.localhost:-1'],
     ...[
       'evil@acme.localhost',
