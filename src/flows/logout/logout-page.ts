@@ -11,6 +11,8 @@ type LogoutData = PageCommon & {
   csrfField?: string;
   user?: PageUser;
   stayHref?: string;
+  /** True where the app asked for an address that we do not go to. */
+  stays?: boolean;
 };
 
 export const logoutPage = definePage<LogoutData>({

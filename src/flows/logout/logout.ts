@@ -59,6 +59,7 @@ function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
       {
         ...pageCommon(request, params.ui_locales),
         appName: redirectTo ? client?.name : undefined,
+        stays: asked.refusesReturn,
         leave,
         next: client?.uri && !leave ? { href: client.uri, labelKey: 'action.back' } : undefined,
         // By way of this endpoint, which checks the address again and knows schemes that a page may not link to.
@@ -84,6 +85,7 @@ function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
         action: carry('/logout/confirm', request, params),
         csrf: csrfToken(asked.session.uid),
         user: await pageUser(request, asked.user),
+        stays: asked.refusesReturn,
         stayHref: '/',
       },
       asked.redirectTo ? FLOW_PAGE : {},

@@ -35,6 +35,8 @@ export type LogoutParams = { [name in (typeof LOGOUT_PARAMETERS)[number]]?: stri
 export type LogoutRequest = {
   /** Where to send the browser, the client's `state` included; undefined when the client named nothing. */
   redirectTo?: string;
+  /** True when it named an address that nobody vouches for: the person stays with us. */
+  refusesReturn: boolean;
   /** Where that is, as people are told of it. */
   destination?: string;
   client?: { id: string; name?: string; uri?: string; guest: boolean };
@@ -72,21 +74,22 @@ async function openHint(tenant: Tenant, hint: string): Promise<Hint> {
   return JSON.parse(Buffer.from(payload).toString()) as Hint;
 }
 
-async function clientOfHint(
+/**
+ * What the request proves. A hint that cannot be verified (of a key that was revoked, of a client that is gone) is no
+ * hint: nobody is kept logged in for that. One of another client than `client_id` names speaks for neither (§2).
+ */
+async function partyOf(
   provider: Provider,
   tenant: Tenant,
-  hint: string,
-  clientId: string | undefined,
-): Promise<{ client: Client; sub: unknown; sid: unknown }> {
-  const bad = (why: string): never => {
-    throw new Fault('invalid_request', `id_token_hint ${why}`);
-  };
-  const { iss, aud, sub, sid } = await openHint(tenant, hint).catch(() => bad('is not valid'));
-  const audience = [aud].flat()[0];
-  if (iss !== tenant.origin || typeof audience !== 'string') return bad('is not valid');
-  if (clientId && clientId !== audience) bad('was not issued to this client_id');
-  const client = (await provider.Client.find(audience)) ?? bad('was issued to a client that does not exist');
-  return { client, sub, sid };
+  { id_token_hint: hint, client_id: clientId }: LogoutParams,
+): Promise<{ client?: Client; proof?: Hint }> {
+  const opened = hint ? await openHint(tenant, hint).catch(() => undefined) : undefined;
+  const proof = opened?.iss === tenant.origin ? opened : undefined;
+  const audience = proof ? [proof.aud].flat()[0] : undefined;
+  if (proof && clientId && clientId !== audience) return {};
+  const id = proof ? audience : clientId;
+  const client = typeof id === 'string' ? await provider.Client.find(id) : undefined;
+  return { client, ...(client && { proof }) };
 }
 
 const LONGEST_HINT = 300;
@@ -99,7 +102,10 @@ async function mayMean(tenant: Tenant, hint: string, user: string): Promise<bool
   return Boolean(row?.phone) && /^\+?[\d ()./-]+$/.test(meant) && digitsOf(row!.phone!) === digitsOf(meant);
 }
 
-/** @throws Fault `invalid_request` for a hint that is not ours or a return address that is not registered. */
+/**
+ * What is asked, as far as it is vouched for. A return address that is not registered, or that nobody vouches for, is not
+ * gone to (§3); the person is asked, and logged out all the same.
+ */
 export async function readLogout(
   providerFor: ProviderFor,
   request: FastifyRequest,
@@ -108,25 +114,23 @@ export async function readLogout(
   const { tenant } = request;
   const provider = await providerFor(tenant);
   const session = await sessionOf(providerFor, request);
-  const { id_token_hint: hint, client_id: clientId, logout_hint: whom, state } = params;
+  const { logout_hint: whom, state } = params;
   const target = params.post_logout_redirect_uri ?? params.returnTo;
-  const hinted = hint ? await clientOfHint(provider, tenant, hint, clientId) : undefined;
-  const client = hinted?.client ?? (clientId ? await provider.Client.find(clientId) : undefined);
-  if (clientId && !client) throw new Fault('invalid_request', 'client_id is unknown');
-  let redirectTo: string | undefined;
-  if (target !== undefined) {
-    if (!client) throw new Fault('invalid_request', 'a return address needs an id_token_hint or a client_id');
-    if (!client.postLogoutRedirectUriAllowed(target))
-      throw new Fault('invalid_request', 'the return address is not one of the logout URLs of the client');
-    redirectTo = state === undefined ? target : withState(target, state);
-  }
+  const { client, proof } = await partyOf(provider, tenant, params);
+  const allowed = target !== undefined && Boolean(client?.postLogoutRedirectUriAllowed(target));
+  const onward = state === undefined || target === undefined ? target : withState(target, state);
+  const redirectTo = allowed ? onward : undefined;
+  const refusesReturn = target !== undefined && !allowed;
   const user = session?.accountId;
   // A hint without `sid` was issued outside of any browser session: to a device, or for a password.
-  const thisSession = (proof: { sub: unknown; sid: unknown; client: Client }) =>
-    proof.sub === user &&
-    (proof.sid === undefined || proof.sid === session?.authorizations?.[proof.client.clientId]?.sid);
+  const meansThis =
+    client !== undefined &&
+    proof?.sub === user &&
+    (proof?.sid === undefined || proof.sid === session?.authorizations?.[client.clientId]?.sid) &&
+    (whom === undefined || user === undefined || (await mayMean(tenant, whom, user)));
   return {
     redirectTo,
+    refusesReturn,
     destination: destinationOf(redirectTo),
     client: client && {
       id: client.clientId,
@@ -136,9 +140,7 @@ export async function readLogout(
     },
     session,
     user,
-    confirmed:
-      !user ||
-      (hinted !== undefined && thisSession(hinted) && (whom === undefined || (await mayMean(tenant, whom, user)))),
+    confirmed: !user || (meansThis && !refusesReturn),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The end of a session: who may ask for it, where the browser goes, and that every relying party hears of it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { base64url, decodeJwt } from 'jose';
+import { base64url, decodeJwt, decodeProtectedHeader } from 'jose';
 import * as oidc from 'openid-client';
 import {
   type Agent,
@@ -379,15 +379,14 @@ test('a hint that is not an id token of ours is refused with a page, and ends no
         `${t.origin}/logout?${new URLSearchParams({ id_token_hint: bad, post_logout_redirect_uri: BYE })}`,
         { headers: { accept } },
       );
-      assert.deepEqual([answer.status, answer.location], [400, null], what);
-      assert.ok(answer.headers.get('content-type')!.startsWith(accept), what);
+      assert.deepEqual([answer.status, answer.location], [200, null], what);
+      assert.match(answer.text, /action="\/logout\/confirm/, `${what}: it is no hint, and the user is asked`);
     }
     const posted = await visit(`${t.origin}/logout`, { form: { id_token_hint: bad, returnTo: BYE } });
-    assert.deepEqual([posted.status, posted.location], [400, null], what);
-    assert.ok(posted.headers.get('content-type')!.startsWith('text/html'), what);
+    assert.deepEqual([posted.status, posted.location], [200, null], what);
   }
   const mismatch = await out(visit, t, { id_token_hint: hint, client_id: told.client_id });
-  assert.equal(mismatch.status, 400);
+  assert.match(mismatch.text, /action="\/logout\/confirm/);
   assert.equal(await isLoggedIn(visit, t, client), true);
 });
 
@@ -396,6 +395,34 @@ test('a hint outlives the rotation of the key that signed it', async () => {
   await t.api('POST', '/account/keys/rotate', {});
   assert.equal((await out(visit, t, { id_token_hint: hint, post_logout_redirect_uri: BYE })).location, BYE);
   assert.equal(await isLoggedIn(visit, t, client), false);
+});
+
+test('a hint of a revoked key or of a deleted client is no hint: the user is asked, and logged out', async () => {
+  for (const end of [
+    async (t: TenantHandle, kid: string) => {
+      await t.api('POST', '/account/keys/rotate', {});
+      await t.api('POST', `/account/keys/${kid}/revoke`);
+    },
+    (t: TenantHandle, _kid: string, client: string) => t.api('DELETE', `/client/${client}`),
+  ]) {
+    const { t, client, visit, hint, user } = await signedIn();
+    const other = await t.client({ logout_urls: [BYE] });
+    await tokensOf(t, other, user, {}, visit);
+    await end(t, decodeProtectedHeader(hint).kid!, client.client_id);
+    t.renew();
+    const page = await out(visit, t, { id_token_hint: hint, post_logout_redirect_uri: BYE });
+    assert.deepEqual([page.status, page.location], [200, null]);
+    assert.equal(await isLoggedIn(visit, t, other), true);
+    const vouched = await out(visit, t, {
+      id_token_hint: hint,
+      post_logout_redirect_uri: BYE,
+      client_id: client.client_id,
+    });
+    const { action, csrf } = formOf(vouched);
+    const left = await visit(action, { form: { csrf, logout: 'yes' }, headers: { origin: t.origin } });
+    assert.equal(left.location, (await t.call('GET', `/client/${client.client_id}`)).status === 200 ? BYE : null);
+    assert.equal(await isLoggedIn(visit, t, other), false);
+  }
 });
 
 test('the browser is sent to registered addresses only, to the letter, whichever way it is asked', async () => {
@@ -420,18 +447,24 @@ test('the browser is sent to registered addresses only, to the letter, whichever
       'javascript:alert(1)',
       'data:text/html,x',
       '/flow',
-      '',
       'https://other.example.com/bye',
     ])
       for (const whose of [{ id_token_hint: hint }, { client_id: client.client_id }] as Record<string, string>[])
         for (const path of ['/logout', '/v2/logout']) {
           const answer = await out(visit, t, { ...whose, [name]: target }, path);
-          assert.deepEqual([answer.status, answer.location], [400, null], `${path} ${name}=${target}`);
+          assert.deepEqual([answer.status, answer.location], [200, null], `${path} ${name}=${target}`);
+          assert.match(answer.text, /action="\/logout\/confirm/, 'the user is asked, and stays with us');
         }
   const twice = await visit(`${t.origin}/logout?client_id=${client.client_id}&returnTo=${BYE}&returnTo=${BYE}`);
   assert.equal(twice.status, 400, 'a parameter comes once');
   const borrowed = await out(visit, t, { client_id: stranger.client_id, returnTo: BYE });
-  assert.deepEqual([borrowed.status, borrowed.location], [400, null]);
+  assert.deepEqual([borrowed.status, borrowed.location], [200, null]);
+  assert.match(borrowed.text, /you stay here afterwards/, 'the page says so');
+  const { action, csrf } = formOf(borrowed);
+  const left = await visit(action, { form: { csrf, logout: 'yes' }, headers: { origin: t.origin } });
+  assert.deepEqual([left.status, left.location], [200, null]);
+  assert.match(left.text, /you stay here afterwards/);
+  assert.equal(await isLoggedIn(visit, t, client), false);
   const both = await out(visit, t, {
     id_token_hint: hint,
     post_logout_redirect_uri: BYE,
