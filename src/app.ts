@@ -11,7 +11,7 @@ import { channels } from './delivery/channels/index.ts';
 import { type Worker, worker } from './delivery/worker.ts';
 import { ownDialect } from './dialects/own/index.ts';
 import { mountResources } from './domain/index.ts';
-import { faultPage, renderFault } from './flows/error/fault.ts';
+import { failurePage, renderFault } from './flows/error/fault.ts';
 import { flows } from './flows/index.ts';
 import { responsePage } from './flows/login/response.ts';
 import { assets, assetUrl, preferredEncoding } from './flows/shell/assets.ts';
@@ -79,7 +79,7 @@ export async function buildApp({ config, store, operator, log, ...options }: App
   await app.register(assets);
 
   const fetchPublished = publishedFetch({ production });
-  const answers = engineAnswers({ failurePage: faultPage, responsePage, isUnavailable });
+  const answers = engineAnswers({ failurePage, responsePage, isUnavailable });
   const providerFor = providers(
     {
       ...policy,

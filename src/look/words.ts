@@ -64,6 +64,13 @@ const translators: Record<string, Translate> = Object.assign(
   Object.fromEntries(available.map((locale) => [locale, makeTranslator(locale)])),
 );
 
+/** How long to wait, as people say it: never less than it is. @param seconds 1 or more. */
+export function duration(locale: string, seconds: number): string {
+  const [unit, size] = seconds < 60 ? ['second', 1] : seconds < 7200 ? ['minute', 60] : ['hour', 3600];
+  const format = new Intl.NumberFormat(locale, { style: 'unit', unit: unit as string, unitDisplay: 'long' });
+  return format.format(Math.ceil(seconds / (size as number)));
+}
+
 export type LocaleWish = {
   /** Explicit choices, strongest first: `?lang=`, then `ui_locales` (OIDC Core §3.1.2.1, space separated). */
   lang?: string;

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import mongoose from 'mongoose';
+import { pino } from 'pino';
+import { logReference } from '../../src/kernel/error-reference.ts';
 import {
   type Answer,
   agent,
@@ -714,4 +716,26 @@ test('?lang= chooses words, and nothing else', async () => {
   }
   assert.match((await visit(`${address.origin}${address.pathname}?lang=es`)).text, /<html lang="es"/);
   assert.ok((await visit(`${address.origin}${address.pathname}?lang=%00`)).status < 500);
+});
+
+test('the reference on an error page leads to a line of the log, whoever answered, at every level', async () => {
+  for (const path of [
+    `/authorize?client_id=${client.client_id}&redirect_uri=https://evil.example&response_type=code`,
+    '/flow/nothing',
+    '/passwordless/verify_redirect?token=made-up',
+    '/nowhere',
+  ]) {
+    const page = await agent()(`${t.origin}${path}`);
+    assert.ok(page.status >= 400, path);
+    const [, reference] = /<code>([^<]+)<\/code>/.exec(page.text) ?? [];
+    assert.equal(reference, page.headers.get('x-request-id'), path);
+    const line = log.find((one) => one.includes(reference!) && one.includes('an error page was shown'));
+    assert.ok(line, path);
+  }
+  for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) {
+    const lines: string[] = [];
+    const logger = pino({ level }, { write: (line: string) => void lines.push(line) });
+    logReference({ log: logger, method: 'GET', routeOptions: {} } as never, 'broken_link');
+    assert.equal(lines.length, 1, level);
+  }
 });

@@ -1,5 +1,5 @@
 /** Where a user types the code that a device shows. */
-import type { MessageKey } from '../../look/words.ts';
+import type { MessageKey, Values } from '../../look/words.ts';
 import { definePage, type PageCommon } from '../shell/page.ts';
 
 /** A GET form: sends `user_code`, and `lang` when given. */
@@ -7,7 +7,7 @@ type DeviceActivateData = PageCommon & {
   action: string;
   lang?: string;
   code?: string;
-  error?: { key: MessageKey };
+  error?: { key: MessageKey; values?: Values };
 };
 
 export const deviceActivatePage = definePage<DeviceActivateData>({
@@ -20,6 +20,12 @@ export const deviceActivatePage = definePage<DeviceActivateData>({
       action: address(''),
       code: text('ABCD-1234'),
       error: { key: 'device.error.unknown' },
+    },
+    'device-activate-too-many': {
+      ...common,
+      action: address(''),
+      code: text('ABCD-1234'),
+      error: { key: 'device.error.too_many', values: { time: text('12 minutes') } },
     },
   }),
 });

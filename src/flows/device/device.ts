@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { decide, handleOf, lookUpDevice, type Visitor } from '../../auth/device.ts';
 import { type DeviceCode, readUserCode } from '../../domain/protocol/device-code.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { duration } from '../../look/words.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
 import { appsAddress, noticeOf, sentences } from '../consent/app-words.ts';
 import { chosenLanguage, href, queryOf, text } from '../shell/address.ts';
@@ -25,17 +26,23 @@ const codeIn = (request: FastifyRequest): string => (text(queryOf(request).user_
 function showActivate(
   request: FastifyRequest,
   reply: FastifyReply,
-  attempt: { code?: string; error?: 'unknown' | 'too_many' | 'missing'; status?: number } = {},
+  attempt: { code?: string; error?: 'unknown' | 'too_many' | 'missing'; status?: number; wait?: number } = {},
 ) {
+  const common = pageCommon(request);
+  const { wait } = attempt;
+  if (wait) reply.header('retry-after', String(wait));
   return renderPage(
     reply,
     deviceActivatePage,
     {
-      ...pageCommon(request),
+      ...common,
       action: CONFIRM,
       lang: chosenLanguage(request),
       code: attempt.code,
-      error: attempt.error && { key: `device.error.${attempt.error}` },
+      error: attempt.error && {
+        key: `device.error.${attempt.error}`,
+        values: { time: duration(common.locale, wait ?? 60) },
+      },
     },
     { status: attempt.status },
   );
@@ -72,9 +79,10 @@ async function showConfirm(
 }
 
 /** A refusal that belongs beside the code; everything else is a page of its own. */
-function errorOf(error: unknown): { error: 'unknown' | 'too_many'; status: number } {
+function errorOf(error: unknown): { error: 'unknown' | 'too_many'; status: number; wait?: number } {
   if (error instanceof Fault && error.code === 'unknown_device_code') return { error: 'unknown', status: 400 };
-  if (error instanceof Fault && error.code === 'too_many_requests') return { error: 'too_many', status: 429 };
+  if (error instanceof Fault && error.code === 'too_many_requests')
+    return { error: 'too_many', status: 429, wait: error.retryAfterSeconds };
   throw error;
 }
 

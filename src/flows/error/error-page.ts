@@ -19,10 +19,10 @@ export const errorPage = definePage<ErrorData>({
   samples,
 });
 
-function samples({ common, address }: Sampler): Record<string, ErrorData> {
+function samples({ common, text, address }: Sampler): Record<string, ErrorData> {
   const shared = {
     ...common,
-    values: { tenant: common.tenant.name, count: 2 },
+    values: { tenant: common.tenant.name, time: text('2 minutes') },
     action: { href: address('/again'), labelKey: 'action.start_again' },
   } as const;
   return Object.fromEntries(

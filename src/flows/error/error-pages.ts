@@ -12,7 +12,7 @@ export const ERROR_PAGES = {
   /** values: tenant */
   user_suspended: { status: 403, titleKey: 'error.user_suspended.title', messageKey: 'error.user_suspended.message' },
   access_denied: { status: 403, titleKey: 'error.access_denied.title', messageKey: 'error.access_denied.message' },
-  /** values: count (minutes) */
+  /** values: time, in words */
   locked_out: { status: 429, titleKey: 'error.locked_out.title', messageKey: 'error.locked_out.message' },
   too_many_requests: {
     status: 429,

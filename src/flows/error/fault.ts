@@ -1,18 +1,27 @@
 /** Faults as pages: which page tells of which, and how it is sent. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { logReference } from '../../kernel/error-reference.ts';
 import type { Fault } from '../../kernel/fault.ts';
+import { duration } from '../../look/words.ts';
 import { language, pageTenant } from '../shell/context.ts';
 import { type RenderedPage, render } from '../shell/render.ts';
 import { errorPage } from './error-page.ts';
 import { ERROR_PAGES, type ErrorPage } from './error-pages.ts';
 
-export function faultPage(request: FastifyRequest, known: ErrorPage, retryAfterSeconds = 60): RenderedPage {
+function faultPage(request: FastifyRequest, known: ErrorPage, retryAfterSeconds = 60): RenderedPage {
+  const words = language(request);
   return render(errorPage, {
-    ...language(request),
+    ...words,
     ...(request.tenant && { tenant: pageTenant(request.tenant) }),
     ...ERROR_PAGES[known],
-    values: { tenant: request.tenant?.account.name ?? '', count: Math.ceil(retryAfterSeconds / 60) },
+    values: { tenant: request.tenant?.account.name ?? '', time: duration(words.locale, retryAfterSeconds) },
   });
+}
+
+/** The page of a failure that is no answer of ours, as the engine's are. */
+export function failurePage(request: FastifyRequest, known: ErrorPage, retryAfterSeconds?: number): RenderedPage {
+  logReference(request, known);
+  return faultPage(request, known, retryAfterSeconds);
 }
 
 export function renderFault(request: FastifyRequest, reply: FastifyReply, fault: Fault): FastifyReply {

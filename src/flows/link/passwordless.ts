@@ -4,6 +4,7 @@ import Type from 'typebox';
 import { openLink, redeemLink } from '../../auth/passwordless.ts';
 import { forgetBrowser, isAskingBrowser } from '../../domain/link/asking-browser.ts';
 import type { Mailed } from '../../domain/link/passwordless.ts';
+import { logReference } from '../../kernel/error-reference.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { errorPage } from '../error/error-page.ts';
 import { ERROR_PAGES } from '../error/error-pages.ts';
@@ -22,6 +23,7 @@ function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
   /** A link that is over: says which of the ways, and how to go on where the app is known. */
   async function showOver(request: FastifyRequest, reply: FastifyReply, fault: Fault) {
     const known = fault.code as 'link_unknown' | 'link_used' | 'link_expired';
+    logReference(request, known);
     return renderPage(reply, errorPage, { ...pageCommon(request), ...ERROR_PAGES[known] });
   }
 

@@ -92,7 +92,7 @@ function samples({ form, common, email, host, text, address }: Sampler): Record<
   const wrong = (key: MessageKey, field?: 'email' | 'password'): LoginData => ({
     ...usual,
     email,
-    error: { field, key, values: { tenant: common.tenant.name, count: 3, connection: text('GitHub') } },
+    error: { field, key, values: { tenant: common.tenant.name, time: text('3 minutes'), connection: text('GitHub') } },
   });
   return {
     login: { ...usual, connections: connections.slice(0, 2) },

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { authenticate } from '../../auth/authenticate.ts';
 import { type Connection, connectionsFor } from '../../domain/connection/connection.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { duration } from '../../look/words.ts';
 import type { Flow } from '../../oidc/browser/interactions.ts';
 import { guestOf } from '../consent/app-words.ts';
 import { href, text } from '../shell/address.ts';
@@ -45,7 +46,7 @@ export async function showLogin(request: FastifyRequest, reply: FastifyReply, fl
 }
 
 /** What a refused attempt says, at which field. */
-function errorOf(fault: Fault, tenant: string): Attempt {
+function errorOf(fault: Fault, { tenant, locale }: { tenant: string; locale: string }): Attempt {
   switch (fault.code) {
     case 'wrong_credentials':
     case 'unknown_user':
@@ -59,7 +60,7 @@ function errorOf(fault: Fault, tenant: string): Attempt {
     case 'locked_out':
       return {
         status: 429,
-        error: { key: 'login.error.locked_out', values: { count: Math.ceil((fault.retryAfterSeconds ?? 60) / 60) } },
+        error: { key: 'login.error.locked_out', values: { time: duration(locale, fault.retryAfterSeconds ?? 60) } },
       };
     default:
       throw fault;
@@ -92,7 +93,11 @@ function mount(app: FastifyInstance, { interactions, policy }: FlowDeps): void {
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       if (error.retryAfterSeconds) reply.header('retry-after', String(error.retryAfterSeconds));
-      return showLogin(request, reply, flow, { ...errorOf(error, request.tenant.account.name), email });
+      const { locale } = pageCommon(request, flow.params.ui_locales);
+      return showLogin(request, reply, flow, {
+        ...errorOf(error, { tenant: request.tenant.account.name, locale }),
+        email,
+      });
     }
   });
 

@@ -1,5 +1,6 @@
 /** A failure, answered to whoever asked: a page where people are, the management API's JSON everywhere else. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { logReference } from '../../kernel/error-reference.ts';
 import type { Fault } from '../../kernel/fault.ts';
 import { logFault, toFault } from './fault.ts';
 import { sendFault } from './management.ts';
@@ -24,6 +25,7 @@ export const answerAsPage =
   (request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply => {
     const fault = toFault(error);
     logFault(request, fault, error);
+    logReference(request, fault.code);
     return renderFault(request, reply, fault);
   };
 

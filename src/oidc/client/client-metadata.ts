@@ -188,7 +188,7 @@ export async function clientMetadata(
   return client && metadataOnce(tenant, client);
 }
 
-/** @throws InvalidClient for a document that cannot be used. */
+/** @throws InvalidClient for a document that cannot be used, Fault `too_many_requests`. */
 const documentOf = (
   tenant: Tenant,
   id: string,
@@ -196,6 +196,7 @@ const documentOf = (
   ip: string,
 ): Promise<Client | undefined> =>
   clientOfDocument(tenant, id, { fetch, production, ip }).catch((error: unknown) => {
+    if (error instanceof Fault && error.code === 'too_many_requests') throw error;
     if (error instanceof Fault && error.row.status < 500) throw new errors.InvalidClient(error.message);
     throw error;
   });

@@ -4,7 +4,8 @@
  * whatever can be handed over as an argument is. Outside of the engine's requests (pages, mint.ts, jobs) there is none,
  * and every answer is that of a request that asks for nothing.
  */
-import { type Grant, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { errors, type Grant, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { Fault } from '../../kernel/fault.ts';
 
 /** To keep things by for as long as it lasts, and to hand on where a rule takes a request. */
 export const currentRequest = (): KoaContextWithOIDC | undefined => Provider.ctx;
@@ -40,4 +41,14 @@ export const asksAboutToken = (): boolean => Provider.ctx?.oidc.route === 'intro
 export function revokesAccessToken(): boolean {
   const { route, entities } = Provider.ctx?.oidc ?? {};
   return route === 'revocation' && entities?.AccessToken !== undefined;
+}
+
+/** Of a client that cannot be had because too many were asked for: what the engine would take for a failure of its own. */
+export function refuseInTime(error: unknown): never {
+  const request = currentRequest();
+  if (!request || !(error instanceof Fault) || error.code !== 'too_many_requests') throw error;
+  const { status, oauth } = error.row;
+  request.set('retry-after', String(error.retryAfterSeconds));
+  const refusal = new errors.CustomOIDCProviderError(oauth!, error.message);
+  throw Object.assign(refusal, { status, statusCode: status, expose: true });
 }

@@ -16,7 +16,15 @@ import { idTokenClaims } from '../token/api-claims.ts';
 import { requireIdToken } from '../token/id-token.ts';
 import { type Login, withIdentityScopes } from '../token/login-claims.ts';
 import { refreshTokenId } from '../token/refresh.ts';
-import { callerAddress, currentRequest, grantAtHand, grantTypeAskedFor, isSigned, replacedToken } from './context.ts';
+import {
+  callerAddress,
+  currentRequest,
+  grantAtHand,
+  grantTypeAskedFor,
+  isSigned,
+  refuseInTime,
+  replacedToken,
+} from './context.ts';
 
 /** Called with the engine's object as `this`. */
 type Member = (this: never, ...args: never[]) => unknown;
@@ -139,7 +147,9 @@ export const PATCHES: readonly Patch[] = [
       const known = new WeakMap<object, Client>();
       return async function (this: object, id: unknown) {
         const metadata =
-          typeof id === 'string' && id ? await clientMetadata(tenant, id, options, callerAddress) : undefined;
+          typeof id === 'string' && id
+            ? await clientMetadata(tenant, id, options, callerAddress).catch(refuseInTime)
+            : undefined;
         if (!metadata) return undefined;
         const client = known.get(metadata) ?? ((await find.call(this as never, id as never)) as Client | undefined);
         if (!client) return undefined;

@@ -12,10 +12,11 @@ import { requestOf } from './hand-over.ts';
 type Page = { status: number; headers: Record<string, string>; body: string };
 
 /** Why there is no way on, as far as people need to know. */
-type Failure = 'flow_expired' | 'access_denied' | 'unavailable' | 'internal' | 'broken_link';
+type Failure = 'flow_expired' | 'access_denied' | 'too_many_requests' | 'unavailable' | 'internal' | 'broken_link';
 
 type Options = {
-  failurePage(request: FastifyRequest, failure: Failure): Page;
+  /** @param retryAfterSeconds where trying again makes sense. */
+  failurePage(request: FastifyRequest, failure: Failure, retryAfterSeconds?: number): Page;
   responsePage(request: FastifyRequest, response: PageResponse): Page;
   /** Whether a failure is the database's, and passes. */
   isUnavailable(error: unknown): boolean;
@@ -36,14 +37,19 @@ export function engineAnswers({ failurePage, responsePage, isUnavailable }: Opti
     if (known) return known;
     if (error instanceof Fault && error.code === 'login_over') return 'flow_expired';
     if (isUnavailable(error)) return 'unavailable';
+    if (ctx.status === 429) return 'too_many_requests';
     return ctx.status >= 500 ? 'internal' : 'broken_link';
   }
 
   return {
     /** For what cannot go back to a relying party. */
     renderError(ctx, out, error) {
-      if (ctx.path.startsWith(PATHS.authorization)) send(ctx, failurePage(requestOf(ctx.req), failureOf(ctx, error)));
-      else ctx.body = out;
+      if (!ctx.path.startsWith(PATHS.authorization)) ctx.body = out;
+      else
+        send(
+          ctx,
+          failurePage(requestOf(ctx.req), failureOf(ctx, error), Number(ctx.response.get('retry-after')) || undefined),
+        );
     },
 
     renderResponse: (ctx, response) => send(ctx, responsePage(requestOf(ctx.req), response)),

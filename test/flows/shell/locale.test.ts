@@ -4,7 +4,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { pages } from '../../../src/flows/index.ts';
 import { localeLinks, scopePermission } from '../../../src/flows/shell/locale.ts';
-import { available, negotiateLocale, translator } from '../../../src/look/words.ts';
+import { available, duration, negotiateLocale, translator } from '../../../src/look/words.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
@@ -53,10 +53,16 @@ describe('locale', () => {
     assert.equal(negotiateLocale({ lang: '__proto__', acceptLanguage: 'constructor' }), 'en');
   });
 
-  test('numbers are counted, and a value cannot smuggle in another message', () => {
+  test('a wait is told in the words of the language, and never shorter than it is', () => {
+    assert.deepEqual(
+      [1, 59, 60, 61, 7199, 7200, 86_000].map((seconds) => duration('en', seconds)),
+      ['1 second', '59 seconds', '1 minute', '2 minutes', '120 minutes', '2 hours', '24 hours'],
+    );
+    assert.deepEqual([duration('es', 60), duration('es', 300)], ['1 minuto', '5 minutos']);
+  });
+
+  test('a value cannot smuggle in another message', () => {
     const t = translator('en');
-    assert.equal(t('login.error.locked_out', { count: 1 }), 'Too many attempts. Try again in 1 minute.');
-    assert.equal(t('login.error.locked_out', { count: 5 }), 'Too many attempts. Try again in 5 minutes.');
     assert.equal(t('login.heading', { app: '$t(login.submit) {{app}}' }), 'Log in to $t(login.submit) {{app}}');
   });
 

@@ -13,14 +13,17 @@ import {
   discovery,
   follow,
   listen,
+  logged,
   ORDERS,
   oauthSettings,
   ordersApi,
   post,
   REDIRECT,
+  refused,
   signIn,
   type TenantHandle,
   tokensOf,
+  until,
   wordsOf,
   world,
 } from '../../kit/index.ts';
@@ -316,6 +319,18 @@ test('nobody gets to send us to a thousand servers', async () => {
   const ids = Array.from({ length: 70 }, (_, n) => `${published.id}?${n}`);
   await Promise.all(ids.map((id) => takes(of, id)));
   assert.equal(published.visits, 60);
+  const { answer } = await start(of, `${published.id}?one more`.replaceAll(' ', '-'));
+  assert.equal(answer.status, 429, 'no fault of the link');
+  const wait = Number(answer.headers.get('retry-after'));
+  assert.ok(wait > 60 && wait <= 300, `${wait} s`);
+  assert.match(answer.text, new RegExp(`Wait ${Math.ceil(wait / 60)} minutes, then try again`));
+  const form = { grant_type: 'authorization_code', client_id: `${published.id}?and-more`, code: 'x' };
+  const machine = await w.send(`${of.origin}/oauth/token`, { method: 'POST', form });
+  assert.deepEqual(refused(machine), [429, 'invalid_request']);
+  assert.ok(Number(machine.headers.get('retry-after')) > 60);
+  await until('the log tells', async () =>
+    (await logged(of, 'oauth.authorize.failed')).some(({ data }) => data.reason === 'invalid_request'),
+  );
 });
 
 test('in production only https at a public address is looked at', async () => {

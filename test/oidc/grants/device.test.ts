@@ -343,7 +343,8 @@ test('guessing codes ends in a pause, for that person; others go on', async () =
   assert.equal(blocked.status, 429);
   assert.ok(Number(blocked.headers.get('retry-after')) > 0);
   const page = await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user);
-  assert.deepEqual([page.status, /Too many codes/.test(page.text)], [429, true]);
+  assert.deepEqual([page.status, /Too many codes\. Wait 15 minutes/.test(page.text)], [429, true]);
+  assert.ok(Number(page.headers.get('retry-after')) > 840);
   const neighbour = await loggedIn(t, await t.user());
   assert.equal((await callJson(t, neighbour, '/oauth/device/verify', { user_code })).status, 200);
   w.clock.advance({ seconds: 901 });
