@@ -118,15 +118,21 @@ async function start(): Promise<void> {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
 
+  const { baseDomain, dataDir } = config;
+  // Before anybody is answered: who is let in finds an account to be let in to.
+  demo = await seedRoot(asRoot(), {
+    demo: config.seedDemo ?? !config.production,
+    origin: originOf(config, baseDomain, config.port),
+    dataDir,
+  });
   app.outbox.start();
   await app.listen({ port: config.port, host: config.host }).catch((error: unknown) => {
     throw cannotListen(error, config);
   });
   const address = app.server.address();
-  const origin = originOf(config, config.baseDomain, typeof address === 'object' ? address?.port : undefined);
-  demo =
-    (await seedRoot(asRoot(), { demo: config.seedDemo ?? !config.production, origin, dataDir: config.dataDir })) ??
-    (await keptDemo(config.dataDir, origin));
+  const origin = originOf(config, baseDomain, typeof address === 'object' ? address?.port : undefined);
+  // The port may be one that the system chose.
+  demo = await keptDemo(dataDir, origin);
   greet(origin, config, demo, fresh ? operator : undefined);
   dropWhatStartingNeeded();
 }

@@ -4,6 +4,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -24,6 +25,15 @@ after(async () => {
   for (const child of children) child.kill('SIGKILL');
   await rm(dataDir, { recursive: true, force: true });
 });
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
 
 function launch(env: Record<string, string>) {
   const child = spawn(process.execPath, [MAIN], {
@@ -120,6 +130,26 @@ test('a first start on an empty directory prints where it is and how to log in, 
   assert.equal(code, 0, text);
   assert.ok(Date.now() - askedAt < 10_000, 'it ended within seconds');
   await untilGone(server.engines);
+});
+
+test('whoever gets an answer of a first start gets one that is right: nobody is let in before there is something', async () => {
+  const place = await mkdtemp(join(tmpdir(), 'cardea-first-'));
+  const port = await freePort();
+  const first = launch({ PORT: String(port), DATA_DIR: place });
+  /** The first answer at an address, asked for again and again since before anybody listened. */
+  const firstAnswer = async (path: string): Promise<number> => {
+    for (;;) {
+      const answer = await fetch(`http://localhost:${port}${path}`).catch(() => undefined);
+      if (answer) return answer.status;
+      assert.equal(first.child.exitCode, null, first.said.text);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const answers = await Promise.all(['/readyz', '/.well-known/openid-configuration', '/'].map(firstAnswer));
+  assert.deepEqual(answers, [200, 200, 200]);
+  first.child.kill('SIGTERM');
+  await first.ended;
+  await rm(place, { recursive: true, force: true });
 });
 
 test('a second start serves the same data and repeats no secret but the demo password; kill -9 loses nothing', async () => {

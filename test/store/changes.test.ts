@@ -64,3 +64,13 @@ test('a device that asks two instances in turn is told to slow down by both', as
     ['authorization_pending', 'slow_down', 'slow_down', 'slow_down'],
   );
 });
+
+test('a tenant is served everywhere as soon as it is made, also where its host was asked for before', async () => {
+  const host = w.originOf('just-made');
+  const here = async () => (await w.send(`${host}/.well-known/openid-configuration`)).status;
+  const there = async () => (await elsewhere.get(host, '/.well-known/openid-configuration')).status;
+  assert.deepEqual([await here(), await there()], [404, 404]);
+  const t = await w.tenant('Just made');
+  assert.equal(t.origin, host);
+  assert.deepEqual([await here(), await there()], [200, 200]);
+});

@@ -138,7 +138,10 @@ export const forgetAccount = (id: string): void => forgetHeld(id);
  */
 export async function accountByHost(hostname: string, baseDomain: string): Promise<AccountView | null> {
   const load = async () => serve(await findByHost(hostname, baseDomain));
-  return (await byHost.get(hostname, load))?.view ?? null;
+  const served = await byHost.get(hostname, load);
+  // What is not there may be at the next request, made on whichever instance.
+  if (!served) byHost.forget(hostname);
+  return served?.view ?? null;
 }
 
 async function findByHost(hostname: string, baseDomain: string): Promise<Account | undefined> {
