@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import { believeCookies, hostCookies } from '../kernel/cookies.ts';
 import { Fault } from '../kernel/fault.ts';
 import { answerFault, type RenderFault } from './errors/answer.ts';
+import { answerMalformed, answerUnasked } from './malformed.ts';
 import { compilersFactory, parsing } from './parsing.ts';
 import { checkTarget, originForm } from './target.ts';
 
@@ -22,6 +23,7 @@ const trustOf = (setting: Config['trustProxy']) =>
 
 export async function server(config: Config, { log, renderFault, onRoute }: Options): Promise<FastifyInstance> {
   const answer = answerFault(renderFault);
+  const onMalformed = answerMalformed(answer, log);
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -37,9 +39,13 @@ export async function server(config: Config, { log, renderFault, onRoute }: Opti
     // Slow senders do not hold connections.
     requestTimeout: 30_000,
     frameworkErrors: answer as never,
+    clientErrorHandler: onMalformed as never,
+    // One without a host is refused as one with a wrong host is.
+    http: { requireHostHeader: false },
     schemaController: { compilersFactory: compilersFactory as never },
   }) as unknown as FastifyInstance;
   app.addHook('onRequest', async ({ raw }) => checkTarget(raw));
+  answerUnasked(app.server, onMalformed);
   if (onRoute) app.addHook('onRoute', onRoute);
   app.setErrorHandler(answer);
   app.setNotFoundHandler((request, reply) =>

@@ -66,6 +66,9 @@ export const FAULTS = {
   email_already_exists: { status: 409, message: 'This email address belongs to another user.' },
   protected: { status: 409, message: 'This is needed and cannot be removed.' },
   payload_too_large: { status: 413, message: 'The request body is too large.', oauth: 'invalid_request' },
+  uri_too_long: { status: 414, message: 'The address is too long.', oauth: 'invalid_request' },
+  headers_too_large: { status: 431, message: 'The headers of the request are too large.', oauth: 'invalid_request' },
+  request_timeout: { status: 408, message: 'The request took too long to arrive.', oauth: 'invalid_request' },
   unsupported_media_type: {
     status: 415,
     message: 'The content type of the request is not supported.',

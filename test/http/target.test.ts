@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { SignJWT } from 'jose';
 import { epochSeconds } from '../kit/clock.ts';
-import { type ClientKey, clientKey, credentialsOf, prover, world } from '../kit/index.ts';
+import { authorizeUrl, type ClientKey, clientKey, credentialsOf, prover, requestOf, world } from '../kit/index.ts';
 import { raw } from '../kit/raw.ts';
 
 const w = await world();
@@ -121,4 +121,69 @@ test('a proof of possession for another host is worth nothing, however the host 
   assert.equal((await ask(`http://${host}/oauth/token`, `${t.origin}/oauth/token`)).status, 200);
   assert.equal((await ask(`${EVIL}/oauth/token`, `${EVIL}/oauth/token`)).status, 400);
   assert.equal((await ask('/oauth/token', `${EVIL}/oauth/token`)).status, 400);
+});
+
+/* ——— what is no request, and too much of one ——— */
+
+test('malformed HTTP is answered in our form, as JSON or as a page, by what its bytes say of who sent it', async () => {
+  const long = 'x'.repeat(20_000);
+  const rows: [head: string[], status: number, code: string][] = [
+    [['NONSENSE'], 400, 'invalid_request'],
+    [['GET / HTTP/9.9'], 400, 'invalid_request'],
+    [['GET /version HTTP/1.1', 'no colon'], 400, 'invalid_request'],
+    [['GET /version HTTP/1.1', 'Bad Header: x'], 400, 'invalid_request'],
+    [['POST /oauth/token HTTP/1.1', 'Content-Length: 1', 'Content-Length: 2'], 400, 'invalid_request'],
+    [['POST /oauth/token HTTP/1.1', 'Content-Length: x'], 400, 'invalid_request'],
+    [['POST /user/import HTTP/1.1', 'Transfer-Encoding: chunked', 'Content-Length: 1'], 400, 'invalid_request'],
+    [['CONNECT evil.example:443 HTTP/1.1'], 400, 'invalid_request'],
+    [[`GET /version?${long} HTTP/1.1`], 414, 'uri_too_long'],
+    [['GET /version HTTP/1.1', `X-Long: ${long}`], 431, 'headers_too_large'],
+    [['GET /version HTTP/1.1', `Cookie: ${long}`], 431, 'headers_too_large'],
+    [['GET /nothing HTTP/1.1', 'Host: other.example'], 400, 'invalid_request'],
+  ];
+  for (const [head, status, code] of rows) {
+    const [line, ...more] = head as [string, ...string[]];
+    const json = await raw(w, { head: [line, 'Accept: application/json', ...more], host });
+    assert.equal(json.status, status, `${line.slice(0, 60)}: ${json.text.slice(0, 200)}`);
+    const [headers, body] = json.text.split('\r\n\r\n') as [string, string];
+    assert.match(headers, /^content-type: application\/json/im);
+    assert.match(headers, /^connection: close/im);
+    assert.equal(JSON.parse(body).code, code);
+    assert.equal(JSON.parse(body).statusCode, status);
+    assert.doesNotMatch(json.text, /Client Error|HPE_|other\.example/);
+    if (!line.startsWith('GET')) continue;
+    const page = await raw(w, { head: [line, 'Accept: text/html', 'Accept-Language: es', ...more], host });
+    assert.equal(page.status, status, line.slice(0, 60));
+    assert.match(page.text, /<html lang="es"/);
+    assert.match(page.text, /^content-security-policy:/im);
+  }
+  // Without a host there is nobody to ask; an expectation that is not known may be passed over (RFC 9110 §10.1.1).
+  for (const unnamed of [undefined, '']) {
+    const { status, text } = await raw(w, { head: ['GET /nothing HTTP/1.1'], host: unnamed });
+    assert.deepEqual([status, /"code":"invalid_request"/.test(text)], [400, true]);
+  }
+  assert.equal((await get('/version', ['Expect: wonders'])).status, 200);
+  assert.equal((await get('/version')).status, 200);
+});
+
+test('an authorization request is too long at one length, however it comes', async () => {
+  const client = await t.client();
+  const { parameters } = requestOf(client);
+  const ask = (state: string) => {
+    const fields = { ...parameters, state };
+    const address = authorizeUrl(t, fields).slice(t.origin.length);
+    return Promise.all([get(address, ['Accept: text/html']), post('/authorize', fields, ['Accept: text/html'])]);
+  };
+  const room = 8000 - new URLSearchParams({ ...parameters, state: '' }).toString().length;
+  for (const [length, statuses] of [
+    [room, [303, 303]],
+    [room + 1, [414, 413]],
+  ] as const) {
+    const answers = await ask('s'.repeat(length));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      statuses,
+    );
+    if (length > room) for (const { text } of answers) assert.match(text, /<html/);
+  }
 });

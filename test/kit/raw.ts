@@ -1,7 +1,7 @@
 /** A request by hand: what fetch would not send, or would give up on. */
 import { connect } from 'node:net';
 
-type Raw = { head: string[]; host: string; body?: string };
+type Raw = { head: string[]; host: string | undefined; body?: string };
 
 /** @returns what came before the connection ended; status NaN for nothing. */
 export function raw(
@@ -10,7 +10,9 @@ export function raw(
 ): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => {
-      socket.write([...head, `Host: ${host}`, 'Connection: close', '', body].join('\r\n'));
+      socket.write(
+        [...head, ...(host === undefined ? [] : [`Host: ${host}`]), 'Connection: close', '', body].join('\r\n'),
+      );
     });
     let text = '';
     socket.setTimeout(5000, () => socket.destroy(new Error('no answer')));

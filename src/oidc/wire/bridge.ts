@@ -10,7 +10,14 @@ import type { ProviderFor } from '../engine/providers.ts';
 import { type OnShortAnswer, SHORT_WAYS, type ShortWay } from '../short/index.ts';
 import { loginOnly } from './authorize-request.ts';
 import type { AnswerError } from './errors.ts';
-import { asAuthorizationRequest, asFormPost, queryOf, readAuthorizationForm, readForm } from './form.ts';
+import {
+  asAuthorizationRequest,
+  asFormPost,
+  queryOf,
+  readAuthorizationForm,
+  readAuthorizationQuery,
+  readForm,
+} from './form.ts';
 import { type HandOver, handingOver } from './hand-over.ts';
 import { authorizationRequest, normalise } from './parameters.ts';
 import { type Adjust, ENGINE_ROUTES, type EngineRoute } from './routes.ts';
@@ -64,7 +71,7 @@ function authorize(scope: FastifyInstance, providerFor: ProviderFor, handOver: H
   refuseHead(scope, PATHS.authorization, 'GET, POST');
   scope.get(PATHS.authorization, options('authorize', 'Start a login (RFC 6749 §3.1)'), async (request, reply) => {
     await countLogin(request.tenant, request.ip);
-    const params = queryOf(request);
+    const params = readAuthorizationQuery(request);
     normalise(params);
     await authorizationRequest(params, request.tenant);
     const page = params.has('redirect_to') && (await loginOnly(providerFor, request.tenant, params));

@@ -41,10 +41,16 @@ const LONGEST_QUERY = 8000;
 export async function readAuthorizationForm(request: FastifyRequest): Promise<URLSearchParams> {
   if (!isForm(contentType(request)))
     throw new Fault('unsupported_media_type', 'send application/x-www-form-urlencoded');
-  const body = await readBody(request);
-  if (body.length > LONGEST_QUERY)
-    throw new Fault('payload_too_large', `push what is this long to ${PATHS.pushed_authorization_request} first`);
-  return new URLSearchParams(body);
+  return withinLimit(new URLSearchParams(await readBody(request)), 'payload_too_large');
+}
+
+/** @throws Fault `uri_too_long` where the same would be too long as a form. */
+export const readAuthorizationQuery = (request: FastifyRequest): URLSearchParams =>
+  withinLimit(queryOf(request), 'uri_too_long');
+
+function withinLimit(params: URLSearchParams, code: 'payload_too_large' | 'uri_too_long'): URLSearchParams {
+  if (params.toString().length <= LONGEST_QUERY) return params;
+  throw new Fault(code, `push what is this long to ${PATHS.pushed_authorization_request} first`);
 }
 
 export const queryOf = ({ raw }: FastifyRequest): URLSearchParams => new URLSearchParams(splitAddress(raw.url)[1]);
