@@ -164,6 +164,13 @@ const tour: Record<string, (one: ReturnType<typeof browser>) => Promise<[Shown, 
     const url = request(await t.client(), { response_mode: 'web_message', prompt: 'none' });
     return [[await open(url), /You can close this page/]];
   },
+  async leave({ open }) {
+    const { body } = await w.send(`${t.origin}/oidc/register`, {
+      method: 'POST',
+      json: { client_name: 'Agent', redirect_uris: [REDIRECT] },
+    });
+    return [[await open(request(body, { prompt: 'none' })), /Go on to the app on this device/]];
+  },
   async apps({ logIn, press }) {
     const client = await t.client({ name: 'Partner', is_first_party: false });
     await press(await logIn(request(client, { scope: 'openid email' })), { decision: 'allow' });

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import * as oidc from 'openid-client';
 import { DPOP_ALGS } from '../../src/kernel/dpop.ts';
-import { agent, credentialsOf, post, REDIRECT, signIn, world } from '../kit/index.ts';
+import { agent, credentialsOf, fieldOf, post, REDIRECT, signIn, submit, world } from '../kit/index.ts';
 
 const w = await world();
 const t = await w.tenant();
@@ -45,8 +45,11 @@ test('an agent that knows only the address gets in once it is vouched for, with 
       code_challenge_method: 'S256',
     });
     if (!vouched) {
-      const turned = await signIn(agent(), url.href, user);
-      assert.equal(turned.searchParams.get('error'), 'invalid_target');
+      const visit = agent();
+      // Before anybody vouches for it, it hears so by a person's hand alone.
+      const page = await visit(url.href);
+      const turned = await submit(visit, page, { to: fieldOf(page, 'to') });
+      assert.equal(new URL(turned.location!).searchParams.get('error'), 'invalid_target');
       await t.api('POST', `/client/${config.clientMetadata().client_id}`, { is_first_party: true });
       vouched = true;
     }
