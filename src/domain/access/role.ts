@@ -2,7 +2,6 @@
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { distinct } from '../../kernel/distinct.ts';
-import { displayName } from '../../kernel/text/display-name.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, type Row } from '../../resource/define.ts';
 import { mountMembers } from '../../resource/members.ts';
@@ -43,7 +42,6 @@ export const roles = defineCollection({
   filter: ['name'],
   search: ['name', 'description'],
   unique: [['name']],
-  texts: { name: displayName },
   references: {
     'permissions.api': {
       to: 'api',

@@ -2,7 +2,6 @@
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import type { Tenant } from '../../kernel/context.ts';
-import { displayName } from '../../kernel/text/display-name.ts';
 import { slugify } from '../../kernel/text.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, Nullable, type Row } from '../../resource/define.ts';
@@ -33,7 +32,6 @@ export const teams = defineCollection({
   filter: ['name', 'slug'],
   search: ['name', 'slug'],
   unique: [['slug']],
-  texts: { name: displayName },
   traced: true,
 });
 

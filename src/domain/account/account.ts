@@ -6,7 +6,6 @@ import Type from 'typebox';
 import { now } from '../../kernel/clock.ts';
 import { type AccountView, asRoot, asTenant, type Root, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { displayName } from '../../kernel/text/display-name.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { MapOf, Nullable, type Reference, type Referred, type Row, Timestamp } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
@@ -55,7 +54,6 @@ export const accounts = defineCollection({
   filter: ['name', 'slug', 'team'],
   search: ['name', 'slug'],
   unique: [['slug']],
-  texts: { name: displayName },
   references: {
     default_connection: {
       to: 'connection',

@@ -5,7 +5,6 @@ import { DAY } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { distinct } from '../../kernel/distinct.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { displayName } from '../../kernel/text/display-name.ts';
 import { slugify } from '../../kernel/text.ts';
 import { uriKey } from '../../kernel/uri.ts';
 import { defineCollection } from '../../resource/collection.ts';
@@ -95,7 +94,6 @@ export const apis = defineCollection({
   filter: ['name', 'identifier', 'slug'],
   search: ['name', 'identifier', 'description', 'slug'],
   unique: [['identifier'], ['slug']],
-  texts: { name: displayName },
   protect(_tenant, { system }) {
     if (system) throw new Fault('protected', 'The management API belongs to the system and cannot be deleted.');
   },

@@ -4,7 +4,6 @@ import Type, { type Static } from 'typebox';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
-import { displayName } from '../../kernel/text/display-name.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { wherePresent } from '../../resource/partial-index.ts';
@@ -157,7 +156,6 @@ export const clients = defineCollection({
     is_verified: true,
     grants: null,
   }),
-  texts: { name: displayName },
   filter: ['name', 'client_id', 'application_type', 'is_first_party', 'is_verified', 'token_endpoint_auth_method'],
   search: ['name', 'description', 'client_id'],
   // A list of grants that empties stays a list, which grants nothing.

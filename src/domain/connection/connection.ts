@@ -12,7 +12,6 @@ import {
 import type { Capability } from '../../connections/strategy.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { displayName } from '../../kernel/text/display-name.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { MapOf, Metadata, Nullable, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
@@ -80,7 +79,6 @@ export const connections = defineCollection({
   filter: ['connection_name', 'connection_type', 'enabled', 'issuer'],
   search: ['connection_name', 'connection_type'],
   unique: [['connection_name']],
-  texts: { connection_name: displayName },
   // A list that empties stays a list: what was for some clients is never for all of them.
   references: { enabled_clients: { to: 'client', gone: 'forget' } },
   watched: true,
