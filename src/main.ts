@@ -83,9 +83,12 @@ async function start(): Promise<void> {
   });
   const store = await open(config, log, tell);
   await migrate(store);
-  await takeDataSteps(DATA_STEPS, (did, step) =>
-    log.warn({ step, ...did }, 'rows of an earlier release were brought up to date'),
+  const brought = (did: object, step: string) =>
+    log.warn({ step, ...did }, 'rows of an earlier release were brought up to date');
+  const [before, meanwhile] = [false, true].map((late) =>
+    DATA_STEPS.filter((step) => late === (step.whileServing ?? false)),
   );
+  await takeDataSteps(before!, brought);
   await resumeAccounts();
 
   const { operator, fresh } = config.operator ? { operator: config.operator, fresh: false } : await installedOperator();
@@ -135,6 +138,9 @@ async function start(): Promise<void> {
   demo = await keptDemo(dataDir, origin);
   greet(origin, config, demo, fresh ? operator : undefined);
   dropWhatStartingNeeded();
+  takeDataSteps(meanwhile!, brought).catch((err) =>
+    log.warn({ err }, 'rows of an earlier release are left for the next start'),
+  );
 }
 
 start().catch((error: unknown) => {

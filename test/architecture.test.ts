@@ -20,6 +20,7 @@ const NEIGHBOURS: Record<string, string[]> = {
     'type connections/strategy.ts',
     'store/by-key.ts',
     'store/changes.ts',
+    'type store/migrate.ts',
     'store/limiter.ts',
   ],
   auth: ['kernel', 'domain', 'outbox', 'connections/registry.ts', 'type connections', 'store/limiter.ts'],

@@ -28,6 +28,40 @@ export function foldWords(text: string): string[] {
   return [...new Set(folded.split(/[^\p{L}\p{N}]+/u).filter(Boolean))];
 }
 
+/** Scripts that put no space between words, so that a name may begin anywhere. */
+const UNSPACED =
+  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+/** A number with the signs that people write between its digits. */
+const NUMBER = /^\+?[\d\s()./-]*$/;
+
+/** What a text is found by, and how much of it: words whole first, then what they end with. */
+const [SHORTEST_END, MOST_ENDS_OF_WORD, MOST_TOKENS] = [3, 30, 250];
+
+/**
+ * Tokens by whose beginning a row is found, whatever part of a word is typed: the words, and their ends. Bounded, since each
+ * is an entry of an index: of long texts the ends of the last words are left out.
+ */
+export function searchTokens(texts: readonly string[]): string[] {
+  const tokens = new Set<string>();
+  const words = texts.flatMap((text) => {
+    const digits = NUMBER.test(text) ? text.replace(/\D/g, '') : '';
+    return digits.length > SHORTEST_END ? [...foldWords(text), digits] : foldWords(text);
+  });
+  for (const word of words) tokens.add(word);
+  for (const word of words)
+    for (const end of endsOf(word)) {
+      if (tokens.size >= MOST_TOKENS) return [...tokens];
+      tokens.add(end);
+    }
+  return [...tokens];
+}
+
+function endsOf(word: string): string[] {
+  const letters = [...word].slice(0, 2 * MOST_ENDS_OF_WORD);
+  const ends = letters.slice(1, 1 + MOST_ENDS_OF_WORD).map((_letter, index) => letters.slice(index + 1));
+  return ends.filter((end) => end.length >= SHORTEST_END || UNSPACED.test(end[0]!)).map((end) => end.join(''));
+}
+
 /** A URL-safe name of at most `limit` characters; empty when nothing of the name survives. */
 export const slugify = (name: string, limit = 48): string =>
   foldWords(name)

@@ -9,7 +9,7 @@ import { Fault } from '../kernel/fault.ts';
 export type Term = { field: string; negated: boolean; value: string; position: number };
 export type Query = { terms: Term[]; words: string[] };
 
-const TOKEN = /(?:([\p{L}\p{N}_-]+)(!?:))?("(?:[^"\\]|\\.)*"|[\p{L}\p{N}_\-@.]+)(?=\s|$)/uy;
+const TOKEN = /(?:([\p{L}\p{N}_-]+)(!?:))?("(?:[^"\\]|\\.)*"|[\p{L}\p{M}\p{N}_\-@.+'&/]+)(?=\s|$)/uy;
 
 /** @throws Fault `invalid_query` naming the term and its position (characters from 0). */
 export function parseQuery(text: string): Query {

@@ -6,7 +6,7 @@ import type { Model } from 'mongoose';
 import { Fault } from '../kernel/fault.ts';
 import { idFloor } from '../kernel/id.ts';
 import { compared } from '../kernel/text/kind.ts';
-import { foldWords } from '../kernel/text.ts';
+import { foldWords, searchTokens } from '../kernel/text.ts';
 import { readCursor } from './cursor.ts';
 import type { Filter, ResourceSpec } from './define.ts';
 import { parseQuery, type Term } from './faableql.ts';
@@ -22,10 +22,9 @@ const FEW_MATCHES = 500;
 /** How much older than its `createdAt` an id may be: whoever makes a row may mint its id first. */
 const ID_LEAD_SECONDS = 5;
 
-/** The words that a row is found by. */
-export const wordsOf = ({ search = [] }: Pick<ResourceSpec, 'search'>, row: Record<string, unknown>): string[] => [
-  ...new Set(search.flatMap((field) => (typeof row[field] === 'string' ? foldWords(row[field]) : []))),
-];
+/** What a row is found by. */
+export const wordsOf = ({ search = [] }: Pick<ResourceSpec, 'search'>, row: Record<string, unknown>): string[] =>
+  searchTokens(search.flatMap((field) => (typeof row[field] === 'string' ? row[field] : [])));
 
 const hasWord = (word: string): Filter => ({ _q: word ? { $regex: `^${word}` } : { $in: [] } });
 /** The same, in a form that the planner takes no index bounds from. */

@@ -36,6 +36,8 @@ export async function migrate(store: Pick<Store, 'healthy'>): Promise<void> {
 export type DataStep = {
   /** Names it in the database, for ever. */
   name: string;
+  /** Nothing waits for it: the server answers meanwhile. */
+  whileServing?: true;
   /** @returns what it did, for the log; nothing where there was nothing to do. */
   run(): Promise<Record<string, unknown> | undefined>;
 };
