@@ -80,6 +80,7 @@ async function bench(t: TenantHandle) {
     username: 'ada',
     picture: 'https://example.com/ada.png',
     website: 'https://example.com/ada',
+    profile: 'https://example.com/people/ada',
     gender: 'female',
     birth_date: '1815-12-10',
     zoneinfo: 'Europe/London',

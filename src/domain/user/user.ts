@@ -45,6 +45,7 @@ const profile = {
   locale: Text('Main language (BCP 47)', 35),
   region: Text('Customer region', 100),
   website: Text("URL of the user's page (OIDC Core §5.1)", 2048),
+  profile: Text("URL of the user's profile page (OIDC Core §5.1)", 2048),
   picture: Text('URL of a picture', 2048),
   phone: Text('Contact phone number', 40),
 };
@@ -141,6 +142,7 @@ const writable = {
   address: nullable(Address),
   suspended: Type.Optional(Type.Boolean()),
   suspended_reason: nullable(Text('Why, for administrators', 500)),
+  profile: nullable(WebUrl("URL of the user's profile page (OIDC Core §5.1)")),
   picture: nullable(WebUrl("A URI pointing to the user's picture")),
   user_metadata: Type.Optional(Merging),
   app_metadata: Type.Optional(Merging),

@@ -28,6 +28,7 @@ const CLAIM_MESSAGES: Record<string, MessageKey> = {
   updated_at: 'scope.profile',
   nickname: 'claim.username',
   preferred_username: 'claim.username',
+  profile: 'claim.website',
   website: 'claim.website',
   gender: 'claim.gender',
   birthdate: 'claim.birthdate',

@@ -133,6 +133,7 @@ export const claims = Type.Object(
     family_name: Type.Optional(Type.String()),
     nickname: Type.Optional(Type.String()),
     preferred_username: Type.Optional(Type.String()),
+    profile: Type.Optional(Type.String({ description: "The address of the user's page" })),
     picture: Type.Optional(Type.String()),
     birthdate: Type.Optional(Type.String()),
     locale: Type.Optional(Type.String()),
@@ -141,7 +142,15 @@ export const claims = Type.Object(
     email_verified: Type.Optional(Type.Boolean()),
     phone_number: text('With `phone`.'),
     phone_number_verified: Type.Optional(Type.Boolean()),
-    address: Type.Optional(Type.Object({}, { additionalProperties: true, description: 'With `address`.' })),
+    address: Type.Optional(
+      Type.Object(
+        {},
+        {
+          additionalProperties: true,
+          description: 'With `address`; `formatted` is made of the parts where it is not given.',
+        },
+      ),
+    ),
   },
   { additionalProperties: true, description: "The user's claims" },
 );

@@ -12,6 +12,7 @@ export const CLAIMS = {
     'middle_name',
     'nickname',
     'preferred_username',
+    'profile',
     'picture',
     'website',
     'gender',
@@ -28,9 +29,21 @@ export const CLAIMS = {
 /** The scopes of OpenID Connect, as against those of an Api. */
 export const isStandardScope = (scope: string): boolean => scope === 'offline_access' || Object.hasOwn(CLAIMS, scope);
 
+/** With the whole of it in lines, made of the parts where nobody wrote it down (OIDC Core §5.1.1). */
+function addressOf({ address }: User): Record<string, string> {
+  const parts = Object.fromEntries(Object.entries(address ?? {}).filter(([, value]) => value)) as Record<
+    string,
+    string
+  >;
+  const { street_address, locality, region, postal_code, country } = parts;
+  const place = [locality, region, postal_code].filter(Boolean).join(', ');
+  const formatted = [street_address, place, country].filter(Boolean).join('\n');
+  return formatted ? { formatted, ...parts } : parts;
+}
+
 /** Empty values are left out: a claim that says nothing is worse than none (OIDC Core §5.3.2). */
 export function userClaims(user: User): { sub: string; [claim: string]: unknown } {
-  const address = Object.fromEntries(Object.entries(user.address ?? {}).filter(([, value]) => value));
+  const address = addressOf(user);
   const claims = {
     sub: user.id,
     name: user.name || [user.given_name, user.family_name].filter(Boolean).join(' ') || undefined,
@@ -39,6 +52,7 @@ export function userClaims(user: User): { sub: string; [claim: string]: unknown 
     middle_name: user.middle_name,
     nickname: user.nickname || user.username || user.given_name,
     preferred_username: user.username || user.email,
+    profile: user.profile,
     picture: user.picture,
     website: user.website,
     gender: user.gender,

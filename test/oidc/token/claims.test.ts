@@ -52,6 +52,26 @@ test('claims come where they were asked for, and nowhere else', async () => {
   assert.deepEqual((await userinfo(t, plain.tokens.access_token)).body, { sub: user.id }, 'the next login asks anew');
 });
 
+test('the page of a user is a claim of profile, and an address is whole where only its parts were given', async () => {
+  const t = await w.tenant();
+  const parts = { street_address: '12 St James’s Square', locality: 'London', postal_code: 'SW1Y', country: 'UK' };
+  const page = 'https://people.example/ada';
+  const [client, user] = [await t.client(), await t.user({ profile: page, address: { ...parts, region: null } })];
+  const told = async () => {
+    const { tokens } = await tokensOf(t, client, user, { scope: 'openid profile address' });
+    return (await userinfo(t, tokens.access_token)).body;
+  };
+  const formatted = '12 St James’s Square\nLondon, SW1Y\nUK';
+  const { profile, address } = await told();
+  assert.deepEqual([profile, address], [page, { formatted, ...parts }]);
+  await t.api('POST', `/user/${user.id}`, { profile: null, address: { formatted: 'London, as ever', country: 'UK' } });
+  const then = await told();
+  assert.deepEqual([then.profile, then.address], [undefined, { formatted: 'London, as ever', country: 'UK' }]);
+  for (const bad of ['ada', 'javascript:alert(1)', 'ftp://people.example/ada'])
+    assert.equal((await t.call('POST', `/user/${user.id}`, { profile: bad })).status, 400, bad);
+  assert.ok((await discovery(t)).claims_supported.includes('profile'));
+});
+
 test('they come with a pushed request too, which keeps them from the browser', async () => {
   const t = await w.tenant();
   const [client, user] = [await t.client(), await t.user()];
