@@ -6,6 +6,7 @@
 import { createCipheriv, createHash, createHmac, pbkdf2, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Fault } from '../fault.ts';
+import { strictBytes } from './encoding.ts';
 
 const pbkdf2Async = promisify(pbkdf2);
 
@@ -30,14 +31,8 @@ const refuse = (message: string): never => {
   throw new Fault('validation', `password_hash ${message}`);
 };
 
-/** Base64 as it is written without padding; undefined for what is not that, which Node would decode as something else. */
-function from64(text = ''): Buffer | undefined {
-  const decoded = Buffer.from(text, 'base64');
-  return decoded.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '') ? decoded : undefined;
-}
-
-function decoded(name: string, text: string | undefined, least = 0, most = KEY_MOST): Buffer {
-  const data = from64(text) ?? refuse(`has a ${name} that is not base64`);
+function decoded(name: string, text = '', least = 0, most = KEY_MOST): Buffer {
+  const data = strictBytes(text, 'base64') ?? refuse(`has a ${name} that is not base64`);
   if (data.length < least) refuse(`has a ${name} of ${data.length} bytes, ${least} are the least`);
   if (data.length > most) refuse(`has a ${name} of ${data.length} bytes, ${most} are the most`);
   return data;

@@ -366,6 +366,14 @@ const HASHES: Record<string, [hash: unknown, why: RegExp]> = {
     /hash.value is not hex/,
   ],
   'custom hex, odd': [{ algorithm: 'sha256', hash: { value: 'abc', encoding: 'hex' } }, /hash.value is not hex/],
+  'custom scrypt cost': [
+    { algorithm: 'scrypt', cost: 2 ** 22, hash: { value: 'ab'.repeat(32) }, salt: { value: 'a salt of sixteen' } },
+    /costs more/,
+  ],
+  'custom rounds beyond numbers': [
+    { algorithm: 'pbkdf2', iterations: 1e21, hash: { value: 'ab'.repeat(32) }, salt: { value: 'a salt of sixteen' } },
+    /not a number/,
+  ],
   'custom keylen': [
     { algorithm: 'scrypt', keylen: 64, hash: { value: 'ab'.repeat(32) }, salt: { value: 'a salt of sixteen' } },
     /keylen says 64/,
