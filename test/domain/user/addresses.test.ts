@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import mongoose from 'mongoose';
-import { DATA_STEPS } from '../../../src/domain/data-steps.ts';
+import { canonicalAddresses } from '../../../src/domain/user/canonical-addresses.ts';
 import { displayName } from '../../../src/kernel/text/display-name.ts';
 import { emailAddress } from '../../../src/kernel/text/email.ts';
 import { hostName } from '../../../src/kernel/text/host.ts';
@@ -275,7 +275,7 @@ test('rows of an earlier release get the one spelling, but never become somebody
   await old('users', odd.id, { email: 'a@x.com,b@x.com' });
   const told: Record<string, unknown>[] = [];
   const tell = (did: Record<string, unknown>) => void told.push(did);
-  await takeDataSteps(DATA_STEPS, tell);
+  await takeDataSteps([canonicalAddresses], tell);
 
   const row = async (id: string) => of.api('GET', `/user/${id}`);
   const changed = await row(alone.id);
@@ -294,9 +294,9 @@ test('rows of an earlier release get the one spelling, but never become somebody
   assert.equal((await of.api('GET', '/user?q=xn--bcher-kva')).results.length, 3);
   const started = await of.call('POST', `/user/${odd.id}/verify-email/start`);
   assert.equal(started.status, 400, started.text);
-  await takeDataSteps(DATA_STEPS, tell);
+  await takeDataSteps([canonicalAddresses], tell);
   assert.equal(told.length, 1, 'a step is taken once');
   await mongoose.connection.collection('data_steps').deleteMany({});
-  await takeDataSteps(DATA_STEPS, tell);
+  await takeDataSteps([canonicalAddresses], tell);
   assert.deepEqual(told[1]!.changed, {}, 'and changes nothing more when it is');
 });
