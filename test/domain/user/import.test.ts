@@ -573,6 +573,33 @@ test('each credential comes out, and what somebody logs in with never takes the 
   );
 });
 
+test('a user of several credentials is finished where an import died, and made once where two run at once', async () => {
+  const t = await w.tenant();
+  await secondConnection(t);
+  const lines = Array.from({ length: 40 }, (_, index) => ({
+    id: `user_5f5e1000${index.toString(16).padStart(16, '0')}`,
+    email: `p${index}@example.com`,
+    credentials: [{ email: `l${index}@example.com` }, { connection: 'Staff', username: `s${index}` }],
+  }));
+  const whole = async () => {
+    const all = await exported(t);
+    assert.deepEqual(
+      all.map(({ id, credentials: logins }) => [id, (logins as Line[]).length]),
+      lines.map(({ id }) => [id, 2]),
+    );
+  };
+  await Promise.all([send(t, lines), send(t, lines)]);
+  await send(t, lines);
+  await whole();
+  const { users } = await import('../../../src/domain/user/user.ts');
+  await users.model.deleteMany({ account: t.id, _id: { $in: lines.slice(0, 20).map(({ id }) => id) } });
+  await credentials.model.deleteMany({ account: t.id, username: { $in: ['s0', 's1', 's2'] } });
+  await credentials.model.deleteMany({ account: t.id, email: { $in: ['l3@example.com', 'l4@example.com'] } });
+  const { summary } = await send(t, lines);
+  assert.deepEqual(summary, { created: 20, exists: 20, failed: 0 });
+  await whole();
+});
+
 const word = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
 const label = fc.stringMatching(/^[a-z][a-z0-9_]{2,11}$/);
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
