@@ -7,11 +7,16 @@ let counter = randomBytes(3).readUIntBE(0, 3);
 /** 4 bytes of seconds, 5 of this process, 3 of a counter: unique without coordination, newest last. */
 export function mintId(kind: string): string {
   counter = (counter + 1) % 0x1000000;
-  const seconds = Math.floor(Date.now() / 1000)
+  return `${kind}_${secondsNow()}${process5}${counter.toString(16).padStart(6, '0')}`;
+}
+
+/** One that nobody can know beforehand: for where the next of the others was taken on purpose. */
+export const mintRandomId = (kind: string): string => `${kind}_${secondsNow()}${randomBytes(8).toString('hex')}`;
+
+const secondsNow = (): string =>
+  Math.floor(Date.now() / 1000)
     .toString(16)
     .padStart(8, '0');
-  return `${kind}_${seconds}${process5}${counter.toString(16).padStart(6, '0')}`;
-}
 
 export const isId = (kind: string, value: unknown): value is string =>
   typeof value === 'string' &&

@@ -8,7 +8,7 @@ import type { Static, TObject } from 'typebox';
 import { now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-import { isId, mintId } from '../kernel/id.ts';
+import { isId, mintId, mintRandomId } from '../kernel/id.ts';
 import { recent } from '../kernel/recent.ts';
 import { byKey } from '../store/by-key.ts';
 import { accountOfKey, noteChange, watched } from '../store/changes.ts';
@@ -24,6 +24,12 @@ import { canonicalTexts } from './texts.ts';
 export type { Filter, ListOptions };
 export type Page<T> = { results: T[]; next: string | null };
 type Stored = Record<string, unknown> & { _id: string };
+
+/** Whether the id itself is another row's. */
+const isTakenId = (error: unknown): boolean => {
+  const { code, keyPattern } = error as { code?: number; keyPattern?: object };
+  return code === 11000 && Object.keys(keyPattern ?? {}).join() === '_id';
+};
 
 const DEFAULT_PAGE_SIZE = 30;
 
@@ -168,11 +174,14 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     },
 
     async create(scope, input) {
-      const stored = newRow(scope, input);
+      let stored = newRow(scope, input);
       try {
         await new model(stored).save();
       } catch (error) {
-        duplicate(error);
+        // Who imports users chooses ids, and sees which ones this process gives.
+        if (!isTakenId(error) || input.id !== undefined) return duplicate(error);
+        stored = newRow(scope, { ...input, id: mintRandomId(kind) });
+        await new model(stored).save();
       }
       await changed(scope);
       return fromStored(stored);

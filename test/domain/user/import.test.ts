@@ -494,6 +494,28 @@ test('an id of ours is kept where it is free, with the time that is in it; any o
   );
 });
 
+test('ids that the server would give next are no way to keep other accounts from making users', async () => {
+  const [t, other] = [await w.tenant(), await w.tenant()];
+  const seen = (await t.api('POST', '/user', { name: 'Scout' })).id as string;
+  const counter = Number.parseInt(seen.slice(-6), 16);
+  const next = Array.from({ length: 600 }, (_, index) => {
+    const seconds = Math.floor(Date.now() / 1000) + (index % 2);
+    return `user_${seconds.toString(16)}${seen.slice(-16, -6)}${(counter + 1 + (index >> 1)).toString(16).padStart(6, '0')}`;
+  });
+  assert.equal(
+    (
+      await send(
+        t,
+        next.map((id) => ({ id, name: 'Squatter' })),
+      )
+    ).summary.created,
+    600,
+  );
+  for (let n = 0; n < 3; n += 1) assert.ok((await other.api('POST', '/user', { name: 'Honest' })).id);
+  const lines = Array.from({ length: 20 }, (_, index) => ({ email: `honest${index}@example.com` }));
+  assert.equal((await send(other, lines)).summary.created, 20);
+});
+
 test('a mark before the first line is no part of it; a document that is no lines is refused whole', async () => {
   const t = await w.tenant();
   const users = [{ email: 'a@example.com' }, { email: 'b@example.com' }];

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { now } from '../../../kernel/clock.ts';
 import type { Tenant } from '../../../kernel/context.ts';
-import { timeOfId } from '../../../kernel/id.ts';
+import { mintRandomId, timeOfId } from '../../../kernel/id.ts';
 import { type Credential, credentials } from '../credential.ts';
 import { type User, users } from '../user.ts';
 import type { Candidate, LoginOf } from './line.ts';
@@ -90,7 +90,8 @@ async function lookUp(tenant: Tenant, batch: readonly Candidate[]) {
       ),
     ),
     idFor(id: string | undefined): string {
-      if (id === undefined) return users.mintId();
+      // Not one that others can know beforehand, and take.
+      if (id === undefined) return mintRandomId('user');
       return (holders.get(id) ?? tenant.id) === tenant.id ? id : otherId(tenant, id);
     },
   };
