@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import { publishedFetch } from './connections/published-fetch.ts';
 import { safePost } from './connections/safe-fetch.ts';
 import { channels } from './delivery/channels/index.ts';
+import { mailTransport } from './delivery/mail/index.ts';
 import { type Worker, worker } from './delivery/worker.ts';
 import { ownDialect } from './dialects/own/index.ts';
 import { mountResources } from './domain/index.ts';
@@ -38,6 +39,7 @@ import { managementPermissions } from './oidc/token/scope-now.ts';
 import { bridge } from './oidc/wire/bridge.ts';
 import { engineAnswers } from './oidc/wire/engine-answers.ts';
 import { registration } from './oidc/wire/registration.ts';
+import { serveWithout } from './outbox/outbox.ts';
 import { watchChanges } from './store/changes.ts';
 import { isUnavailable, type Store } from './store/connect.ts';
 import { VERSION } from './version.ts';
@@ -93,8 +95,11 @@ export async function buildApp({ config, store, operator, log, ...options }: App
     },
     answers.onServerError,
   );
+  const transport = config.mail && mailTransport(config.mail);
+  serveWithout(transport ? [] : ['mail']);
   const outbox = worker(
     channels({
+      ...(transport && { mail: { transport, from: config.mail!.from } }),
       readClient: (tenant, address) => clientOfDocument(tenant, address, { fetch: fetchPublished, production, ip: '' }),
       mintLogoutToken: (...about) => mintLogoutToken(providerFor, ...about),
       post: (address, form) => safePost(address, form, { production, timeoutSeconds: 5 }),
@@ -108,6 +113,7 @@ export async function buildApp({ config, store, operator, log, ...options }: App
   );
   app.addHook('onClose', async () => {
     await outbox.stop();
+    await transport?.close?.();
     await closeMachineLogins(true);
   });
 
@@ -122,12 +128,12 @@ export async function buildApp({ config, store, operator, log, ...options }: App
   });
   registration(app, answerOAuthError);
   app.register(async (scope) => {
-    mountResources(scope, { root: asRoot(), baseDomain: config.baseDomain, importBytes: config.importBytes });
-    system(scope, () => store.ping());
+    const { baseDomain, importBytes, postmarkWebhookSecret } = config;
+    mountResources(scope, { root: asRoot(), baseDomain, importBytes, postmarkWebhookSecret });
+    system(scope, () => store.ping(), config.mail?.by ?? 'none');
     await protectedResource(scope);
     await ownDialect(scope, pages, {
       policy,
-      development: !production,
       localeOf: (request, uiLocales) => pageCommon(request, uiLocales).locale,
     });
   });

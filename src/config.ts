@@ -259,6 +259,67 @@ export const SETTINGS = {
       return Number(text);
     },
   }),
+  mailFrom: setting({
+    name: 'MAIL_FROM',
+    fallback: '`no-reply@localhost` in development',
+    about: "Address that mails come from; the name beside it is the tenant's. Required where mails leave.",
+    example: 'no-reply@example.com',
+    read(text, { refuse }): string | undefined {
+      if (text && !/^[\w.+-]+@[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(text))
+        refuse(`MAIL_FROM is "${text}"; set it to an address like no-reply@example.com, without a name.`);
+      return text;
+    },
+  }),
+  smtpUrl: setting({
+    name: 'SMTP_URL',
+    fallback: 'none',
+    about:
+      'Mail server, as `smtp://user:password@host:587`, or `smtps://` where the connection begins encrypted. Beyond this machine it has to offer TLS with a certificate that can be verified.',
+    example: 'smtp://cardea:password@smtp.example.com:587',
+    read(text, { refuse }): string | undefined {
+      const url = text === undefined ? undefined : URL.parse(text);
+      if (text !== undefined && !(url?.hostname && ['smtp:', 'smtps:'].includes(url.protocol) && !url.search))
+        refuse('SMTP_URL must look like smtp://user:password@host:587 or smtps://user:password@host:465.');
+      return text;
+    },
+  }),
+  postmarkToken: setting({
+    name: 'POSTMARK_TOKEN',
+    fallback: 'none',
+    about: 'Server token of Postmark, where mails leave by its API instead of SMTP.',
+    example: '',
+    read: (text): string | undefined => text,
+  }),
+  postmarkStream: setting({
+    name: 'POSTMARK_STREAM',
+    fallback: '`outbound`',
+    about: 'Message stream of Postmark that mails leave by.',
+    example: 'outbound',
+    read: (text = 'outbound'): string => text,
+  }),
+  postmarkUrl: setting({
+    name: 'POSTMARK_URL',
+    fallback: '`https://api.postmarkapp.com`',
+    about: "Address of Postmark's API, for a stand-in or a gateway.",
+    example: 'https://api.postmarkapp.com',
+    read(text = 'https://api.postmarkapp.com', { production, refuse }): string {
+      const url = URL.parse(text);
+      if (!url || !(url.protocol === 'https:' || (url.protocol === 'http:' && !production)))
+        refuse('POSTMARK_URL must be an https address.');
+      return text;
+    },
+  }),
+  postmarkWebhookSecret: setting({
+    name: 'POSTMARK_WEBHOOK_SECRET',
+    fallback: 'none: bounces are not heard of',
+    about:
+      'Password of the webhook that Postmark tells of bounces and complaints: `https://postmark:<secret>@<BASE_DOMAIN>/webhooks/postmark`.',
+    example: '',
+    read(text, { refuse }): string | undefined {
+      if (text && text.length < 16) refuse('POSTMARK_WEBHOOK_SECRET must be 16 characters or more.');
+      return text;
+    },
+  }),
   seedDemo: setting({
     name: 'SEED_DEMO',
     fallback: 'on in development when the database is empty',
@@ -303,9 +364,35 @@ export const SETTINGS = {
 type Settings = typeof SETTINGS;
 type Values = { readonly [K in keyof Settings]: ReturnType<Settings[K]['read']> };
 
-export type Config = Omit<Values, 'operatorId' | 'operatorSecret'> & {
+/** How mails leave: not at all is for development, where somebody reads them in the browser, and for nobody in production. */
+type MailSettings =
+  | { readonly by: 'smtp'; readonly from: string; readonly url: string }
+  | {
+      readonly by: 'postmark';
+      readonly from: string;
+      readonly token: string;
+      readonly stream: string;
+      readonly url: string;
+    }
+  | { readonly by: 'development'; readonly from: string };
+
+type Mails = 'mailFrom' | 'smtpUrl' | 'postmarkToken' | 'postmarkStream' | 'postmarkUrl';
+export type Config = Omit<Values, 'operatorId' | 'operatorSecret' | Mails> & {
   readonly operator: { readonly id: string; readonly secret: string } | undefined;
+  /** Undefined where mails cannot leave. */
+  readonly mail: MailSettings | undefined;
 };
+
+function mailSettings(values: Pick<Values, Mails | 'production'>, refuse: Reading['refuse']): MailSettings | undefined {
+  const { production, mailFrom, smtpUrl, postmarkToken, postmarkStream: stream, postmarkUrl } = values;
+  if (smtpUrl && postmarkToken) return refuse('Set SMTP_URL or POSTMARK_TOKEN, not both: mails leave by one way.');
+  if (!smtpUrl && !postmarkToken)
+    return production ? undefined : { by: 'development', from: mailFrom ?? 'no-reply@localhost' };
+  if (!mailFrom)
+    return refuse('MAIL_FROM is required with SMTP_URL or POSTMARK_TOKEN: the address that mails come from.');
+  if (smtpUrl) return { by: 'smtp', from: mailFrom, url: smtpUrl };
+  return { by: 'postmark', from: mailFrom, token: postmarkToken!, stream, url: postmarkUrl };
+}
 
 /** @throws ConfigError naming every setting that is missing, malformed or unsafe. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
@@ -318,10 +405,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     key,
     read(env[name]?.trim() || undefined, reading),
   ]);
-  const { operatorId, operatorSecret, ...values } = Object.fromEntries(read) as Values;
+  const all = Object.fromEntries(read) as Values;
+  const { operatorId, operatorSecret, mailFrom, smtpUrl, postmarkToken, postmarkStream, postmarkUrl, ...values } = all;
+  const mail = mailSettings(all, reading.refuse);
   if ((operatorId === undefined) !== (operatorSecret === undefined))
     faults.push('Set OPERATOR_CLIENT_ID and OPERATOR_CLIENT_SECRET together, or neither.');
   if (faults.length) throw new ConfigError(faults);
   const operator = operatorId && operatorSecret ? { id: operatorId, secret: operatorSecret } : undefined;
-  return Object.freeze({ ...values, operator });
+  return Object.freeze({ ...values, operator, mail });
 }

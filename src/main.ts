@@ -128,6 +128,8 @@ async function start(): Promise<void> {
     origin: originOf(config, baseDomain, config.port),
     dataDir,
   });
+  if (!config.mail)
+    log.warn('no mail transport is set up: what would send a mail answers 503; set SMTP_URL or POSTMARK_TOKEN');
   app.outbox.start();
   await app.listen({ port: config.port, host: config.host }).catch((error: unknown) => {
     throw cannotListen(error, config);

@@ -14,6 +14,7 @@ const NEIGHBOURS: Record<string, string[]> = {
   outbox: ['kernel', 'resource'],
   domain: [
     'kernel',
+    'look',
     'resource',
     'outbox',
     'connections/registry.ts',

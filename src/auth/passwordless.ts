@@ -28,7 +28,7 @@ import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
 import { emailAddress } from '../kernel/text/email.ts';
 import { compared } from '../kernel/text/kind.ts';
-import { add, addDecoy } from '../outbox/outbox.ts';
+import { add, addDecoy, release } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
 import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';
 import { guessing, lockedOut } from './guessing.ts';
@@ -83,13 +83,15 @@ export async function startPasswordless(tenant: Tenant, start: Start): Promise<s
   const link = `${tenant.origin}/passwordless/verify_redirect?token=${token}`;
   const message = { to: email, ref: id };
   const about = { app: client.name, locale };
-  if (!welcome) await addDecoy(tenant, send === 'code' ? passwordlessCode : passwordlessLink, email);
-  else if (send === 'code')
-    await add(tenant, passwordlessCode, { ...message, data: { ...about, code, expires_in: CODE_SECONDS } });
-  else await add(tenant, passwordlessLink, { ...message, data: { ...about, link, expires_in: LINK_SECONDS } });
+  const added = !welcome
+    ? await addDecoy(tenant, send === 'code' ? passwordlessCode : passwordlessLink, email)
+    : send === 'code'
+      ? await add(tenant, passwordlessCode, { ...message, data: { ...about, code, expires_in: CODE_SECONDS } })
+      : await add(tenant, passwordlessLink, { ...message, data: { ...about, link, expires_in: LINK_SECONDS } });
   const asked = { client: client.id, connection: connection.id, email, params, browser };
   if (send === 'code') await storeCode(tenant, id, welcome ? code : mintLinkToken(), asked);
   else await storeLink(tenant, id, welcome ? token : mintLinkToken(), asked);
+  await release(tenant, [added]);
   return id;
 }
 

@@ -54,8 +54,8 @@ async function attempt(tenant: Tenant, { kind, channel }: Route, row: OutboxRow,
     return void (await abandon(`not what its kind says: ${read.misfit}`));
   }
   const message = { id, type: kind.type, to, ref, data: read.data } as MessageBy<ChannelName>;
-  const { outcome, error } = await tried(tenant, channel, message, onError);
-  const over = outcome === 'skipped' || (outcome === 'failed' && count >= MAX_ATTEMPTS);
+  const { outcome, error, final } = await tried(tenant, channel, message, onError);
+  const over = final || (outcome === 'failed' && count >= MAX_ATTEMPTS);
   if (error === undefined) await settle(tenant, row, { state: 'sent' });
   else if (over) await abandon(error);
   else await settle(tenant, row, { state: 'failed', due: inSeconds(pauseSeconds(count)), last_error: error });
@@ -66,7 +66,7 @@ async function attempt(tenant: Tenant, { kind, channel }: Route, row: OutboxRow,
   });
 }
 
-type Outcome = { outcome: LogEntry['status']; error?: string };
+type Outcome = { outcome: LogEntry['status']; error?: string; final?: boolean };
 
 async function tried(
   tenant: Tenant,
@@ -76,10 +76,12 @@ async function tried(
 ): Promise<Outcome> {
   try {
     const sent = await channel.send(tenant, message);
-    return sent === 'sent' ? { outcome: 'success' } : { outcome: 'skipped', error: 'nobody to send it to' };
+    return sent === 'sent'
+      ? { outcome: 'success' }
+      : { outcome: 'skipped', error: 'nobody to send it to', final: true };
   } catch (error) {
-    const reason = reasonOf(error);
-    if (reason === 'failed') onError(error, 'a message could not be sent');
-    return { outcome: 'failed', error: reason };
+    const told = reasonOf(error);
+    if (!told) onError(error, 'a message could not be sent');
+    return { outcome: 'failed', error: told?.reason ?? 'failed', final: told?.final };
   }
 }

@@ -16,8 +16,15 @@ export type Channel<C extends ChannelName = ChannelName> = {
 
 export type AnyChannel = { [C in ChannelName]: Channel<C> }[ChannelName];
 
+type Why = {
+  cause?: unknown;
+  /** No later attempt will end otherwise. */
+  final?: boolean;
+};
+
 /** Why a message did not arrive, in words without secrets and without anything that was answered. */
-export const refusal = (reason: string, cause?: unknown): Error =>
-  Object.assign(new Error(reason, { cause }), { [REASON]: reason });
+export const refusal = (reason: string, { cause, final = false }: Why = {}): Error =>
+  Object.assign(new Error(reason, { cause }), { [REASON]: { reason, final } });
 const REASON = Symbol('reason');
-export const reasonOf = (error: unknown): string => (error as { [REASON]?: string } | null)?.[REASON] ?? 'failed';
+export const reasonOf = (error: unknown): { reason: string; final: boolean } | undefined =>
+  (error as { [REASON]?: { reason: string; final: boolean } } | null)?.[REASON];

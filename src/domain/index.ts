@@ -18,6 +18,8 @@ import { mount as connection, connections } from './connection/connection.ts';
 import { mount as emailChange } from './link/email-change.ts';
 import { mount as emailVerification } from './link/email-verification.ts';
 import { mount as teamInvite } from './link/team-invite.ts';
+import { mount as bounce } from './mail/bounce.ts';
+import { mount as mailTemplate, mailTemplates } from './mail/override.ts';
 import { mount as log, logs } from './trail/log.ts';
 import { mount as notificationSubscription, notificationSubscriptions } from './trail/notification-subscription.ts';
 import { mount as credential, credentials } from './user/credential.ts';
@@ -25,7 +27,7 @@ import { identities, mount as identity } from './user/identity.ts';
 import { mount as userTransfer } from './user/transfer/routes.ts';
 import { mount as user, users } from './user/user.ts';
 
-type Options = { root: Root; baseDomain: string; importBytes: number };
+type Options = { root: Root; baseDomain: string; importBytes: number; postmarkWebhookSecret: string | undefined };
 /** Rows with their routes, or routes alone that belong to rows above them. */
 type Resource = { rows?: AnyCollection; mount(app: FastifyInstance, options: Options): void };
 
@@ -50,6 +52,8 @@ const RESOURCES: readonly Resource[] = [
   { rows: apis, mount: api },
   { rows: actions, mount: action },
   { rows: notificationSubscriptions, mount: notificationSubscription },
+  { rows: mailTemplates, mount: mailTemplate },
+  { mount: bounce },
   { rows: customDomains, mount: customDomain },
   { rows: logs, mount: log },
 ];

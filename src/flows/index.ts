@@ -20,6 +20,7 @@ import { login } from './login/login.ts';
 import { returning } from './login/return.ts';
 import { webMessagePage } from './login/web-message-page.ts';
 import { logout } from './logout/logout.ts';
+import { outbox } from './outbox/outbox.ts';
 import type { FlowDeps, Journey } from './shell/journey.ts';
 import type { Page, PageData } from './shell/page.ts';
 
@@ -37,6 +38,7 @@ const journeys: readonly Journey[] = [
   linkDone,
   logout,
   landing,
+  outbox,
 ];
 
 /** Every page of ours: those of the journeys, and those that answer at addresses that are not a page's. */

@@ -5,9 +5,13 @@ import { VERSION } from '../version.ts';
 
 const Version = Type.Object({ name: Type.String(), version: Type.String(), commit: Type.String() });
 const Status = Type.Object({ status: Type.String() });
+const Readiness = Type.Object({
+  status: Type.String(),
+  mail: Type.String({ description: 'How mails leave: `smtp`, `postmark`, `development`, or `none`' }),
+});
 
-/** @param ping throws where the database does not answer. */
-export function system(app: FastifyInstance, ping: () => Promise<unknown>): void {
+/** @param ping throws where the database does not answer. @param mail how mails leave, `none` where they do not. */
+export function system(app: FastifyInstance, ping: () => Promise<unknown>, mail: string): void {
   const describe = (operationId: string, summary: string, response: Record<number, Type.TSchema>) => ({
     config: { access: 'public' as const },
     schema: { operationId, tags: ['system'], summary, response },
@@ -20,9 +24,9 @@ export function system(app: FastifyInstance, ping: () => Promise<unknown>): void
   app.get('/healthz', describe('getHealth', 'Whether the process runs', { 200: Status }), async () => ({
     status: 'ok',
   }));
-  app.get('/readyz', describe('getReadiness', 'Whether the database answers', { 200: Status }), async () => {
+  app.get('/readyz', describe('getReadiness', 'Whether the database answers', { 200: Readiness }), async () => {
     await ping();
-    return { status: 'ok' };
+    return { status: 'ok', mail };
   });
   app.get('/docs/json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger());
 }

@@ -109,6 +109,11 @@ export const FAULTS = {
     message: 'The other side could not be reached. Try again shortly.',
     oauth: 'temporarily_unavailable',
   },
+  no_transport: {
+    status: 503,
+    message: 'This server cannot send mails. Whoever runs it has to set up a mail transport.',
+    oauth: 'temporarily_unavailable',
+  },
   flow_expired: { status: 410, message: 'This sign-in has expired.' },
   internal: { status: 500, message: 'Something went wrong on our side.', oauth: 'server_error' },
   unavailable: {

@@ -5,6 +5,7 @@
 import Type from 'typebox';
 import { DAY, inSeconds, now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { Fault } from '../kernel/fault.ts';
 import { mintToken } from '../kernel/secret/random.ts';
 import { emailAddress } from '../kernel/text/email.ts';
 import { defineCollection } from '../resource/collection.ts';
@@ -58,7 +59,8 @@ type Intent<D> = Address & {
 
 /**
  * @returns the id of the row, for `release`.
- * @throws Error for data that is not the kind's; nothing is written then.
+ * @throws Fault `no_transport` where nothing leaves by the kind's channel, Error for data that is not the kind's; nothing
+ *   is written then.
  */
 export async function add<D>(
   tenant: Tenant,
@@ -72,11 +74,18 @@ export async function add<D>(
  * The same work for a message that nobody is to get: it says nothing, and what it waits for never comes. The worker drops
  * it.
  */
-export async function addDecoy(tenant: Tenant, kind: MessageKind, to: string): Promise<void> {
-  await store(tenant, kind, { to, ref: `never ${mintToken(12)}`, data: '{}' });
+export async function addDecoy(tenant: Tenant, kind: MessageKind, to: string): Promise<string> {
+  return store(tenant, kind, { to, ref: `never ${mintToken(12)}`, data: '{}' });
+}
+
+let unserved: ReadonlySet<string> = new Set();
+/** Says by which channels nothing can leave: whoever adds a message for one is told so. */
+export function serveWithout(channels: readonly string[]): void {
+  unserved = new Set(channels);
 }
 
 async function store(tenant: Tenant, { type, channel }: MessageKind, intent: Intent<string>): Promise<string> {
+  if (unserved.has(channel)) throw new Fault('no_transport', undefined, { detail: { channel } });
   // One that was kept before addresses were judged, and that a mailer may read as two.
   const unsendable = channel === 'mail' && emailAddress.canonical(intent.to) !== intent.to;
   const { id } = await outbox.create(tenant, {

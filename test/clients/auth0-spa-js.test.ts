@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import type { GetTokenSilentlyVerboseResponse } from '@auth0/auth0-spa-js';
 import { typeLogin } from '../kit/browser.ts';
 import { listen, ORDERS, ordersApi, world } from '../kit/index.ts';
+import { certificate, proxyTo } from '../kit/tls.ts';
 import { asked, heading, singlePage, suite } from './kit.ts';
-import { certificate, proxyTo } from './tls.ts';
 
 const tls = certificate();
 const [front, app] = [await listen(tls), await listen(tls)];

@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { channels } from '../../src/delivery/channels/index.ts';
+import { markEmailBounced } from '../../src/domain/user/user.ts';
+import { asTenant } from '../../src/kernel/context.ts';
 import { tokensOf, world } from '../kit/index.ts';
 import { logoutReceiver } from '../kit/logout-receiver.ts';
+import { mailServer } from '../kit/mail-server.ts';
 import { type ChannelCase, channelSuite } from '../suites/channel.ts';
 
-const w = await world();
+const post = await mailServer({ plain: true });
+const w = await world({ env: { SMTP_URL: post.url, MAIL_FROM: 'no-reply@example.com' } });
 
 const CASES: ChannelCase[] = [
   {
@@ -28,6 +32,22 @@ const CASES: ChannelCase[] = [
       };
     },
   },
+  {
+    name: 'mail',
+    audit: 'email.verify_email',
+    async receiver(_w, t) {
+      const user = await t.user();
+      post.state.refusal = undefined;
+      return {
+        cause: () => t.api('POST', `/user/${user.id}/verify-email/start`, {}),
+        received: () => post.to(user.email).length + post.state.refused.filter((to) => to === user.email).length,
+        refuse: (words) => {
+          post.state.refusal = { code: 451, words };
+        },
+        leave: () => markEmailBounced(asTenant({ id: t.id } as never, t.origin), user.email),
+      };
+    },
+  },
 ];
 
 for (const one of CASES) channelSuite(w, one);
@@ -35,6 +55,6 @@ for (const one of CASES) channelSuite(w, one);
 test('no channel is without its case', () => {
   assert.deepEqual(
     CASES.map(({ name }) => name),
-    channels({} as never).map(({ name }) => name),
+    channels({ mail: {} } as never).map(({ name }) => name),
   );
 });

@@ -132,6 +132,18 @@ const request = (client: Client, parameters: Record<string, string> = {}) =>
 
 /** How a person comes to see each page, and its heading. A page of the list without a stop fails the tour. */
 const tour: Record<string, (one: ReturnType<typeof browser>) => Promise<[Shown, RegExp][]>> = {
+  async outbox({ open }) {
+    return [[await open('/dev/outbox'), />What would have been sent</]];
+  },
+
+  async message({ open }) {
+    const user = await t.user();
+    await t.api('POST', `/user/${user.id}/verify-email/start`, {});
+    await w.deliver();
+    const { results } = (await w.send(`${t.origin}/dev/outbox`, { headers: { accept: 'application/json' } })).body;
+    return [[await open(`/dev/outbox/${results[0].id}`), />Confirm your email for /]];
+  },
+
   async landing({ open }) {
     return [[await open('/'), /log in to Acme/]];
   },

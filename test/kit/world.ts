@@ -24,20 +24,26 @@ import { shortWayWitness } from './short-ways.ts';
 import { liveToken, machineToken, tenantHandle } from './tenant.ts';
 
 export type World = Awaited<ReturnType<typeof world>>;
-export type WorldOptions = Pick<AppOptions, 'factorDue'> & { env?: Record<string, string>; log?: string[] };
+export type WorldOptions = Pick<AppOptions, 'factorDue'> & {
+  env?: Record<string, string>;
+  log?: string[];
+  /** Mails cannot leave, as in production without a transport. */
+  mailless?: true;
+};
 
 export const SECRET = 'a secret of the tests, long enough to be one';
 
 /** Starts a world and ends it after the test file. */
 export async function world(options: WorldOptions = {}) {
   const dataDir = await mkdtemp(join(tmpdir(), 'cardea-test-'));
-  const config: Config = readConfig({
+  const settings = readConfig({
     NODE_ENV: 'test',
     PORT: '0',
     DATA_DIR: dataDir,
     MONGODB_URL: process.env.MONGODB_URL,
     ...options.env,
   });
+  const config: Config = options.mailless ? { ...settings, mail: undefined } : settings;
   useSecret(SECRET);
   const log = pino(
     { level: options.log ? 'debug' : 'silent' },

@@ -8,6 +8,11 @@ const made = async (t: TenantHandle, path: string, body: unknown): Promise<strin
 const userOf = (t: TenantHandle) =>
   made(t, '/user', { name: 'Ada', email: `${unique('row')}@example.com`, username: unique('ada'), locale: 'en' });
 
+/** One row each: an account has one template a language. */
+const MAIL_TEMPLATES = ['verify_email', 'team_invite', 'change_email'].flatMap((template) =>
+  ['en', 'es'].map((locale) => ({ template, locale })),
+);
+
 export const ROWS: Record<string, (t: TenantHandle) => Promise<string>> = {
   user: userOf,
   connection: (t) =>
@@ -60,6 +65,13 @@ export const ROWS: Record<string, (t: TenantHandle) => Promise<string>> = {
       events: ['user.created'],
       channel: 'email',
       config: { recipients: ['a@example.com'] },
+    }),
+  mailtemplate: (t) =>
+    made(t, '/mailtemplate', {
+      ...MAIL_TEMPLATES[count++ % MAIL_TEMPLATES.length],
+      subject: 'Confirm',
+      html: '<a href="{{ link }}">Confirm</a>',
+      text: '{{ link }}',
     }),
   customdomain: (t) => made(t, '/customdomain', { domain: `${unique('login')}.example.com` }),
   async log(t) {

@@ -26,12 +26,12 @@ export function backchannelLogout({
       // Read now: an address that was corrected meanwhile is the one to try.
       const find = isDocumentId(to) ? readClient(tenant, to) : clients.find(tenant, to);
       const client = await find.catch((error: unknown) => {
-        throw refusal('what the client published about itself could not be read', error);
+        throw refusal('what the client published about itself could not be read', { cause: error });
       });
       const token = wantsToKnow(client, { sid }) && (await mintLogoutToken(tenant, to, { sub, sid }));
       if (!client || !token) return 'skipped';
       const status = await post(client.backchannel_logout_uri!, { logout_token: token }).catch((error: unknown) => {
-        throw refusal(reasonOf(error), error);
+        throw refusal(reasonOf(error), { cause: error });
       });
       // §2.8: 200 is the word, 204 what some frameworks make of it; 400 says that it failed, which may pass.
       if (status !== 200 && status !== 204) throw refusal(`answered ${status}`);

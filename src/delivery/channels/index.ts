@@ -1,5 +1,14 @@
 /** THE list of channels. What a channel needs of rooms above this one is handed in by app.ts. */
 import type { AnyChannel } from '../channel.ts';
 import { type BackchannelLogoutParts, backchannelLogout } from './backchannel-logout.ts';
+import { type MailParts, mail } from './mail.ts';
 
-export const channels = (parts: BackchannelLogoutParts): readonly AnyChannel[] => [backchannelLogout(parts)];
+type Parts = BackchannelLogoutParts & {
+  /** None where mails cannot leave. */
+  mail?: MailParts;
+};
+
+export const channels = (parts: Parts): readonly AnyChannel[] => [
+  backchannelLogout(parts),
+  ...(parts.mail ? [mail(parts.mail)] : []),
+];

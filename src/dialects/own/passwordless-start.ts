@@ -69,7 +69,6 @@ function paramsOf(client: StartingClient, given: Record<string, string> = {}): s
 }
 
 export type StartOptions = {
-  development: boolean;
   /** The language of the message: what the app asked for, else the browser's. */
   localeOf(request: FastifyRequest, uiLocales?: string): string;
 };
@@ -77,7 +76,7 @@ export type StartOptions = {
 export async function passwordlessStart(
   app: FastifyInstance,
   browser: Browser,
-  { development, localeOf }: StartOptions,
+  { localeOf }: StartOptions,
 ): Promise<void> {
   /** Any origin may ask whether it may ask; an answer is for those of the client that the body names. */
   async function mayRead(request: FastifyRequest): Promise<boolean> {
@@ -133,8 +132,6 @@ export async function passwordlessStart(
             locale: localeOf(request, body.auth_params?.ui_locales),
             from: request.from,
           });
-          if (id && development)
-            request.log.info({ message: id }, 'a login mail waits in the collection "outbox"; nothing sends it yet');
           if (id && params) markBrowser(request, reply, asking.proof, LINK_SECONDS);
           return reply.header('cache-control', 'no-store').send({ success: true });
         },

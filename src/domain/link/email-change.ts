@@ -75,6 +75,8 @@ type Pending = { user: string; email: string; redirect_uri?: string; browser?: s
  * One change of a user is pending at a time: a later one voids it.
  * @param to null: nobody, though all else is done.
  */
+const about = ({ email, user, details }: Pending) => ({ new_email: email, step: details.step, user });
+
 const issue = (tenant: Tenant, pending: Pending, to: string | null): Promise<Ticket> =>
   issueTicket(tenant, {
     ...pending,
@@ -84,7 +86,7 @@ const issue = (tenant: Tenant, pending: Pending, to: string | null): Promise<Tic
     mail: (link, ref) =>
       to === null
         ? addDecoy(tenant, changeEmail, pending.email)
-        : add(tenant, changeEmail, { to, ref, data: { link, new_email: pending.email, step: pending.details.step } }),
+        : add(tenant, changeEmail, { to, ref, data: { ...about(pending), link, expires_in: TTL_SECONDS } }),
   });
 
 async function isFree(tenant: Tenant, user: string, email: string): Promise<boolean> {
@@ -126,7 +128,8 @@ async function apply(tenant: Tenant, ticket: Ticket, { from, asker }: Details): 
   // Of an account that nobody has proved before, this is the first proof.
   const isFirst = !user.email_verified;
   if (isFirst) await endOthers(tenant, user.id, email, asker);
-  if (from !== null) await add(tenant, emailChanged, { to: from, ref: ticket.id, data: { new_email: email } });
+  if (from !== null)
+    await add(tenant, emailChanged, { to: from, ref: ticket.id, data: { new_email: email, user: user.id } });
   await moveLogins(tenant, user.id, from, email);
   const time = now().toISOString();
   const patch = {

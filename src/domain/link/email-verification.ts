@@ -35,7 +35,8 @@ async function startEmailVerification(
     ...asked,
     details: { asker: await askerOf(tenant, userId, grant) } satisfies Details,
     ttlSeconds: TTL_SECONDS,
-    mail: (link, ref) => add(tenant, verifyEmail, { to: email, ref, data: { link } }),
+    mail: (link, ref) =>
+      add(tenant, verifyEmail, { to: email, ref, data: { link, user: userId, expires_in: TTL_SECONDS } }),
   });
 }
 

@@ -55,7 +55,11 @@ async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Acto
     ttlSeconds: TTL_SECONDS,
     slot: `team_invite:${team.id}:${email}`,
     mail: (link, ref) =>
-      add(tenant, teamInvite, { to: email, ref, data: { link, team: team.name, inviter: details.inviter } }),
+      add(tenant, teamInvite, {
+        to: email,
+        ref,
+        data: { link, team: team.name, inviter: details.inviter, expires_in: TTL_SECONDS },
+      }),
   });
   return { status: 'invited', ticket };
 }

@@ -8,6 +8,7 @@ import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { hashToken, mintToken } from '../../kernel/secret/random.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
+import { release } from '../../outbox/outbox.ts';
 import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { isTaken, nullable } from '../fields.ts';
@@ -74,8 +75,8 @@ export type NewTicket = {
   ttlSeconds: number;
   /** Voids the open ticket of the same slot. */
   slot?: string;
-  /** Adds the message with the link to the outbox, about the ticket whose id `ref` is. */
-  mail: (link: string, ref: string) => Promise<unknown>;
+  /** Adds the message with the link to the outbox, about the ticket whose id `ref` is. @returns the message's id. */
+  mail: (link: string, ref: string) => Promise<string>;
 };
 
 export const isIssued = (tenant: Tenant, id: string): Promise<boolean> => tickets.exists(tenant, { _id: { $eq: id } });
@@ -87,7 +88,7 @@ export async function issueTicket(tenant: Tenant, ticket: NewTicket): Promise<Ti
   const { ttlSeconds, mail, ...fields } = ticket;
   const id = tickets.mintId();
   const token = mintToken();
-  await mail(`${tenant.origin}${TICKET_PATHS[ticket.type]}?ticket=${token}`, id);
+  const message = await mail(`${tenant.origin}${TICKET_PATHS[ticket.type]}?ticket=${token}`, id);
   const row = {
     ...fields,
     id,
@@ -98,7 +99,9 @@ export async function issueTicket(tenant: Tenant, ticket: NewTicket): Promise<Ti
   for (;;) {
     if (ticket.slot) await voidSlot(tenant, ticket.slot);
     try {
-      return await tickets.create(tenant, row);
+      const issued = await tickets.create(tenant, row);
+      await release(tenant, [message]);
+      return issued;
     } catch (error) {
       if (!isTaken(error, 'slot')) throw error;
     }

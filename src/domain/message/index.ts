@@ -2,6 +2,7 @@
 import type { Message } from '../../outbox/message.ts';
 import { backchannelLogout } from './backchannel-logout.ts';
 import { changeEmail } from './change-email.ts';
+import type { MailKind } from './define-mail.ts';
 import { emailChanged } from './email-changed.ts';
 import { passwordlessCode } from './passwordless-code.ts';
 import { passwordlessLink } from './passwordless-link.ts';
@@ -19,7 +20,13 @@ export const MESSAGES = [
 ] as const;
 
 type Kind = (typeof MESSAGES)[number];
+
+/** Those that leave as mails. */
+export const MAILS = MESSAGES.filter((kind) => kind.channel === 'mail');
+
 export type ChannelName = Kind['channel'];
 
 /** Every message that leaves by a channel; its `type` tells them apart. */
 export type MessageBy<C extends ChannelName> = Message<Extract<Kind, { channel: C }>>;
+
+export type { MailKind };

@@ -1,11 +1,11 @@
 /** To whoever logs in with an address: the code to type. */
 import Type from 'typebox';
-import { defineMessage } from '../../outbox/message.ts';
 import { isStored } from '../link/passwordless.ts';
+import { defineMail } from './define-mail.ts';
 
-export const passwordlessCode = defineMessage({
+export const passwordlessCode = defineMail({
   type: 'passwordless_code',
-  channel: 'mail',
+  template: 'passwordless',
   data: {
     code: Type.String(),
     expires_in: Type.Integer({ description: 'Seconds' }),
@@ -13,5 +13,6 @@ export const passwordlessCode = defineMessage({
     app: Type.String(),
     locale: Type.String(),
   },
+  samples: { code: { code: '482913', expires_in: 300, app: 'Orders', locale: 'en' } },
   happened: (tenant, { ref }) => isStored(tenant, ref),
 });

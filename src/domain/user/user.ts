@@ -201,6 +201,10 @@ export const markEmailVerified = (
     { email: { $eq: email }, email_verified: { $ne: true } },
   );
 
+/** Nothing is written any more to an address that bounced, until its user has another. @returns how many users have it. */
+export const markEmailBounced = (tenant: Tenant, email: string): Promise<number> =>
+  users.changeWhere(tenant, { email: { $eq: email } }, { $set: { email_bounced_at: now().toISOString() } });
+
 /**
  * Suspending ends the user's sessions, grants and refresh tokens at once.
  * Metadata is laid over what is there, as Auth0 does: the first level, where null removes. Of changes at once all happen.

@@ -5,6 +5,7 @@ type LandingData = PageCommon & {
   /** Present in development only: what a developer trying Cardea wants next. */
   development?: {
     playgroundHref: string;
+    outboxHref: string;
     docsHref: string;
     discoveryHref: string;
     /** True when demo credentials were printed and written to `.data/demo.json`. */
@@ -21,6 +22,7 @@ export const landingPage = definePage<LandingData>({
       ...common,
       development: {
         playgroundHref: '/playground',
+        outboxHref: '/dev/outbox',
         docsHref: '/docs',
         discoveryHref: '/.well-known/openid-configuration',
         demo: true,

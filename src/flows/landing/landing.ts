@@ -14,6 +14,7 @@ function mount(app: FastifyInstance, { development, demo, playgroundClient }: Fl
       ...(development && {
         development: {
           playgroundHref: '/playground',
+          outboxHref: '/dev/outbox',
           docsHref: '/docs',
           discoveryHref,
           demo: demo() && request.tenant.account.root,

@@ -227,7 +227,11 @@ test('the address changes when the link at the new one is followed, and the logi
   assert.deepEqual([after.email, after.email_verified, after.email_verified_method], [fresh, true, 'email_change']);
   assert.ok(after.email_change_locked_at);
   const [alert] = await mailbox(acme, user.email);
-  assert.deepEqual([alert!.type, alert!.data], ['email_changed', { new_email: fresh }], 'the old address is told');
+  assert.deepEqual(
+    [alert!.type, alert!.data],
+    ['email_changed', { new_email: fresh, user: user.id }],
+    'the old address is told',
+  );
   assert.ok(await tokenOf({ ...user, email: fresh }));
   await assert.rejects(tokenOf(user), 'the old address is no login any more');
   const [row] = (await acme.api('GET', `/log?query=type:user.email_changed user:${user.id}`)).results;

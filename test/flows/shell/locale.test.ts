@@ -105,7 +105,7 @@ describe('words', () => {
     return [source, ...parts.map(template)].join('\n');
   };
   /** Those of the layout, which every page has. */
-  const SHARED = ['footer', 'language'];
+  const SHARED = ['footer', 'language', 'mail'];
 
   test('a page shows words that are there, and that it says are its', () => {
     for (const { name, words: own } of pages)
@@ -118,7 +118,9 @@ describe('words', () => {
   });
 
   test('no word is left that nothing shows, and none that is no page’s', () => {
-    const sources = globSync(['src/flows/**/*.ts', 'views/**/*.eta']).map(read).join('\n');
+    const sources = globSync(['src/flows/**/*.ts', 'src/domain/mail/*.ts', 'views/**/*.{eta,liquid}'])
+      .map(read)
+      .join('\n');
     const shown = named(sources);
     const declared = [...SHARED, ...pages.flatMap(({ words: own }) => own)];
     const unused = keys.filter((key) => key !== 'language' && !shown.some((pattern) => pattern.test(key)));
