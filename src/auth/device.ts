@@ -2,6 +2,7 @@
 import {
   type DeviceCode,
   decideDevice,
+  findDevice,
   findPending,
   findPendingById,
   readUserCode,
@@ -80,4 +81,21 @@ export async function decide(
     data: { ip: from.ip, device_ip: decided.ip },
   });
   return undefined;
+}
+
+/**
+ * What the person at the browser decided before, when they come by again: by a second press, or by the back button.
+ * @returns undefined for a handle of another session, and for what is undecided, or was decided by somebody else.
+ */
+export async function decidedBefore(
+  tenant: Tenant,
+  visitor: Visitor,
+  handle: string,
+): Promise<'approved' | 'denied' | undefined> {
+  const [id = '', shown = ''] = handle.split('.');
+  if (!isMac('device', provenBy(tenant, id, visitor), shown)) return undefined;
+  const device = await findDevice(tenant, id);
+  if (device?.state === 'denied') return 'denied';
+  const isIn = device?.state === 'approved' || device?.state === 'redeemed';
+  return isIn && device.user === visitor.user ? 'approved' : undefined;
 }

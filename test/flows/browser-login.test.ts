@@ -297,4 +297,12 @@ test('the hosted pages speak Spanish to who asks for it', async () => {
     await page.goto(`${rp.loginUrl}?ui_locales=es`);
     assert.equal(await page.locator('html').getAttribute('lang'), 'es');
   });
+  await visit({}, async (page) => {
+    await page.goto(rp.loginUrl);
+    await typeLogin(page, { email: 'nobody@example.com', password: 'wrong' });
+    await page.getByRole('alert').waitFor();
+    await page.getByRole('link', { name: 'Español' }).click();
+    await page.getByRole('button', { name: 'Entrar', exact: true }).waitFor();
+    assert.equal(await page.locator('html').getAttribute('lang'), 'es', 'by the menu after a refusal too');
+  });
 });

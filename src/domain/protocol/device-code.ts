@@ -179,6 +179,9 @@ export const findPending = (tenant: Tenant, userCode: string): Promise<DeviceCod
 export const findPendingById = (tenant: Tenant, id: string): Promise<DeviceCode | undefined> =>
   devices.findOne(tenant, { _id: { $eq: id }, state: 'pending', valid_until: { $gt: now() } });
 
+/** What became of one, as long as it is remembered. */
+export const findDevice = (tenant: Tenant, id: string): Promise<DeviceCode | undefined> => devices.find(tenant, id);
+
 type Decision =
   | { state: 'approved'; user: string; amr: string[]; auth_time: number; session: string }
   | { state: 'denied' };

@@ -3,7 +3,7 @@
  * and deciding are auth/device.ts's.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { decide, handleOf, lookUpDevice, type Visitor } from '../../auth/device.ts';
+import { decide, decidedBefore, handleOf, lookUpDevice, type Visitor } from '../../auth/device.ts';
 import { type DeviceCode, readUserCode } from '../../domain/protocol/device-code.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { duration } from '../../look/words.ts';
@@ -117,7 +117,10 @@ function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
       // What is due is asked for by a login, and the device still shows its code.
       if (due) return reply.redirect(browser.loginHref(request.tenant, ACTIVATE, { prompt: 'login' }), 303);
     } catch (error) {
-      return showActivate(request, reply, errorOf(error));
+      const refused = errorOf(error);
+      const before = refused.error === 'unknown' && (await decidedBefore(request.tenant, visitor, handle));
+      if (!before) return showActivate(request, reply, refused);
+      return reply.redirect(href(request, DONE, { status: before === 'approved' ? 'allowed' : 'denied' }), 303);
     }
     return reply.redirect(href(request, DONE, { status: allowed ? 'allowed' : 'denied' }), 303);
   });

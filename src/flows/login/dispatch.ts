@@ -44,7 +44,7 @@ function mount(app: FastifyInstance, { interactions }: FlowDeps): void {
   for (const step of ['login', 'consent', 'account', 'back'])
     app.get(`/flow/:uid/${step}`, { config: { access: 'session' }, schema: { hide: true } }, (request, reply) => {
       const { uid } = request.params as { uid: string };
-      return reply.redirect(`/flow/${encodeURIComponent(uid)}`, 303);
+      return reply.redirect(href(request, `/flow/${encodeURIComponent(uid)}`), 303);
     });
 }
 

@@ -253,9 +253,23 @@ test('"Cancel" is the end of it: the device hears access_denied, and nobody can 
   assert.match((await decide(visit, confirm, 'deny')).text, /was not connected/);
   assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'access_denied']);
   const again = await decide(visit, confirm, 'allow');
-  assert.equal(again.status, 400);
-  assert.match(again.text, /This code is wrong or has expired/);
+  assert.match(again.text, /was not connected/, 'it says what was decided');
   assert.deepEqual(refused(await poll(t, client, device_code)), [400, 'access_denied']);
+});
+
+test('who presses twice, or comes back to the page, reads what became of the device; nobody else does', async () => {
+  const { t, client, user, visit } = await ready();
+  const { device_code, user_code } = await start(t, client);
+  const confirm = await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  for (const decision of ['allow', 'allow', 'deny'] as const)
+    assert.match((await decide(visit, confirm, decision)).text, /Your device is connected/);
+  assert.equal((await poll(t, client, device_code)).status, 200);
+  assert.match((await decide(visit, confirm, 'allow')).text, /Your device is connected/, 'fetched or not');
+  const other = await loggedIn(t, await t.user());
+  const theirs = await open(other, `${t.origin}/confirm?user_code=${(await start(t, client)).user_code}`, user);
+  const made = await submit(other, theirs, { device_code: fieldOf(confirm, 'device_code'), decision: 'allow' });
+  assert.equal(made.status, 400, 'a handle of another session');
+  assert.match(made.text, /This code is wrong or has expired/);
 });
 
 test('of many who redeem one device code at once, one gets tokens', async () => {
