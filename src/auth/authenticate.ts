@@ -5,6 +5,7 @@ import { type Credential, findByIdentifier, isCurrent, rehash } from '../domain/
 import { type User, users } from '../domain/user/user.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { checkHashingRoom } from '../kernel/secret/password.ts';
 import { emailAddress } from '../kernel/text/email.ts';
 import { compared } from '../kernel/text/kind.ts';
 import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';
@@ -31,6 +32,8 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, pol
   const { checkPassword } = strategyOf(connection.connection_type);
   if (!checkPassword) throw new Fault('invalid_request', 'This connection takes no password.');
 
+  // A flood that is refused anyway asks the database nothing.
+  checkHashingRoom(tenant.id);
   const guess = await guessPassword(tenant, `${connection.id} ${compared(emailAddress, identifier)}`, from.ip);
   if (typeof guess === 'number') {
     await recordRefusal(tenant, attempt, 'locked_out');

@@ -17,6 +17,8 @@ export type HashingQueue = {
    * @throws Fault `unavailable` when too many wait, for a tenant or in all, and to whoever is not there any more.
    */
   turn<T>(asker: Asker, work: () => Promise<T>): Promise<T>;
+  /** Refuses as `turn` would where as many of the tenant wait as may. @throws Fault `unavailable` */
+  checkRoom(tenant: string): void;
 };
 
 type Limits = {
@@ -27,6 +29,8 @@ type Limits = {
   /** How many wait in all. The longest line makes room for a shorter one. */
   inAll: number;
 };
+
+const tooMany = () => new Fault('unavailable', undefined, { detail: 'too many passwords wait' });
 
 export function hashingQueue({ slots, perTenant, inAll }: Limits): HashingQueue {
   /** By tenant, the one whose turn is next first. No line is empty. */
@@ -77,7 +81,7 @@ export function hashingQueue({ slots, perTenant, inAll }: Limits): HashingQueue 
         },
         refuse() {
           stay();
-          reject(new Fault('unavailable', undefined, { detail: 'too many passwords wait' }));
+          reject(tooMany());
         },
       };
       if (!makeRoom(tenant)) return who.refuse();
@@ -91,6 +95,9 @@ export function hashingQueue({ slots, perTenant, inAll }: Limits): HashingQueue 
   }
 
   return {
+    checkRoom(tenant) {
+      if ((lines.get(tenant)?.length ?? 0) >= perTenant) throw tooMany();
+    },
     async turn(asker, work) {
       await wait(asker);
       try {

@@ -40,6 +40,9 @@ const hash = async (password: string): Promise<string> =>
 export const hashPassword = (asker: Asker, password: string): Promise<string> =>
   queue.turn(asker, () => hash(password));
 
+/** For who would do other work first, only to be sent away. @throws Fault `unavailable` when too many of the tenant wait. */
+export const checkHashingRoom = (tenant: string): void => queue.checkRoom(tenant);
+
 /** False too for a stored hash that would not be taken today: it may ask for more work than a login is worth, or fit anything. */
 async function verify(password: string, stored: string): Promise<boolean> {
   if (isForeignHash(stored)) return verifyForeign(password, stored);
