@@ -27,18 +27,23 @@ export type Held<V> = {
 };
 
 /** Says for how long something held is good. */
-export type Currency<V> = { order(): number; isCurrent(held: Held<V>): boolean };
+export type Currency<V> = {
+  order(): number;
+  isCurrent(held: Held<V>): boolean;
+  /** Whether what is held, though not current, is better than the failure to read it again. */
+  standsIn?(held: Held<V>, error: unknown): boolean;
+};
 
 export const isYoung = ({ since }: { since: number }, seconds = RECENT_SECONDS): boolean =>
   since + seconds * 1000 > Date.now();
 const byAge: Currency<unknown> = { order: () => 0, isCurrent: (held) => isYoung(held) };
 
 /** @param max entries; those that nobody asked for longest make room. */
-export function recent<V>(max: number, { order, isCurrent }: Currency<V> = byAge): Recent<V> {
+export function recent<V>(max: number, { order, isCurrent, standsIn }: Currency<V> = byAge): Recent<V> {
   // By size, where each is one: by `max` the library would reserve room for all of them before there are any.
   const entries = new LRUCache<string, Held<V>>({ maxSize: max, sizeCalculation: () => 1 });
 
-  function load(key: string, read: () => Promise<V>): Promise<V> {
+  function load(key: string, read: () => Promise<V>, before?: Held<V>): Promise<V> {
     const entry: Held<V> = { key, since: Date.now(), order: order() };
     entry.loading = read().then(
       (value) => {
@@ -47,7 +52,12 @@ export function recent<V>(max: number, { order, isCurrent }: Currency<V> = byAge
         return value;
       },
       (error) => {
-        if (entries.peek(key) === entry) entries.delete(key);
+        // Forgotten while it was being read: something is known to have changed.
+        const isHeld = entries.peek(key) === entry;
+        const better = isHeld && before && !before.loading && standsIn?.(before, error) ? before : undefined;
+        if (better) entries.set(key, better);
+        else if (isHeld) entries.delete(key);
+        if (better) return better.value as V;
         throw error;
       },
     );
@@ -59,7 +69,7 @@ export function recent<V>(max: number, { order, isCurrent }: Currency<V> = byAge
     get(key, read) {
       const known = entries.get(key);
       if (known && isCurrent(known)) return known.loading ?? (known.value as V);
-      return load(key, read);
+      return load(key, read, known);
     },
     // A load that is under way when this happens goes to whoever asked for it, and is held no more.
     forget: (key) => void entries.delete(key),

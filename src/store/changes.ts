@@ -6,12 +6,15 @@
 import mongoose from 'mongoose';
 import { DAY, inSeconds, MINUTE } from '../kernel/clock.ts';
 import { type Currency, type Held, isYoung, RECENT_SECONDS, type Recent, recent } from '../kernel/recent.ts';
+import { isUnavailable } from './connect.ts';
 
 type Mark = { _id: string; at: Date; count: number; expires_at: Date };
 
 export const CHANGES_COLLECTION = 'changes';
 const ASK_SECONDS = 2;
 const HELD_SECONDS = MINUTE;
+/** For how long a set-up is gone by while the database cannot be asked. */
+const STANDING_IN_SECONDS = 10 * MINUTE;
 /** By then every instance has asked, or holds nothing that is older. */
 const MARK_SECONDS = DAY;
 /** A mark may become visible later than one that was made after it. */
@@ -118,12 +121,15 @@ export function watchChanges(onError: (error: unknown) => void): () => Promise<v
  * @param accountOf whose set-up something held belongs to; where that is nobody's, any change may be about it.
  */
 export function watched<V>(max: number, accountOf: (held: Held<V>) => string | undefined): Recent<V> {
+  const isKnownOld = (held: Held<V>): boolean =>
+    held.order < Math.max(lastOfAny, lastOf.get(accountOf(held) ?? '') ?? 0);
   const currency: Currency<V> = {
     order: () => order,
+    standsIn: (held, error) => isUnavailable(error) && !isKnownOld(held) && isYoung(held, STANDING_IN_SECONDS),
     isCurrent(held) {
       const account = accountOf(held);
       if (account === undefined) return held.order === order && isYoung(held);
-      if (held.order < Math.max(lastOfAny, lastOf.get(account) ?? 0)) return false;
+      if (isKnownOld(held)) return false;
       return isYoung(held, isYoung({ since: knownUntil }) ? HELD_SECONDS : RECENT_SECONDS);
     },
   };

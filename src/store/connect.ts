@@ -39,6 +39,9 @@ const TIMEOUTS = {
   heartbeatFrequencyMS: 1_000,
 } as const;
 
+/** What the driver takes for a limit; none is 0. */
+const AT_ONCE_MS = 1;
+
 /**
  * @throws Error with one sentence for the operator, without the URL's password, when there is no database to use.
  */
@@ -88,7 +91,12 @@ export async function openStore({ mongodbUrl, dataDir, databaseName, log, tell }
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof Fault) return error.code === 'unavailable';
   if (error instanceof mongo.MongoServerError) {
-    return AWAY.has(Number(error.code)) || LABELS.some((label) => error.hasErrorLabel(label));
+    // Several writes at once that could not be sent fail as one that the server refused, around what really happened.
+    return (
+      AWAY.has(Number(error.code)) ||
+      LABELS.some((label) => error.hasErrorLabel(label)) ||
+      isUnavailable(error.errorResponse)
+    );
   }
   if (UNAVAILABLE.some((kind) => error instanceof kind)) return true;
   // What is left of this family (PoolClosedError, WaitQueueTimeoutError, MongoOperationTimeoutError) is not all exported.
@@ -96,10 +104,11 @@ export function isUnavailable(error: unknown): boolean {
   // Mongoose refuses a command without a connection with its bare base class.
   if (error instanceof Error && error.constructor === mongoose.Error) return mongoose.connection.readyState !== 1;
   // The driver passes on a write to a socket that just closed as Node threw it.
-  if (error instanceof Error && 'syscall' in error && 'code' in error && error.code === 'EPIPE') return true;
+  if (error instanceof Error && 'code' in error && CLOSED.has(error.code)) return true;
   return error instanceof Error && error.cause !== undefined && isUnavailable(error.cause);
 }
 
+const CLOSED = new Set<unknown>(['EPIPE', 'ERR_STREAM_DESTROYED']);
 const LABELS = ['RetryableWriteError', 'RetryableReadError', 'TransientTransactionError'];
 /** Server codes: unreachable (6, 7, 89, 9001), shutting down, no primary here, write concern not met (64, 100). */
 const AWAY = new Set([6, 7, 64, 89, 91, 100, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]);
@@ -115,15 +124,32 @@ const UNAVAILABLE = [
 ];
 const MISUSE = [mongo.MongoAPIError, mongo.MongoRuntimeError, mongo.MongoParseError];
 
-/** @returns whether no server has taken writes for longer than one server selection would wait. */
+/** Read by the driver at every command. */
+type Changeable = { s: { options: { serverSelectionTimeoutMS: number } } };
+
+/**
+ * Elections and restarts are waited out once. When no server has come back by then, whoever asks hears it at once and does
+ * not wait again, and so does the second question of one request.
+ * @returns whether no server has taken writes for longer than one server selection would wait.
+ */
 function watchTopology(client: mongo.MongoClient, log: Log): () => boolean {
+  const { options } = (client as unknown as Changeable).s;
   let lostAt: number | undefined;
+  let failing: NodeJS.Timeout | undefined;
   client.on('topologyDescriptionChanged', ({ newDescription }) => {
     const up = [...newDescription.servers.values()].some((server) => server.isWritable);
     if (up === (lostAt === undefined)) return;
     lostAt = up ? undefined : performance.now();
-    if (up) log.info({}, 'the database answers again');
-    else log.warn({}, 'the database does not answer');
+    clearTimeout(failing);
+    options.serverSelectionTimeoutMS = TIMEOUTS.serverSelectionTimeoutMS;
+    if (up) return log.info({}, 'the database answers again');
+    failing = setTimeout(() => {
+      options.serverSelectionTimeoutMS = AT_ONCE_MS;
+    }, TIMEOUTS.serverSelectionTimeoutMS).unref();
+    log.warn(
+      {},
+      'the database does not answer: tokens of machines, keys and discovery are served from memory for minutes',
+    );
   });
   return () => lostAt !== undefined && performance.now() - lostAt > TIMEOUTS.serverSelectionTimeoutMS;
 }
