@@ -24,6 +24,8 @@ export type Held<V> = {
   readonly order: number;
   loading?: Promise<V>;
   value?: V;
+  /** What was held before, while this is being loaded. */
+  before?: Held<V>;
 };
 
 /** Says for how long something held is good. */
@@ -44,19 +46,23 @@ export function recent<V>(max: number, { order, isCurrent, standsIn }: Currency<
   const entries = new LRUCache<string, Held<V>>({ maxSize: max, sizeCalculation: () => 1 });
 
   function load(key: string, read: () => Promise<V>, before?: Held<V>): Promise<V> {
-    const entry: Held<V> = { key, since: Date.now(), order: order() };
+    const entry: Held<V> = { key, since: Date.now(), order: order(), before };
     entry.loading = read().then(
       (value) => {
         entry.value = value;
         entry.loading = undefined;
+        entry.before = undefined;
         return value;
       },
       (error) => {
-        // Forgotten while it was being read: something is known to have changed.
-        const isHeld = entries.peek(key) === entry;
-        const better = isHeld && before && !before.loading && standsIn?.(before, error) ? before : undefined;
-        if (better) entries.set(key, better);
-        else if (isHeld) entries.delete(key);
+        const held = entries.peek(key);
+        // Read once more meanwhile, it still stands in; forgotten, something is known to have changed.
+        const isStill = before && (held === before || held?.before === before);
+        const better = isStill && standsIn?.(before, error) ? before : undefined;
+        if (held === entry) {
+          if (better) entries.set(key, better);
+          else entries.delete(key);
+        }
         if (better) return better.value as V;
         throw error;
       },
@@ -69,7 +75,7 @@ export function recent<V>(max: number, { order, isCurrent, standsIn }: Currency<
     get(key, read) {
       const known = entries.get(key);
       if (known && isCurrent(known)) return known.loading ?? (known.value as V);
-      return load(key, read, known);
+      return load(key, read, known?.loading ? known.before : known);
     },
     // A load that is under way when this happens goes to whoever asked for it, and is held no more.
     forget: (key) => void entries.delete(key),
