@@ -21,6 +21,8 @@ const LIMITS = {
   argon2: { memoryKiB: 262_144, passes: 10, lanes: 4 },
   /** N·r·p: 256 MB and their like in time. */
   scryptWork: 1 << 21,
+  /** Under so much the rest of the work outweighs what is counted: N=2 with p=2^20 took 30 times as long. */
+  scryptCostLeast: 1024,
   /** Rounds × blocks. */
   pbkdf2Work: 2_000_000,
 };
@@ -63,7 +65,10 @@ const scryptAsync = (password: string, salt: Buffer, length: number, [N, r, p]: 
 
 function scryptCost(N: number, r: number, p: number): number[] {
   if (N < 2 || !Number.isInteger(Math.log2(N))) refuse('has a cost that is no power of two');
+  if (N < LIMITS.scryptCostLeast) refuse(`has the cost ${N}, ${LIMITS.scryptCostLeast} is the least`);
   if (N * r * p > LIMITS.scryptWork) refuse('costs more than a login may');
+  // RFC 7914 §2: N is less than 2^(128·r/8), and whoever verifies refuses what is not.
+  if (Math.log2(N) >= 16 * r) refuse(`has a cost that needs a larger block size than ${r}`);
   return [N, r, p];
 }
 
@@ -158,6 +163,8 @@ function judgeOwn(line: string): number {
   const { memoryKiB, passes, lanes } = LIMITS.argon2;
   if (whole('memory cost', m) > memoryKiB || whole('count of passes', t) > passes || whole('count of lanes', p) > lanes)
     refuse(`costs more than m=${memoryKiB},t=${passes},p=${lanes}`);
+  // RFC 9106 §3.1.
+  if (Number(m) < 8 * Number(p)) refuse('has less memory than its lanes need');
   decoded('salt', salt, SALT_LEAST);
   decoded('key', key, KEY_LEAST);
   return (Number(m) * Number(t)) / PER_BCRYPT_ROUND.argon2;
