@@ -1,4 +1,4 @@
-/** How often somebody who proves nothing may have something kept here: a login that begins, a pushed request, a device. */
+/** How often somebody who proves nothing may have something kept here: a login that begins, a pushed request, a device, an assertion. */
 import { MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { localLimiter } from '../store/limiter.ts';
@@ -10,6 +10,8 @@ const logins = networkLimit('login-begun', 1500, 5 * MINUTE, localLimiter);
 const pushed = networkLimit('pushed-request', 300, 5 * MINUTE);
 /** Somebody sits before each of them. */
 const devices = networkLimit('device-code', 100, 5 * MINUTE);
+/** A service has many users at one address, each of whose refreshes is one. */
+const assertions = networkLimit('client-assertion', 600, 5 * MINUTE);
 
 /** A request to `/authorize`, each of which may be a row for an hour. @throws Fault `too_many_requests` */
 export const countLogin = (tenant: Tenant, ip: string): Promise<void> => logins.spend(tenant, ip);
@@ -22,3 +24,6 @@ export const countPushed = (tenant: Tenant, ip: string): Promise<void> => pushed
 
 /** A device's codes (RFC 8628 §3.1) for such a client. @throws Fault `too_many_requests` */
 export const countDevice = (tenant: Tenant, ip: string): Promise<void> => devices.spend(tenant, ip);
+
+/** An assertion (RFC 7523 §3) of such a client, whose keys are its own: each is remembered for an hour. @throws Fault `too_many_requests` */
+export const countAssertion = (tenant: Tenant, ip: string): Promise<void> => assertions.spend(tenant, ip);

@@ -3,10 +3,13 @@
  * once on all instances together, and that the keys it is checked against are the client's keys of today.
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { countAssertion } from '../../auth/open-request.ts';
 import { claimOnce } from '../../domain/protocol/protocol-row.ts';
 import { HOUR, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { PROOF_WINDOW_SECONDS } from '../../kernel/dpop.ts';
+import { asGrant } from '../grants/grant-type.ts';
+import { isAnybodys } from './client-metadata.ts';
 import { fapiProfile, isFapiAlg } from './fapi.ts';
 
 /** RFC 7523 §3: one that is good for longer may be refused, and would have to be remembered as long. */
@@ -14,8 +17,9 @@ const LONGEST_SECONDS = HOUR;
 /** How long keys that cannot be fetched anew are still believed, so that a short outage locks nobody out. */
 const STALE_SECONDS = HOUR;
 
-/** The engine has checked signature, issuer, subject, audience and expiry. @throws InvalidClientAuth. */
+/** The engine has checked signature, issuer, subject, audience and expiry. @throws InvalidClientAuth; 429 for too many. */
 export async function checkAssertion(
+  tenant: Tenant,
   ctx: KoaContextWithOIDC,
   claims: { aud?: unknown; exp?: unknown; jti?: unknown },
   header: { alg?: unknown },
@@ -28,6 +32,8 @@ export async function checkAssertion(
   }
   if ((claims.exp as number) > nowSeconds() + LONGEST_SECONDS)
     throw new errors.InvalidClientAuth('the client_assertion expires too far in the future');
+  // Each is a row: who registers may sign as many as they like.
+  if (isAnybodys(ctx.oidc.client!)) await asGrant(ctx, () => countAssertion(tenant, ctx.ip));
 }
 
 /**

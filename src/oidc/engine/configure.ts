@@ -145,7 +145,7 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
     acrValues: ACR_VALUES,
     subjectTypes: ['public'],
     clientAuthMethods: [...AUTH_METHODS],
-    assertJwtClientAuthClaimsAndHeader: checkAssertion,
+    assertJwtClientAuthClaimsAndHeader: (ctx, claims, header) => checkAssertion(tenant, ctx, claims, header),
     clientDefaults: {
       id_token_signed_response_alg: 'RS256',
       ...(details.enabled && { authorization_details_types: Object.keys(details.types) }),

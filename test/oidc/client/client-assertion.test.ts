@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
+import { countAssertion } from '../../../src/auth/open-request.ts';
 import { publishedFetch } from '../../../src/connections/published-fetch.ts';
 import {
   agent,
@@ -10,6 +11,7 @@ import {
   type Client,
   listen,
   ORDERS,
+  oauthSettings,
   ordersApi,
   post,
   REDIRECT,
@@ -356,4 +358,22 @@ test('a patch is checked together with what is there', async () => {
   // Its secret, which was there all along, counts again when the method says so.
   assert.equal((await patch({ token_endpoint_auth_method: 'client_secret_post' })).status, 200);
   assert.ok(await t.machineToken(client, ORDERS));
+});
+
+test('a stranger’s assertions, each of which is remembered, are counted by where they come from', async () => {
+  await oauthSettings(t, { dynamic_registration: 'open' });
+  const registration = {
+    redirect_uris: ['https://app.example/callback'],
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks: { keys: [es.jwk] },
+  };
+  const guest = (await w.send(`${t.origin}/oidc/register`, { method: 'POST', json: registration })).body;
+  const asks = async (client: { client_id: string }) =>
+    send(t, '/oauth/introspect', await assertion(t, client, es), { token: 'none' });
+  assert.equal((await asks(guest)).status, 200);
+  await Promise.all(Array.from({ length: 600 }, () => countAssertion(t as never, '127.0.0.1').catch(() => {})));
+  const refused = await asks(guest);
+  assert.equal(refused.status, 429, refused.text);
+  assert.ok(Number(refused.headers.get('retry-after')) > 0);
+  assert.equal((await asks(await signer(t, es.jwk))).status, 200, 'whom the tenant knows is not counted');
 });
