@@ -139,7 +139,9 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
       return stored && isOwn(scope, stored) ? fromStored(stored) : undefined;
     },
 
-    recent: (tenant, id) => held.get(heldKey(tenant, id), () => collection.find(tenant, id)),
+    // What is no id is nobody's, and may be as long as anybody likes: it is not held.
+    recent: (tenant, id) =>
+      isId(kind, id) ? held.get(heldKey(tenant, id), () => collection.find(tenant, id)) : undefined,
 
     async reread(tenant, id) {
       held.forget(heldKey(tenant, id));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
+import mongoose from 'mongoose';
 import {
   agent,
   arrive,
@@ -279,6 +280,27 @@ test('a fetch with credentials is answered by the name of its origin where no co
 });
 
 /* ——— addresses ——— */
+
+test('many audiences are refused before one of them is looked for, and what is too long to be one is not kept', async () => {
+  const asked = async () => (await mongoose.connection.db!.admin().serverStatus()).opcounters.query as number;
+  const from = await asked();
+  for (const name of ['audience', 'resource']) {
+    const names = Array.from({ length: 1000 }, (_, n) => [name, `x:${name}${n}`]);
+    const form = new URLSearchParams([
+      ['grant_type', 'client_credentials'],
+      ...Object.entries(credentialsOf(client)),
+      ...names,
+    ]);
+    const answer = await send(`${t.origin}/oauth/token`, { method: 'POST', body: form });
+    assert.deepEqual(refused(answer), [400, 'invalid_target']);
+  }
+  assert.ok((await asked()) - from < 100, 'the database was asked for each');
+  const long = await tokenRequest(t, client, {
+    grant_type: 'client_credentials',
+    audience: `https://x.example/${'x'.repeat(20_000)}`,
+  });
+  assert.deepEqual(refused(long), [400, 'invalid_target']);
+});
 
 test('a resource is a URI, however it is spelled, and its Api has one spelling (RFC 3986 §6.2)', async () => {
   const identifier = 'https://mcp.example.com';

@@ -6,6 +6,7 @@ import Type from 'typebox';
 import { now } from '../../kernel/clock.ts';
 import { type AccountView, asRoot, asTenant, type Root, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { isId } from '../../kernel/id.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { MapOf, Nullable, type Reference, type Referred, type Row, Timestamp } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
@@ -153,7 +154,9 @@ async function findByHost(hostname: string, baseDomain: string): Promise<Account
   return id ? accounts.find(everything, id) : undefined;
 }
 
-const servedById = (id: string) => byId.get(id, async () => serve(await accounts.find(everything, id)));
+/** What is no id may be as long as anybody likes: it is not held. */
+const servedById = (id: string): Served | Promise<Served> =>
+  isId('account', id) ? byId.get(id, async () => serve(await accounts.find(everything, id))) : null;
 
 export const accountById = async (id: string): Promise<AccountView | null> => (await servedById(id))?.view ?? null;
 

@@ -21,6 +21,10 @@ import { isReservedIdentifier, managementAudiences, managementPermissions } from
 export const TOKEN_TYPES = ['at+jwt', 'JWT'] as const;
 export type TokenTyp = (typeof TOKEN_TYPES)[number];
 
+const LONGEST_IDENTIFIER = 500;
+/** With every character of it escaped. */
+const LONGEST_SPELLING = 3 * LONGEST_IDENTIFIER;
+
 /** No access token outlives this. */
 export const LONGEST_TOKEN_SECONDS = 30 * DAY;
 
@@ -218,7 +222,10 @@ const held = watched<Api | undefined>(20_000, accountOfKey);
 
 /** As `apiByIdentifier`, seconds old at most where another instance changed it. */
 export const recentApi = (tenant: Tenant, identifier: string): Api | undefined | Promise<Api | undefined> =>
-  held.get(`${tenant.id} ${identifier}`, () => apiByIdentifier(tenant, identifier));
+  // What nobody's Api can be called may be as long as anybody likes: it is not held.
+  identifier.length <= LONGEST_SPELLING
+    ? held.get(`${tenant.id} ${identifier}`, () => apiByIdentifier(tenant, identifier))
+    : undefined;
 
 /** The audience that a client means, as its Api spells it; what is no Api's, or the system's under one of its names, as it came. */
 export async function audienceAsStored(tenant: Tenant, audience: string): Promise<string> {
@@ -236,7 +243,11 @@ export function mount(app: FastifyInstance): void {
       body: Type.Object(
         {
           name,
-          identifier: Type.String({ minLength: 1, maxLength: 500, description: 'Audience of its tokens; immutable.' }),
+          identifier: Type.String({
+            minLength: 1,
+            maxLength: LONGEST_IDENTIFIER,
+            description: 'Audience of its tokens; immutable.',
+          }),
           ...optionals,
           metadata: Type.Optional(Metadata),
         },

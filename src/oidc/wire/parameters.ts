@@ -41,6 +41,9 @@ function dropVoidClaims(params: URLSearchParams): void {
 
 /* ——— what the engine calls otherwise ——— */
 
+/** One Api under a few names, at most; each is looked up before anybody has said who they are. */
+const MOST_AUDIENCES = 10;
+
 /**
  * `audience` is an alias of `resource` (RFC 8707); several that differ are the engine's `invalid_target`. Each is spelled as
  * its Api is, so that one Api is one name from the request to the token.
@@ -48,6 +51,11 @@ function dropVoidClaims(params: URLSearchParams): void {
 export async function aliasAudience(params: URLSearchParams, tenant: Tenant): Promise<void> {
   const [audiences, resources] = [params.getAll('audience'), params.getAll('resource')];
   if (audiences.length + resources.length === 0) return;
+  if (new Set([...audiences, ...resources]).size > MOST_AUDIENCES) {
+    params.delete('audience');
+    params.set('resource', MISMATCH);
+    return;
+  }
   const stored = async (audience: string) => resourceOf(await audienceAsStored(tenant, audience));
   const named = await Promise.all(audiences.map(stored));
   // RFC 8707 §2: an absolute URI; what is none is the engine's to refuse.
