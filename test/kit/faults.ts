@@ -3,6 +3,7 @@
  * renames a function has to change a test.
  */
 import { createRequire } from 'node:module';
+import { setImmediate } from 'node:timers/promises';
 
 type Command = { name: string; collection: string };
 type Send = (
@@ -14,8 +15,30 @@ type Send = (
 
 const ofMongoose = createRequire(createRequire(import.meta.url).resolve('mongoose'));
 const { Connection } = ofMongoose('mongodb/lib/cmap/connection.js') as { Connection: { prototype: { command: Send } } };
-const send = Connection.prototype.command;
-if (typeof send !== 'function') throw new Error('the driver sends its commands by another function now');
+const driver = Connection.prototype.command;
+if (typeof driver !== 'function') throw new Error('the driver sends its commands by another function now');
+
+/** Commands that are not answered yet; the driver's own, as its heartbeats, name no collection. */
+let underWay = 0;
+
+const send: Send = async function (database, command, ...rest) {
+  if (typeof Object.values(command)[0] !== 'string') return driver.call(this, database, command, ...rest);
+  underWay += 1;
+  try {
+    return await driver.call(this, database, command, ...rest);
+  } finally {
+    underWay -= 1;
+  }
+};
+Connection.prototype.command = send;
+
+/** What a request writes after its answer is written: whoever waits for that asks the database nothing more, or is asking. */
+export async function settled(): Promise<void> {
+  for (let quiet = 0; quiet < 2; ) {
+    await setImmediate();
+    quiet = underWay === 0 ? quiet + 1 : 0;
+  }
+}
 
 /** What writes; upserts and bulk writes are one of these too. */
 export const WRITES = ['insert', 'update', 'delete', 'findAndModify'];

@@ -53,10 +53,10 @@ export function bridge(app: FastifyInstance, options: BridgeOptions): void {
   });
 }
 
-/** What the engine never saw; what it refuses it tells itself. */
+/** What the engine never saw; what it refuses it tells itself. HEAD asked for nothing that could be refused. */
 function noteRefusal(request: FastifyRequest, error: unknown): void {
-  const { tenant, ip, log } = request;
-  if (!(error instanceof Fault) || error.row.status >= 500 || !tenant) return;
+  const { tenant, ip, log, method } = request;
+  if (method === 'HEAD' || !(error instanceof Fault) || error.row.status >= 500 || !tenant) return;
   const client = queryOf(request).get('client_id');
   recordRequestRefusal(tenant, 'authorize', { client, reason: error.code, message: error.message, ip }).catch((err) =>
     log.warn({ err }, 'a refusal was not written down'),
