@@ -25,7 +25,7 @@ export const messagePage = definePage<MessageData>({
         { words: text('Type this code where you are logging in:\n\n482 913\n\n') },
         { words: text('https://acme.example.com/x'), href: address('https://acme.example.com/x') },
       ],
-      backHref: address('/dev/outbox'),
+      backHref: '/dev/outbox',
     },
   }),
 });

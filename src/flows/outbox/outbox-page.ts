@@ -8,20 +8,22 @@ type OutboxData = PageCommon & {
   /** Whose messages alone are shown. */
   to?: string;
   allHref: string;
+  homeHref: string;
 };
 
 export const outboxPage = definePage<OutboxData>({
   name: 'outbox',
-  words: ['outbox'],
+  words: ['outbox', 'action.home'],
   samples: ({ common, text, address, email }) => ({
-    'outbox-none': { ...common, messages: [], allHref: '/dev/outbox' },
+    'outbox-none': { ...common, messages: [], allHref: '/dev/outbox', homeHref: '/' },
     outbox: {
       ...common,
       to: email,
-      allHref: address('/dev/outbox'),
+      allHref: '/dev/outbox',
+      homeHref: '/',
       messages: [
         {
-          href: address('/dev/outbox/keptmessage_1'),
+          href: '/dev/outbox/keptmessage_1',
           to: email,
           subject: text(
             'Your Orders login code: 482 913',

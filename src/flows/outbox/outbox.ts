@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { keptMessage, keptMessages, type ReadMessage } from '../../domain/mail/development.ts';
-import { queryOf, text } from '../shell/address.ts';
+import { href, queryOf, text } from '../shell/address.ts';
 import { pageCommon } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
@@ -30,9 +30,10 @@ function mount(app: FastifyInstance, { development }: FlowDeps): void {
     return renderPage(reply, outboxPage, {
       ...common,
       ...(to !== undefined && { to }),
-      allHref: HOME,
+      allHref: href(request, HOME),
+      homeHref: href(request, '/'),
       messages: messages.map((message) => ({
-        href: `${HOME}/${message.id}`,
+        href: href(request, `${HOME}/${message.id}`),
         to: message.to,
         subject: message.subject ?? message.text.slice(0, 120),
         about: about(message, common.locale),
@@ -55,7 +56,7 @@ function mount(app: FastifyInstance, { development }: FlowDeps): void {
         about: about(message, common.locale),
         ...(frame && { frameHref: frame }),
         pieces: pieces(message.text),
-        backHref: HOME,
+        backHref: href(request, HOME),
       },
       { frameSrc: [request.tenant.origin] },
     );
