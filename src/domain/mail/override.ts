@@ -11,6 +11,7 @@ import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { mountResource } from '../../resource/routes.ts';
+import { byEverybody } from '../access/ceiling.ts';
 import { MAILS } from '../message/index.ts';
 import { composeMail } from './compose.ts';
 import { PARTS, type Part, SOURCES, type Source } from './template.ts';
@@ -203,8 +204,9 @@ export function mount(app: FastifyInstance): void {
   );
 
   mountResource(app, mailTemplates, {
-    create: { body: Create, run: createTemplate },
-    update: { body: Update, run: updateTemplate },
+    // A picture whose address has the link in it tells a stranger the login of whoever opens the mail.
+    create: { body: Create, run: createTemplate, gives: byEverybody },
+    update: { body: Update, run: updateTemplate, gives: byEverybody },
     remove: true,
   });
 }
