@@ -155,6 +155,9 @@ const FOLLOWED = [
   'oauth-deviceConfirm',
 ];
 
+/** Called by nobody but Postmark, with a password that the operator chose. */
+const CALLED = ['webhooks-postmark'];
+
 /** Called by a page, in a browser that is logged in. */
 const BROWSERS = ['oauth-deviceVerify', 'oauth-deviceAuthorize'];
 
@@ -196,6 +199,7 @@ test('every example is answered as the page says', async () => {
   const faults: string[] = [];
   for (const one of inOrder(list)) {
     const { id } = one;
+    if (CALLED.includes(id)) continue;
     await PREPARED[id]?.();
     const came = await run(written(one), BROWSERS.includes(id) ? visit : agent());
     if (FOLLOWED.includes(id)) {

@@ -45,6 +45,10 @@ const PUBLIC = [
   'GET /authorize/:uid',
   'GET /change-email-verify',
   'GET /confirm',
+  // In development only.
+  'GET /dev/outbox',
+  'GET /dev/outbox/:id',
+  'GET /dev/outbox/:id/html',
   'GET /docs',
   'GET /docs/json',
   'GET /healthz',
@@ -73,6 +77,8 @@ const PUBLIC = [
   'POST /passwordless/verify_redirect',
   'POST /userinfo',
   'POST /verify-email',
+  // With a password of its own.
+  'POST /webhooks/postmark',
   'PUT /oidc/register/:client_id',
 ];
 

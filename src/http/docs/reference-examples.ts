@@ -210,6 +210,14 @@ function chosen(site: Site, operationId: string): Record<string, unknown> | unde
     'oauth/deviceCode': { client_id, scope: 'openid profile offline_access', device_name: 'kitchen display' },
     'oauth/updateRegistration': { client_id, client_name: 'Orders', redirect_uris: [login.redirect_uri] },
     'passwordless/start': { client_id, email: 'ada@example.com', send: 'code' },
+    'mailtemplate/create': {
+      template: 'verify_email',
+      locale: 'en',
+      subject: 'Welcome to {{ tenant }}',
+      html: '<p><a href="{{ link }}">Confirm {{ to }}</a></p>',
+      text: 'Confirm {{ to }}: {{ link }}',
+    },
+    'mailtemplate/update': { active: false },
     'notificationsubscription/create': {
       events: ['user.created'],
       channel: 'email',
