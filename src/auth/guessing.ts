@@ -8,7 +8,7 @@ import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
 import { limiter, marks } from '../store/limiter.ts';
-import { networkLimit } from './network-limit.ts';
+import { longestOf, networkLimit } from './network-limit.ts';
 
 const WINDOW_SECONDS = 15 * MINUTE;
 /** For how long a network from which somebody came in is still theirs. */
@@ -45,8 +45,10 @@ export function guessing(name: string, { each, network, everywhere }: Limits) {
   return async (tenant: Tenant, subject: string, ip: string | null): Promise<Guess | number> => {
     const whole = `${tenant.id} ${subject}`;
     const here = `${whole} ${networkOf(ip)}`;
-    const crowded = await inNetwork.consume(tenant, ip);
-    if (crowded !== null) return crowded;
+    const waits = await inNetwork.consumeEach(tenant, ip);
+    const crowded = longestOf(waits);
+    // What others do in the networks around keeps nobody out where they came in before.
+    if (crowded !== null && (waits[0] !== null || !(await known.has(here)))) return crowded;
     const wait = await atSubject.consume(here);
     if (wait !== null) {
       await inNetwork.giveBack(tenant, ip);

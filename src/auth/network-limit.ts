@@ -10,11 +10,17 @@ import { type Limiter, limiter } from '../store/limiter.ts';
 export type NetworkLimit = {
   /** Counts one in each; answers how many seconds to wait when that was one too many, else null. */
   consume(tenant: Tenant, ip: string | null): Promise<number | null>;
+  /** The same for each of them, the narrowest first. */
+  consumeEach(tenant: Tenant, ip: string | null): Promise<(number | null)[]>;
   /** Counts one. @throws Fault `too_many_requests` when that was one too many. */
   spend(tenant: Tenant, ip: string | null): Promise<void>;
   /** What was counted and turned out to be harmless. */
   giveBack(tenant: Tenant, ip: string | null): Promise<void>;
 };
+
+/** In seconds; null where there is none. */
+export const longestOf = (waits: readonly (number | null)[]): number | null =>
+  waits.reduce((longest, wait) => (wait === null ? longest : Math.max(longest ?? 0, wait)), null);
 
 /** @param points how many are free within `seconds` of the first, for the narrowest network. */
 export function networkLimit(name: string, points: number, seconds: number, make = limiter): NetworkLimit {
@@ -28,10 +34,8 @@ export function networkLimit(name: string, points: number, seconds: number, make
     Promise.all(networksOf(ip).map(({ network, times }) => act(limitOf(times), `${tenant.id} ${network}`)));
 
   const limit: NetworkLimit = {
-    async consume(tenant, ip) {
-      const waits = await each(tenant, ip, (one, key) => one.consume(key));
-      return waits.reduce((longest, wait) => (wait === null ? longest : Math.max(longest ?? 0, wait)), null);
-    },
+    consume: async (tenant, ip) => longestOf(await limit.consumeEach(tenant, ip)),
+    consumeEach: (tenant, ip) => each(tenant, ip, (one, key) => one.consume(key)),
     async spend(tenant, ip) {
       const retryAfterSeconds = await limit.consume(tenant, ip);
       if (retryAfterSeconds !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds });

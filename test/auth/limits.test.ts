@@ -61,6 +61,21 @@ test('whoever guesses in a locked network makes nobody beside them wait longer',
   assert.deepEqual([await at('a'), await at('b'), await at('c'), await at('d')], [true, true, true, false]);
 });
 
+test('who fills the networks around somebody keeps them out nowhere that they came in before', async () => {
+  const guess = guessing('test-around', { each: 5, network: 3, everywhere: 100 });
+  const at = async (subject: string, ip: string) => guess(tenant, subject, ip);
+  const home = ['2001:db8:9:100::1', '198.51.100.1'];
+  for (const ip of home) await ((await at('owner', ip)) as Guess).right();
+  // A subscriber of the same provider has a whole /56, and as many addresses of a /24 as they borrow.
+  for (let n = 0; n < 60; n += 1) await at(`other ${n}`, `2001:db8:9:${(n + 2).toString(16)}00::1`);
+  for (let n = 2; n < 30; n += 1) await at(`other ${n}`, `198.51.100.${n}`);
+  for (const ip of home) {
+    assert.equal(typeof (await at('stranger', ip)), 'number', 'nobody known is kept out');
+    for (let n = 0; n < 2; n += 1) assert.equal(typeof (await at('owner', ip)), 'object', ip);
+    assert.equal(typeof (await at('owner', ip)), 'number', 'the network itself has its own end');
+  }
+});
+
 test('refusals of one kind, subject and network are one row for a quarter of an hour, which counts them', async () => {
   const refusal = { type: 'test.refused', user: 'user_1', reason: 'wrong', ip: '2001:db8:1:100::1' };
   w.clock.advance({ seconds: 901 - ((Date.now() / 1000) % 900) });
