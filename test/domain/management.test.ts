@@ -234,6 +234,7 @@ test('no tenant can have an Api under a reserved identifier', async () => {
     'Cardea:Platform',
     'FAABLE:x',
     `cardea:management:${acme.id}`,
+    'urn:cardea:audience-and-resource-differ',
   ];
   for (const identifier of wanted)
     assertRefused(
@@ -242,7 +243,18 @@ test('no tenant can have an Api under a reserved identifier', async () => {
       'validation',
       /identifier.*reserved/,
     );
-  for (const identifier of [' cardea:platform', 'cardea:platform ', '\tcardea:platform', 'https://x#y', 'a b'])
+  const none = [
+    ' cardea:platform',
+    'cardea:platform ',
+    '\tcardea:platform',
+    'https://x#y',
+    'a b',
+    'a\u202eb',
+    'a\u200bb',
+  ];
+  // Tokens that are for no Api are for this one.
+  const userinfo = [`${acme.origin}/userinfo`, `${acme.origin.toUpperCase()}/%75serinfo`];
+  for (const identifier of [...none, ...userinfo])
     assertRefused(await acme.call('POST', '/api', { name: 'x', identifier }), 400, 'validation', /identifier/);
   assert.equal((await acme.call('POST', '/api', { name: 'x', identifier: 'my-cardea:platform' })).status, 200);
 });

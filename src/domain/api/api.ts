@@ -5,6 +5,7 @@ import { DAY } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { distinct } from '../../kernel/distinct.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { isVisible } from '../../kernel/text/kind.ts';
 import { slugify } from '../../kernel/text.ts';
 import { uriKey } from '../../kernel/uri.ts';
 import { defineCollection } from '../../resource/collection.ts';
@@ -15,6 +16,7 @@ import { accountOfKey, watched } from '../../store/changes.ts';
 import { isTaken, Name, Text } from '../fields.ts';
 import { ensureSigningKeys } from '../key/account-keys.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
+import { userinfoAudience } from './audience.ts';
 import { isReservedIdentifier, managementAudiences, managementPermissions } from './permission.ts';
 
 /** What the header of an access token calls it: RFC 9068 §2.1, or what readers that know no other want. */
@@ -107,13 +109,15 @@ export type Api = Row<typeof apis.spec.row, NonNullable<typeof apis.spec.stored>
 type ApiInput = Partial<Omit<Api, 'id' | 'account'>>;
 
 /** RFC 8707 §2 asks for an absolute URI without fragment; plain names like `orders` are accepted, as Auth0 does. */
-function checkIdentifier(identifier: string): void {
+function checkIdentifier(tenant: Tenant, identifier: string): void {
   const refuse = (message: string): never => {
     throw new Fault('validation', `"identifier" ${message}.`, { details: [{ path: '/identifier', message }] });
   };
-  if (/[\s#\\"<>^`{|}\p{Cc}]/u.test(identifier))
+  if (/[\s#\\"<>^`{|}]/.test(identifier) || !isVisible(identifier))
     refuse('may not contain white space, "#" or other characters that a URI cannot hold');
   if (isReservedIdentifier(identifier)) refuse('may not start with "cardea:" or "faable:", which are reserved');
+  if (uriKey(identifier) === uriKey(userinfoAudience(tenant)))
+    refuse('is the address of userinfo, which tokens for no API are for');
 }
 
 /** @throws Fault `conflict` where another Api has it in other letters: which of the two a client means nobody could tell. */
@@ -127,7 +131,7 @@ async function checkSpelling(tenant: Tenant, identifier: string): Promise<void> 
 /** @throws Fault `conflict` when the identifier is taken; a slug that is taken gets a number. */
 export async function createApi(tenant: Tenant, input: ApiInput): Promise<Api> {
   checkMetadata('/metadata', input.metadata);
-  checkIdentifier(input.identifier!);
+  checkIdentifier(tenant, input.identifier!);
   await checkSpelling(tenant, input.identifier!);
   await ensureSigningKeys(tenant, input.signing_alg);
   const base = slugify(input.name!) || 'api';

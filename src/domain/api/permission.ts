@@ -38,4 +38,4 @@ export const managementAudiences = (accountId: string): readonly string[] => [
 ];
 
 /** Identifiers that no tenant may take for an Api of its own. */
-export const isReservedIdentifier = (identifier: string): boolean => /^(cardea|faable):/i.test(identifier);
+export const isReservedIdentifier = (identifier: string): boolean => /^(urn:)?(cardea|faable):/i.test(identifier);
