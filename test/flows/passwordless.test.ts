@@ -411,7 +411,7 @@ test('a suspended user is told so with the right code only, and is mailed nothin
   const answer = await redeem(t, client, user.email, otp);
   assert.deepEqual(
     [answer.status, answer.body],
-    [403, { error: 'invalid_grant', error_description: 'user is suspended' }],
+    [400, { error: 'invalid_grant', error_description: 'user is suspended' }],
   );
   w.clock.advance({ seconds: 181 });
   assert.deepEqual((await start(t, client, user.email)).body, { success: true });

@@ -17,7 +17,7 @@ export const deviceCode: GrantType = {
     const { device_code } = need(ctx, 'device_code');
     const proofs = await checkProofs(ctx);
     const { row, early } = (await pollDeviceCode(tenant, device_code, ctx.oidc.client.clientId)) ?? refuseUnknown();
-    await checkDecided(tenant, row, early);
+    await checkDecided(ctx, tenant, row, early);
     checkTarget(ctx, row);
     const { user, amr, auth_time, session } = (await redeemDevice(tenant, row.id)) ?? refuseUsed();
     const proven = { user: user!, amr: amr ?? [], authTime: auth_time!, session };
@@ -34,9 +34,9 @@ const refuseUsed = (): never => {
 };
 
 /** @throws what RFC 8628 §3.5 has a device hear before there are tokens. */
-async function checkDecided(tenant: Tenant, row: DeviceCode, early: boolean): Promise<void> {
+async function checkDecided(ctx: GrantContext, tenant: Tenant, row: DeviceCode, early: boolean): Promise<void> {
   if (row.state === 'redeemed') refuseUsed();
-  if (row.state === 'revoked') await refuseUser(tenant, row.user!);
+  if (row.state === 'revoked') await refuseUser(ctx, tenant, row.user!);
   if (row.state === 'denied') throw new errors.AccessDenied('the user did not allow the request');
   if (row.valid_until <= now()) throw new errors.ExpiredToken('the device code has expired');
   if (row.state === 'approved') return;

@@ -45,11 +45,14 @@ export function onlyFirstParty(ctx: GrantContext): void {
     throw new errors.UnauthorizedClient('only first-party clients may use this grant type');
 }
 
+/** RFC 6749 §5.2: what `invalid_grant` says is a 400. The password grant, whose contract is older, gives statuses of its own. */
+const OF_GRANTS: Partial<Record<Fault['code'], number>> = { user_suspended: 400 };
+
 /** Runs a step whose Faults have an OAuth form; `status` replaces theirs where the RFC wants another. */
 export async function asGrant<T>(
   ctx: Pick<GrantContext, 'set'>,
   step: () => Promise<T>,
-  status: Partial<Record<Fault['code'], number>> = {},
+  status: Partial<Record<Fault['code'], number>> = OF_GRANTS,
 ): Promise<T> {
   try {
     return await step();

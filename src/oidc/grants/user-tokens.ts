@@ -6,13 +6,13 @@ import { scopeWords } from '../../kernel/text.ts';
 import { buildTokenResponse, type GrantContext, type Proofs, useProofs } from '../engine/internals.ts';
 import { endOfLogin, mintTokens, type Proven } from '../mint.ts';
 import { defaultResource } from '../request/resource-server.ts';
-import { asGrant, refusal } from './grant-type.ts';
+import { asGrant } from './grant-type.ts';
 
 type Wanted = { scope?: string; resource?: string };
 
 /**
  * Answers with tokens for what the parameters `scope` and `resource` ask, or for what a request before this one asked.
- * @throws invalid_grant when the user is gone (400) or suspended (403), invalid_target, consent_required.
+ * @throws invalid_grant when the user is gone or suspended, invalid_target, consent_required.
  */
 export async function issueUserTokens(
   ctx: GrantContext,
@@ -44,7 +44,7 @@ export async function targetOf(ctx: GrantContext, tenant: Tenant): Promise<strin
 }
 
 /** @throws invalid_grant for a user who may not have tokens any more. */
-export async function refuseUser(tenant: Tenant, user: string): Promise<never> {
-  const { row, message } = await endOfLogin(tenant, user);
-  throw refusal(row.status, row.oauth!, message);
-}
+export const refuseUser = (ctx: GrantContext, tenant: Tenant, user: string): Promise<never> =>
+  asGrant(ctx, async () => {
+    throw await endOfLogin(tenant, user);
+  });

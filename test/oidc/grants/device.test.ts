@@ -327,7 +327,7 @@ test('a user who was suspended, or removed, or whose password changed, takes the
   const suspended = await approved();
   await t.api('POST', `/user/${suspended.user.id}`, { suspended: true });
   const told = await poll(t, client, suspended.device_code);
-  assert.deepEqual([...refused(told), told.body.error_description], [403, 'invalid_grant', 'user is suspended']);
+  assert.deepEqual([...refused(told), told.body.error_description], [400, 'invalid_grant', 'user is suspended']);
   const changed = await approved();
   await t.api('POST', `/credentials/${changed.user.credential}/set-password`, { password: 'Another-horse-2' });
   assert.deepEqual(refused(await poll(t, client, changed.device_code)), [400, 'invalid_grant']);

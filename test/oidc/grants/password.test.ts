@@ -243,7 +243,8 @@ test('a suspended user is told so, only with the right password, and loses what 
   assert.deepEqual((await login(t, client, { ...user, password: 'wrong' })).body, REFUSED);
   assert.equal((await userinfo(t, access_token)).status, 401);
   const refreshed = await refresh(t, client, refresh_token);
-  assert.equal(refreshed.body.error, 'invalid_grant');
+  assert.deepEqual([refreshed.status, refreshed.body.error], [400, 'invalid_grant']);
+  assert.doesNotMatch(refreshed.text, /suspended/, 'who only holds a token is not told why');
 });
 
 test('`connection` and `realm` name the connection, by id or name; another tenant’s and a disabled one are unknown', async () => {
