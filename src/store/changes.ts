@@ -1,6 +1,6 @@
 /**
  * How an instance hears that another one changed an account's set-up: every change leaves a mark, and every instance asks
- * for new marks every two seconds. What it holds is then good for a minute instead of seconds, and a thousand tenants that
+ * for new marks every second. What it holds is then good for a minute instead of seconds, and a thousand tenants that
  * take turns are not read again and again. An instance that could not ask goes by the age of what it holds, as without.
  */
 import mongoose from 'mongoose';
@@ -11,7 +11,8 @@ import { isUnavailable } from './connect.ts';
 type Mark = { _id: string; at: Date; count: number; expires_at: Date };
 
 export const CHANGES_COLLECTION = 'changes';
-const ASK_SECONDS = 2;
+/** As often as the driver asks the server whether it is there. */
+const ASK_SECONDS = 1;
 const HELD_SECONDS = MINUTE;
 /** For how long a set-up is gone by while the database cannot be asked. */
 const STANDING_IN_SECONDS = 10 * MINUTE;

@@ -50,6 +50,19 @@ test('a client and an account that are gone are gone there, and what was not the
   assert.equal((await ask(stays, other)).status, 200, 'another tenant notices nothing');
 });
 
+test('a key that was revoked is published there no more, whatever its readers hold', async () => {
+  const t = await w.tenant('Keys');
+  const path = '/.well-known/jwks.json';
+  const there = async () => (await elsewhere.get(t.origin, path)).text;
+  const { production_kid, kids_active } = await t.api('GET', '/account/keys');
+  assert.ok((await there()).includes(production_kid));
+  const revoked = await t.api('POST', `/account/keys/${production_kid}/revoke`, {});
+  await until('it is gone', async () => !(await there()).includes(production_kid));
+  const published = JSON.parse(await there()).keys.map(({ kid }: { kid: string }) => kid);
+  assert.deepEqual(published.sort(), [...revoked.kids_active].sort());
+  assert.equal(published.length, kids_active.length);
+});
+
 test('a device that asks two instances in turn is told to slow down by both', async () => {
   const t = await w.tenant('Devices');
   const grant_type = 'urn:ietf:params:oauth:grant-type:device_code';
