@@ -317,6 +317,14 @@ test('a verified domain serves its tenant under its own issuer; one that is not 
   assert.equal(document.issuer, `http://login.acme.example:${w.port}`);
   assert.equal(document.management_audience, acme.audience);
   assert.equal(json((await at('LOGIN.acme.example:1')).body).issuer, document.issuer);
+  const tag = /^etag: (.*)$/im.exec((await at('login.acme.example')).head)![1];
+  const known = [`If-None-Match: ${tag}`];
+  assert.equal((await at('login.acme.example', DISCOVERY, known)).status, 304);
+  assert.equal(
+    (await at(new URL(acme.origin).host, DISCOVERY, known)).status,
+    200,
+    'another issuer of the same tenant',
+  );
   const { body: found } = await w.send(`${w.originOf()}/account/host/login.acme.example`);
   assert.equal(found.id, acme.id);
 

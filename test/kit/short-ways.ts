@@ -15,6 +15,7 @@ const NOT_COMPARED = ['date', 'x-request-id', 'content-length', 'connection', 'k
 
 /** An access token that was just made, by what it says; everything else to the letter, and in its order. */
 const readable = (body: string): string =>
+  body &&
   JSON.stringify(
     JSON.parse(body, (key, value) => {
       if (key !== 'access_token') return value;
@@ -59,7 +60,8 @@ export function shortWayWitness() {
       ...(form !== undefined && { payload: form }),
     });
     try {
-      assertSameAnswer(what, { status: 200, ...short }, { status: statusCode, headers: answer.headers, body });
+      const written = request.method === 'HEAD' ? { ...short, body: '' } : short;
+      assertSameAnswer(what, written, { status: statusCode, headers: answer.headers, body });
     } catch (difference) {
       differences.push(difference);
       throw difference;

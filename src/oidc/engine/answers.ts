@@ -6,6 +6,7 @@ import { Fault } from '../../kernel/fault.ts';
 import { openBatch } from '../storage/batch.ts';
 import { PATHS, type ProviderOptions } from './configure.ts';
 import { shareAnswer } from './cors.ts';
+import { validatePublished } from './published.ts';
 
 type OnServerError = (ctx: KoaContextWithOIDC, error: Error) => void;
 
@@ -39,6 +40,7 @@ export function reviewAnswers(
     await next();
     await flush().catch((error: Error) => failedToWrite(ctx as KoaContextWithOIDC, error));
     shareAnswer(ctx as KoaContextWithOIDC);
+    validatePublished(ctx as KoaContextWithOIDC);
     nameCookies(ctx as KoaContextWithOIDC, tenant);
     // Revocation answers with nothing at all; several clients parse whatever has a content type.
     if (ctx.path !== PATHS.revocation || ctx.status !== 200) return;

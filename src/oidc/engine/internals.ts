@@ -1,12 +1,13 @@
-/** The one file that reaches into the engine: its helpers for grants of one's own, which its version number does not cover. */
+/** The one file that reaches into the engine, whose version number does not cover it: grants of one's own, what it publishes. */
 import type { Provider, TokenEndpointGrantContext } from 'oidc-provider';
+// @ts-expect-error it has no types: writes the document that discovery answers
+import discovery from 'oidc-provider/lib/actions/discovery.js';
 import {
   checkDpopReplay,
   checkDpopRequired,
   type DPoPValidationResult,
   validateDpop,
 } from 'oidc-provider/lib/helpers/grants.js';
-
 // @ts-expect-error it has no types: a Provider's settings as the engine uses them
 import settingsOf from 'oidc-provider/lib/helpers/weak_cache.js';
 
@@ -21,6 +22,19 @@ export function offerSigningAlgs(provider: Provider, algs: readonly string[]): v
     authorizationSigningAlgValues: [...algs],
   });
 }
+
+/** What discovery answers, without a request: nothing in it is the request's. */
+export function discoveryOf(provider: Provider): object {
+  const { issuer } = provider;
+  const ctx: { body?: object } & Record<string, unknown> = {
+    oidc: { provider, issuer, urlFor: (name: string) => provider.urlFor(name) },
+  };
+  discovery(ctx);
+  return ctx.body!;
+}
+
+/** The keys that the engine verifies and is verified with, their public members alone. */
+export const publicKeysOf = (provider: Provider): { keys: object[] } => settingsOf(provider).jwks;
 
 export { buildTokenResponse } from 'oidc-provider/lib/helpers/grants.js';
 

@@ -115,7 +115,7 @@ function mount(scope: FastifyInstance, route: EngineRoute, handOver: HandOver, o
         adjust: forms?.[method as keyof typeof operations],
         short: shortWays.find((way) => way.method === method && way.url === url),
         handOver,
-        onShortAnswer: options.onShortAnswer,
+        options,
       }),
     });
   // Preflights are the engine's, as its CORS is. Nothing from elsewhere finishes a login.
@@ -130,21 +130,23 @@ type Ways = {
   adjust?: Adjust;
   short?: ShortWay;
   handOver: HandOver;
-  onShortAnswer?: OnShortAnswer;
+  options: BridgeOptions;
 };
 
 const NO_FORM = new URLSearchParams();
 
-function handlerOf({ adjust, short, handOver, onShortAnswer }: Ways): Handler {
+function handlerOf({ adjust, short, handOver, options }: Ways): Handler {
+  const { providerFor, onShortAnswer } = options;
+
   /** False where there is no short way to the answer. */
   async function answerShortly(request: FastifyRequest, reply: FastifyReply, form = NO_FORM, sent?: string) {
     // What answers GET is asked for HEAD too.
-    if (!short || request.method !== short.method) return false;
-    const answer = await short.answer(request, form);
+    if (!short || (request.method !== short.method && !short.head)) return false;
+    const answer = await short.answer(request, form, providerFor);
     if (!answer) return false;
-    const body = JSON.stringify(answer);
-    reply.headers(short.headers);
-    await onShortAnswer?.(request, sent, { headers: reply.getHeaders(), body });
+    const { status, headers, body } = answer;
+    reply.code(status).headers(headers);
+    await onShortAnswer?.(request, sent, { status, headers: reply.getHeaders(), body: body?.toString() ?? '' });
     reply.send(body);
     return true;
   }

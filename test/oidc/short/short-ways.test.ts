@@ -152,8 +152,71 @@ test('introspection: an access token of ours that lives, asked about by a server
     }
 });
 
+const PUBLISHED = [
+  '/.well-known/jwks.json',
+  '/.well-known/openid-configuration',
+  '/.well-known/oauth-authorization-server',
+];
+
+test('discovery and keys: by GET and HEAD, from anywhere, and nothing twice to who has it', async () => {
+  const [t, other] = [await w.tenant(), await w.tenant()];
+  for (const path of PUBLISHED) {
+    type Sent = { method?: string; headers?: Record<string, string>; query?: string };
+    const ask = async ({ method = 'GET', headers, query = '' }: Sent, short = true) => {
+      const send = () => w.send(`${t.origin}${path}${query}`, { method, headers });
+      let answer: Awaited<ReturnType<typeof send>> | undefined;
+      const went = await isShort(`${method} ${path}`, async () => {
+        answer = await send();
+      });
+      assert.equal(went, short, `${method} ${path}${query} ${JSON.stringify(headers)}`);
+      return answer!;
+    };
+    const whole = await ask({});
+    const etag = whole.headers.get('etag')!;
+    assert.match(etag, /^"[\w-]{22}"$/);
+    assert.equal(whole.headers.get('cache-control'), 'no-cache', 'a cache asks each time');
+    const head = await ask({ method: 'HEAD' });
+    assert.deepEqual([head.status, head.text], [200, '']);
+    for (const name of ['etag', 'content-type', 'content-length'])
+      assert.equal(head.headers.get(name), whole.headers.get(name), name);
+    const app = await ask({ headers: { origin: 'https://spa.example.com' } });
+    assert.equal(app.headers.get('access-control-allow-origin'), 'https://spa.example.com');
+    for (const known of [etag, `W/${etag}`, '*', `"another", ${etag}`])
+      for (const method of ['GET', 'HEAD']) {
+        const answer = await ask({ method, headers: { 'if-none-match': known } });
+        assert.deepEqual([answer.status, answer.text, answer.headers.get('etag')], [304, '', etag], known);
+      }
+    for (const unknown of ['"another"', etag.replaceAll('"', ''), `${etag.slice(0, -2)}"`])
+      assert.equal((await ask({ headers: { 'if-none-match': unknown } })).text, whole.text, unknown);
+    assert.equal((await ask({ query: '?x=1' }, false)).text, whole.text);
+    const elsewhere = await w.send(`${other.origin}${path}`, { headers: { 'if-none-match': etag } });
+    assert.equal(elsewhere.status, 200, 'another tenant publishes something else');
+    assert.notEqual(elsewhere.text, whole.text);
+  }
+});
+
+test('what a change of the account or of its keys makes untrue is not published any more, to nobody', async () => {
+  const t = await w.tenant();
+  const tagOf = async (path: string) => (await w.send(`${t.origin}${path}`)).headers.get('etag')!;
+  const answers = async (path: string, known: string) =>
+    (await w.send(`${t.origin}${path}`, { headers: { 'if-none-match': known } })).status;
+  const [keys = '', discovery = ''] = PUBLISHED;
+  const kids = async () => (await w.send(`${t.origin}${keys}`)).body.keys.map(({ kid }: { kid: string }) => kid);
+  const before = [await tagOf(keys), await tagOf(discovery)] as const;
+  const { production_kid } = await t.api('POST', '/account/keys/rotate', {});
+  assert.deepEqual([await answers(keys, before[0]), await answers(discovery, before[1])], [200, 304]);
+  const rotated = await tagOf(keys);
+  assert.ok((await kids()).includes(production_kid));
+  await t.api('POST', `/account/keys/${production_kid}/revoke`, {});
+  assert.equal(await answers(keys, rotated), 200);
+  assert.ok(!(await kids()).includes(production_kid));
+  await t.api('POST', `/account/${t.id}`, { oauth_settings: { request_objects: true } });
+  assert.equal(await answers(discovery, before[1]), 200);
+});
+
 test('every short way there is was walked here', () => {
-  assert.deepEqual(Object.keys(w.shortAnswers).sort(), SHORT_WAYS.map(({ method, url }) => `${method} ${url}`).sort());
+  const there = SHORT_WAYS.flatMap(({ method, url, head }) => (head ? [`HEAD ${url}`] : []).concat(`${method} ${url}`));
+  assert.deepEqual(Object.keys(w.shortAnswers).sort(), there.sort());
 });
 
 test('a difference is noticed in status, header, field, order and claim; a moment and a signature are none', async () => {
