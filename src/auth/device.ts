@@ -2,6 +2,7 @@
 import {
   type DeviceCode,
   decideDevice,
+  findDecided,
   findDevice,
   findPending,
   findPendingById,
@@ -22,6 +23,8 @@ const WINDOW_SECONDS = 15 * MINUTE;
 const perUser = limiter('user-code', 30, WINDOW_SECONDS);
 const perAddress = networkLimit('user-code-address', 200, WINDOW_SECONDS);
 
+export type Decision = 'approved' | 'denied';
+
 /** Who is at the browser. */
 export type Visitor = { user: string; session: string; amr: string[]; authTime: number; from: Origin };
 
@@ -33,6 +36,14 @@ export async function lookUpDevice(tenant: Tenant, visitor: Visitor, typed: stri
   const row = userCode && (await findPending(tenant, userCode));
   if (!row) throw new Fault('unknown_device_code');
   return row;
+}
+
+/** What the visitor decided about the device of that code, when they come by again: by a reload, or by the back button. */
+export async function decisionOn(tenant: Tenant, { user }: Visitor, typed: string): Promise<Decision | undefined> {
+  const userCode = readUserCode(typed);
+  const row = userCode && (await findDecided(tenant, userCode, user));
+  if (!row) return undefined;
+  return row.state === 'denied' ? 'denied' : 'approved';
 }
 
 const provenBy = (tenant: Tenant, id: string, { session }: Visitor) => `${tenant.id} ${id} ${session}`;
@@ -70,7 +81,7 @@ export async function decide(
   const decided = await decideDevice(
     tenant,
     id,
-    decision === 'approved' ? { state: decision, user, amr, auth_time: authTime, session } : { state: decision },
+    decision === 'approved' ? { state: decision, user, amr, auth_time: authTime, session } : { state: decision, user },
   );
   if (!decided) throw new Fault('unknown_device_code');
   await append(tenant, {
@@ -87,11 +98,7 @@ export async function decide(
  * What the person at the browser decided before, when they come by again: by a second press, or by the back button.
  * @returns undefined for a handle of another session, and for what is undecided, or was decided by somebody else.
  */
-export async function decidedBefore(
-  tenant: Tenant,
-  visitor: Visitor,
-  handle: string,
-): Promise<'approved' | 'denied' | undefined> {
+export async function decidedBefore(tenant: Tenant, visitor: Visitor, handle: string): Promise<Decision | undefined> {
   const [id = '', shown = ''] = handle.split('.');
   if (!isMac('device', provenBy(tenant, id, visitor), shown)) return undefined;
   const device = await findDevice(tenant, id);

@@ -176,6 +176,14 @@ export const findPending = (tenant: Tenant, userCode: string): Promise<DeviceCod
     valid_until: { $gt: now() },
   });
 
+/** What the user decided about it, as long as that is remembered. */
+export const findDecided = (tenant: Tenant, userCode: string, user: string): Promise<DeviceCode | undefined> =>
+  devices.findOne(tenant, {
+    user_code: { $in: macs(USER_CODE, ofTenant(tenant, userCode)) },
+    state: { $in: ['approved', 'redeemed', 'denied'] },
+    user: { $eq: user },
+  });
+
 export const findPendingById = (tenant: Tenant, id: string): Promise<DeviceCode | undefined> =>
   devices.findOne(tenant, { _id: { $eq: id }, state: 'pending', valid_until: { $gt: now() } });
 
@@ -184,7 +192,7 @@ export const findDevice = (tenant: Tenant, id: string): Promise<DeviceCode | und
 
 type Decision =
   | { state: 'approved'; user: string; amr: string[]; auth_time: number; session: string }
-  | { state: 'denied' };
+  | { state: 'denied'; user: string };
 
 /** @returns undefined when there is no such row, or it was decided before, or it has expired meanwhile. */
 export const decideDevice = (tenant: Tenant, id: string, decision: Decision): Promise<DeviceCode | undefined> =>

@@ -3,7 +3,15 @@
  * and deciding are auth/device.ts's.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { decide, decidedBefore, handleOf, lookUpDevice, type Visitor } from '../../auth/device.ts';
+import {
+  type Decision,
+  decide,
+  decidedBefore,
+  decisionOn,
+  handleOf,
+  lookUpDevice,
+  type Visitor,
+} from '../../auth/device.ts';
 import { type DeviceCode, readUserCode } from '../../domain/protocol/device-code.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { duration } from '../../look/words.ts';
@@ -86,6 +94,9 @@ function errorOf(error: unknown): { error: 'unknown' | 'too_many'; status: numbe
   throw error;
 }
 
+const doneHref = (request: FastifyRequest, decision: Decision): string =>
+  href(request, DONE, { status: decision === 'approved' ? 'allowed' : 'denied' });
+
 function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
   const page = { config: { access: 'session' as const }, schema: { hide: true } };
 
@@ -101,7 +112,10 @@ function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
     try {
       return await showConfirm(request, reply, browser, visitor, await lookUpDevice(request.tenant, visitor, code));
     } catch (error) {
-      return showActivate(request, reply, { code, ...errorOf(error) });
+      const refused = errorOf(error);
+      const before = refused.error === 'unknown' && (await decisionOn(request.tenant, visitor, code));
+      if (before) return reply.redirect(doneHref(request, before), 303);
+      return showActivate(request, reply, { code, ...refused });
     }
   });
 
@@ -120,9 +134,9 @@ function mount(app: FastifyInstance, { browser, policy }: FlowDeps): void {
       const refused = errorOf(error);
       const before = refused.error === 'unknown' && (await decidedBefore(request.tenant, visitor, handle));
       if (!before) return showActivate(request, reply, refused);
-      return reply.redirect(href(request, DONE, { status: before === 'approved' ? 'allowed' : 'denied' }), 303);
+      return reply.redirect(doneHref(request, before), 303);
     }
-    return reply.redirect(href(request, DONE, { status: allowed ? 'allowed' : 'denied' }), 303);
+    return reply.redirect(doneHref(request, allowed ? 'approved' : 'denied'), 303);
   });
 
   app.get(DONE, page, async (request, reply) =>

@@ -265,7 +265,18 @@ test('who presses twice, or comes back to the page, reads what became of the dev
     assert.match((await decide(visit, confirm, decision)).text, /Your device is connected/);
   assert.equal((await poll(t, client, device_code)).status, 200);
   assert.match((await decide(visit, confirm, 'allow')).text, /Your device is connected/, 'fetched or not');
+  const address = `${t.origin}/confirm?user_code=${user_code}`;
+  assert.match((await open(visit, address, user)).text, /Your device is connected/, 'by a reload too');
+  const denied = (await start(t, client)).user_code;
+  await decide(visit, await open(visit, `${t.origin}/confirm?user_code=${denied}`, user), 'deny');
+  const reloaded = await open(visit, `${t.origin}/confirm?user_code=${denied}`, user);
+  assert.match(reloaded.text, /The device was not connected/);
   const other = await loggedIn(t, await t.user());
+  for (const code of [user_code, denied])
+    assert.match(
+      (await open(other, `${t.origin}/confirm?user_code=${code}`, user)).text,
+      /This code is wrong or has expired/,
+    );
   const theirs = await open(other, `${t.origin}/confirm?user_code=${(await start(t, client)).user_code}`, user);
   const made = await submit(other, theirs, { device_code: fieldOf(confirm, 'device_code'), decision: 'allow' });
   assert.equal(made.status, 400, 'a handle of another session');
