@@ -35,6 +35,7 @@ const NEIGHBOURS: Record<string, string[]> = {
     'domain',
     'auth',
     'oidc/browser/logout.ts',
+    'oidc/browser/recent-flows.ts',
     'type oidc/browser/interactions.ts',
     'type oidc/engine/providers.ts',
     'type oidc/browser/browser.ts',

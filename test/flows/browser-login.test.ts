@@ -4,8 +4,9 @@ import { test } from 'node:test';
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
 import { browsers, typeLogin } from '../kit/browser.ts';
-import { agent, authorizeUrl, fieldOf, follow, requestOf, world } from '../kit/index.ts';
+import { agent, authorizeUrl, fieldOf, follow, requestOf, submit, world } from '../kit/index.ts';
 import { relyingParty } from '../kit/relying-party.ts';
+import { until } from '../kit/until.ts';
 
 const w = await world();
 const visit = browsers();
@@ -266,18 +267,99 @@ test('a flow that is over ends on a page that says so, whichever way one returns
     const flow = page.url();
     await typeLogin(page, user);
     await settled(page, /Hello/);
-    const answer = await page.goto(flow);
-    assert.equal(answer?.status(), 410);
+    await page.goBack();
+    assert.equal(page.url(), flow);
     assert.equal(await heading(page), 'This login has expired');
+    assert.equal(await page.title(), 'This login has expired · Orders');
     await page
       .getByText(/Reference/)
       .first()
       .waitFor();
+    assert.equal((await page.reload())?.status(), 410);
+    await page.getByRole('link', { name: 'Español' }).click();
+    await page.getByRole('link', { name: 'Ir a Orders' }).click();
+    assert.equal(page.url(), `${rp.origin}/`);
   });
   await visit({}, async (page) => {
     const answer = await page.goto(`${t.origin}/flow/somebody-elses-flow`);
     assert.equal(answer?.status(), 410, 'and a flow of another browser is no different');
   });
+});
+
+test('a second press while the app is slow, and a page left open until its login has expired, lead on to the app', async () => {
+  const t = await w.tenant();
+  const user = await t.user();
+  const rp = await relyingParty(t);
+  const slow = `${rp.origin}/hang`;
+  await t.api('POST', `/client/${rp.client.client_id}`, { callbacks: [slow, `${rp.origin}/callback`] });
+  const toApp = async (page: Page) => {
+    await settled(page, /This login has expired/);
+    await page.getByRole('link', { name: 'Go to Orders' }).click();
+    await page.waitForURL(`${rp.origin}/`);
+  };
+  await visit({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(`${rp.loginUrl}?${new URLSearchParams({ redirect_uri: slow })}`);
+    await page.getByLabel('Email').fill(user.email);
+    await page.getByLabel('Password', { exact: true }).fill(user.password);
+    const { x, y } = (await page.getByRole('button', { name: 'Log in', exact: true }).boundingBox())!;
+    // The mouse does not wait for the app, which does not answer.
+    const press = () => page.mouse.click(x + 20, y + 20);
+    await press();
+    await until('the app is asked', () => rp.state.opened.some((address) => address.startsWith('/hang')));
+    await press();
+    await toApp(page);
+    await page.goto(rp.loginUrl);
+    await settled(page, /Hello/);
+  });
+  await t.api('POST', `/client/${rp.client.client_id}`, { client_uri: `${rp.origin}/start` });
+  await visit({}, async (page) => {
+    await page.goto(rp.loginUrl);
+    // As browsers do after an hour.
+    await page.context().clearCookies({ name: 'cardea_flow' });
+    await typeLogin(page, user);
+    await settled(page, /This login has expired/);
+    assert.equal(
+      await page.getByRole('link', { name: 'Go to Orders' }).getAttribute('href'),
+      `${rp.origin}/start`,
+      'its website rather than the address of its callback',
+    );
+  });
+  await visit({}, async (page) => {
+    await page.goto(`${t.origin}/flow/apps`);
+    await typeLogin(page, user);
+    await settled(page, /Apps with access/);
+    await page.goBack();
+    await page.getByRole('link', { name: 'Go to Acme' }).click();
+    await settled(page, /Apps with access/);
+  });
+});
+
+test('a login that is over leads to a stranger’s app by a button that names where that is, and in its own tenant alone', async () => {
+  const [t, other] = [await w.tenant(), await w.tenant()];
+  const { body } = await w.send(`${t.origin}/oidc/register`, {
+    method: 'POST',
+    json: {
+      client_name: 'Agent',
+      redirect_uris: ['https://agent.example/callback'],
+      initiate_login_uri: 'https://agent.example/elsewhere',
+    },
+  });
+  const visitor = agent();
+  const request = requestOf(body, { redirect_uri: 'https://agent.example/callback' });
+  const page = await follow(visitor, await visitor(authorizeUrl(t, request.parameters)));
+  const cookie = page.headers.getSetCookie().find((line) => line.startsWith('cardea_recent='))!;
+  await visitor(`${page.url}/back`, { form: { csrf: fieldOf(page, 'csrf') }, headers: { origin: t.origin } });
+  await visitor(page.url.replace('/flow/', '/authorize/'));
+  const over = await visitor(page.url);
+  assert.equal(over.status, 410);
+  assert.doesNotMatch(over.text, /href="https:\/\/agent/);
+  assert.match(over.text, /<button[^>]*>Continue to agent\.example</);
+  const left = await submit(visitor, over, { to: fieldOf(over, 'to') });
+  assert.deepEqual([left.status, left.location], [303, 'https://agent.example/']);
+  const elsewhere = (origin: string) =>
+    agent()(page.url.replace(t.origin, origin), { headers: { cookie: cookie.split(';')[0]! } });
+  assert.match((await elsewhere(t.origin)).text, /agent\.example/);
+  assert.doesNotMatch((await elsewhere(other.origin)).text, /agent\.example|Agent/);
 });
 
 test('the hosted pages speak Spanish to who asks for it', async () => {

@@ -229,6 +229,7 @@ const ENGINES: readonly string[] = [
   'require_auth_time',
   'default_acr_values',
   'authorization_details_types',
+  'initiate_login_uri',
 ] satisfies (keyof typeof kept)[];
 
 /** What of the remembered members the engine acts on. */

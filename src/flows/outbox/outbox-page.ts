@@ -14,7 +14,7 @@ type OutboxData = PageCommon & {
 export const outboxPage = definePage<OutboxData>({
   name: 'outbox',
   words: ['outbox', 'action.home'],
-  samples: ({ common, text, address, email }) => ({
+  samples: ({ common, text, email }) => ({
     'outbox-none': { ...common, messages: [], allHref: '/dev/outbox', homeHref: '/' },
     outbox: {
       ...common,

@@ -13,6 +13,7 @@ import { acrOf } from '../request/requested-claims.ts';
 import { isGuest } from './guests.ts';
 import { takeHalfLogin } from './half-login.ts';
 import { endSession, SESSION_COOKIE } from './logout.ts';
+import { rememberFlow } from './recent-flows.ts';
 
 export type { AuthorizationDetail };
 
@@ -60,6 +61,7 @@ export function interactions(providerFor: ProviderFor) {
     const client = await provider.Client.find(interaction.params.client_id as string);
     if (!client) throw new Fault('flow_expired');
     const takes = interaction.prompt.name === 'login' && request.method !== 'HEAD';
+    rememberFlow(request, reply, { uid, client, params: interaction.params });
     const carried = takes && takeHalfLogin(request, reply, client.clientId);
     if (carried) await hold(interaction, carried);
     return {
