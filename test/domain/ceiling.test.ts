@@ -207,6 +207,10 @@ const TABLE: Record<string, Row> = {
     'the phone': {
       gives: async () => ({ path: path('user', await boss()), body: { phone: '+34600000000', phone_verified: true } }),
     },
+    'that one who was suspended is let in again': {
+      gives: async () => ({ path: path('user', await suspended(await boss())), body: { suspended: false } }),
+      within: async () => ({ path: path('user', await boss()), body: { suspended: true } }),
+    },
   },
   'user/changeEmail': {
     '': {
@@ -298,9 +302,21 @@ const TABLE: Record<string, Row> = {
       },
     },
   },
-  'customdomain/create': { nothing: 'another host of the account, when the DNS says so' },
-  'customdomain/retry': { nothing: 'another host of the account, when the DNS says so' },
+  'customdomain/create': {
+    'where people log in, and their links lead': {
+      gives: async () => ({ path: '/customdomain', body: { domain: `${fresh('d')}.example.com` } }),
+    },
+  },
+  'customdomain/retry': {
+    '': { gives: async () => ({ path: path('customdomain', await domain(), '/retry') }) },
+  },
 };
+
+const suspended = async (user: { id: string }) => {
+  await t.api('POST', path('user', user), { suspended: true });
+  return user;
+};
+const domain = () => t.api('POST', '/customdomain', { domain: `${fresh('d')}.example.com` });
 
 const credential = ({ id }: { id: string }) => ({
   user: id,

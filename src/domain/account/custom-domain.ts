@@ -1,5 +1,4 @@
 /** Custom domains of an account: which host names it claims, and which of them are its own. Asking the DNS comes later. */
-import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { inSeconds, MINUTE, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
@@ -7,11 +6,9 @@ import { Fault } from '../../kernel/fault.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
 import { hostName } from '../../kernel/text/host.ts';
 import { defineCollection } from '../../resource/collection.ts';
-import { Metadata, OneOf, type Row, Timestamp } from '../../resource/define.ts';
+import { OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
-import { present } from '../../resource/presentation.ts';
-import { mountResource } from '../../resource/routes.ts';
-import { nullable, Text } from '../fields.ts';
+import { nullable } from '../fields.ts';
 
 export const customDomains = defineCollection({
   name: 'customdomain',
@@ -76,7 +73,11 @@ type DomainInput = { domain: string; metadata?: Record<string, unknown> };
  * @throws Fault `conflict` for a domain that the account has already, and in the same words for one that serves another:
  *   which of them has it is nobody else's business.
  */
-async function createCustomDomain(tenant: Tenant, input: DomainInput, baseDomain: string): Promise<CustomDomain> {
+export async function createCustomDomain(
+  tenant: Tenant,
+  input: DomainInput,
+  baseDomain: string,
+): Promise<CustomDomain> {
   checkMetadata('/metadata', input.metadata);
   const domain = normalizeDomain(input.domain, baseDomain);
   const taken = await customDomains.model.exists({ domain: { $eq: domain }, status: { $eq: 'ACTIVE' } });
@@ -90,7 +91,7 @@ const TAKEN = 'A customdomain with this domain already exists.';
  * Has the domain checked again at once; one that serves goes on serving meanwhile.
  * @throws Fault `conflict` for an ACTIVE one, `too_many_requests` within a minute of the last retry; of N at once one goes through.
  */
-async function retryCustomDomain(tenant: Tenant, id: string): Promise<CustomDomain> {
+export async function retryCustomDomain(tenant: Tenant, id: string): Promise<CustomDomain> {
   const current = await customDomains.get(tenant, id);
   if (current.status === 'ACTIVE') throw new Fault('conflict', 'The domain is verified and served already.');
   const patch = {
@@ -107,38 +108,4 @@ async function retryCustomDomain(tenant: Tenant, id: string): Promise<CustomDoma
   throw new Fault('too_many_requests', 'A domain can be retried once a minute.', {
     retryAfterSeconds: Math.max(1, Math.ceil(RETRY_SECONDS - waited / 1000)),
   });
-}
-
-export function mount(app: FastifyInstance, { baseDomain }: { baseDomain: string }): void {
-  mountResource(app, customDomains, {
-    create: {
-      body: Type.Object(
-        { domain: Text('Host name, e.g. `auth.example.com`', 300), metadata: Type.Optional(Metadata) },
-        { additionalProperties: false },
-      ),
-      run: (tenant, input) => createCustomDomain(tenant, input, baseDomain),
-    },
-    remove: true,
-  });
-  app.post(
-    '/customdomain/:customdomain_id/retry',
-    {
-      config: { access: { permission: 'update:customdomains' } },
-      schema: {
-        operationId: 'customdomain/retry',
-        tags: ['customdomain'],
-        summary: 'Retry manual domain verification',
-        description: 'Has a domain that is not ACTIVE checked again, at most once a minute.',
-        security: [{ bearerAuth: [] }],
-        params: Type.Object({ customdomain_id: Type.String({ maxLength: 100 }) }),
-        response: { 200: Type.Ref('Customdomain') },
-      },
-    },
-    async (request) => {
-      const { customdomain_id } = request.params as { customdomain_id: string };
-      const retried = await retryCustomDomain(request.tenant, customdomain_id);
-      await request.audit({ type: 'admin.customdomain.retried', subject: customdomain_id });
-      return (await present(request, customDomains, [retried]))[0];
-    },
-  );
 }

@@ -254,8 +254,11 @@ export const viewOfUser = (user: User): Record<string, unknown> => toWire(users,
 /** By which addresses people log in, and whether they are theirs. */
 const REACHES = new Set(['email', 'email_verified', 'phone', 'phone_verified']);
 
+/** Who was suspended and is let in again gets back what they may do. */
 const givesUser = (tenant: Tenant, patch: UserInput, current: User): Given =>
-  changedBy(patch, current).some((field) => REACHES.has(field)) ? byUser(tenant, current.id) : [];
+  changedBy(patch, current).some((field) => REACHES.has(field) || (field === 'suspended' && !patch.suspended))
+    ? byUser(tenant, current.id)
+    : [];
 
 export function mount(app: FastifyInstance): void {
   mountResource(app, users, {
