@@ -13,7 +13,7 @@ import { scopeWords } from '../../kernel/text.ts';
 import { type ClientExtras, homeOf, isUnverified } from '../client/client-metadata.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import { describeAllowed, type Permissions } from '../request/permissions.ts';
-import { ownScopes, skipsConsent } from '../request/resource-server.ts';
+import { isManagement, ownScopes, skipsConsent } from '../request/resource-server.ts';
 import { isStandardScope } from '../token/claims.ts';
 
 /** A client as people are told of it. */
@@ -88,8 +88,10 @@ export function apps(providerFor: ProviderFor) {
   };
 }
 
+/** A code may be somebody else's: what opens the account's management is named whoever asks. */
 async function isDue(tenant: Tenant, { firstParty }: App, { resource }: Asking): Promise<boolean> {
-  return !firstParty || (resource !== undefined && !(await skipsConsent(tenant, resource)));
+  if (!firstParty) return true;
+  return resource !== undefined && (!(await skipsConsent(tenant, resource)) || (await isManagement(tenant, resource)));
 }
 
 async function allowedOf(tenant: Tenant, { scope, resource }: Asking): Promise<Allowed> {

@@ -207,5 +207,7 @@ export async function describeScopes(tenant: Tenant, identifier: string, scopes:
 
 export const skipsConsent = async (tenant: Tenant, identifier: string): Promise<boolean> =>
   (await apiOf(tenant, identifier))?.skip_consent ?? false;
+export const isManagement = async (tenant: Tenant, identifier: string): Promise<boolean> =>
+  (await apiOf(tenant, identifier))?.system ?? false;
 export const allowsOfflineAccess = async (tenant: Tenant, identifier: string): Promise<boolean> =>
   (await apiOf(tenant, identifier))?.allow_offline_access ?? false;

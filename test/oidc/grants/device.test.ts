@@ -394,6 +394,20 @@ test('a third-party app’s scopes are named before they are allowed', async () 
   assert.ok(!(await ask(own)).text.includes('See your orders'), 'the tenant’s own app just logs in');
 });
 
+test('what an app of the tenant’s own asks of the management API is named too: a code may be somebody else’s', async () => {
+  const { t, client, user, visit } = await ready();
+  const [grant] = await t.managementGrants(['read:logs']);
+  const permissions = [{ api: grant!.api, value: 'read:logs' }];
+  const role = await t.api('POST', '/role', { name: 'admin', permissions });
+  await t.api('POST', `/role/${role.id}/users`, { users: [user.id] });
+  const { device_code, user_code } = await start(t, client, { audience: t.audience, scope: 'read:logs' });
+  const page = await open(visit, `${t.origin}/confirm?user_code=${user_code}`, user);
+  assert.match(page.text, /Read the audit log .*in Management API/);
+  await decide(visit, page, 'allow');
+  const { body } = await poll(t, client, device_code);
+  assert.deepEqual([decodeJwt(body.access_token).aud, body.scope], [t.audience, 'read:logs']);
+});
+
 test('another person can be chosen, and the page is not for whoever is logged out', async () => {
   const { t, client, user, visit } = await ready();
   const { user_code, device_code } = await start(t, client);
