@@ -92,9 +92,18 @@ function answer(tenant: Tenant, client: Client, token: string): Wire {
 async function own(tenant: Tenant, id: string, bearer: string | undefined): Promise<Client> {
   checkOffered(tenant);
   const client = bearer ? await findRegistered(tenant, id, bearer) : undefined;
-  if (!client || isVerified(tenant, client))
-    throw new Fault('invalid_token', 'The registration access token is missing, wrong, or for another client.');
+  if (!client || isVerified(tenant, client)) throw notItsOwn();
   return client;
+}
+
+const notItsOwn = () =>
+  new Fault('invalid_token', 'The registration access token is missing, wrong, or for another client.');
+
+/** Still, when something is written: somebody may vouch for it, or rotate its secret, at the same moment. */
+const asItsOwn = ({ registration_token }: Client) => ({ registration_token: { $eq: registration_token } });
+
+function outOfItsHands(error: unknown): never {
+  throw error instanceof Fault && error.code === 'changed_meanwhile' ? notItsOwn() : error;
 }
 
 export async function readRegistration(tenant: Tenant, id: string, { bearer }: Asked): Promise<Wire> {
@@ -124,15 +133,18 @@ export async function updateRegistration(tenant: Tenant, id: string, wire: Wire,
   if (wire.client_secret !== undefined && !sameSecret(String(wire.client_secret), secret))
     throw new Fault('invalid_request', 'client_secret is not the one of the client.');
   const updated = await refusing(async () =>
-    updateClient(tenant, id, await readMembers(tenant, wire, { current: client })),
-  );
+    updateClient(tenant, id, await readMembers(tenant, wire, { current: client }), asItsOwn(client)),
+  ).catch(outOfItsHands);
   await append(tenant, { type: 'oauth.client.update', status: 'success', client: id, data: { ip } });
   return answer(tenant, updated, bearer!);
 }
 
 /** RFC 7592 §2.3: the client goes with all its tokens and consents. */
 export async function deleteRegistration(tenant: Tenant, id: string, { bearer, ip }: Asked): Promise<void> {
-  await own(tenant, id, bearer);
+  const client = await own(tenant, id, bearer);
+  const { registration_token } = client;
+  // With its last word it lets go of itself: an administrator who vouches for it meanwhile keeps it.
+  if (!(await clients.updateWhere(tenant, id, { registration_token }, asItsOwn(client)))) throw notItsOwn();
   await removeClient(tenant, id);
   await append(tenant, { type: 'oauth.client.delete', status: 'success', client: id, data: { ip } });
 }

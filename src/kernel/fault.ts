@@ -63,6 +63,7 @@ export const FAULTS = {
   unknown_host: { status: 404, message: 'No account is served at this address.' },
   method_not_allowed: { status: 405, message: 'The method is not supported at this address.' },
   conflict: { status: 409, message: 'This already exists.' },
+  changed_meanwhile: { status: 409, message: 'This was changed at the same moment. Read it and try again.' },
   email_already_exists: { status: 409, message: 'This email address belongs to another user.' },
   protected: { status: 409, message: 'This is needed and cannot be removed.' },
   payload_too_large: { status: 413, message: 'The request body is too large.', oauth: 'invalid_request' },

@@ -2,7 +2,7 @@
 import type { TObject } from 'typebox';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-import type { Collection } from './collection.ts';
+import type { Collection, Filter } from './collection.ts';
 import type { Reference, Referred, Row } from './define.ts';
 import { checkMetadata } from './metadata.ts';
 import { type AnyCollection, type AnyRow, collectionNamed } from './registry.ts';
@@ -106,17 +106,23 @@ export async function requireStill(
 
 /**
  * Changes only the fields given. What goes at the same moment is forgotten as if it went a moment later.
- * @throws as `createRow`; Fault `not_found`.
+ * @param where what has to be so still when it is written.
+ * @throws as `createRow`; Fault `not_found`, `changed_meanwhile` where it is not.
  */
 export async function updateRow<R extends TObject, S extends TObject>(
   collection: Collection<R, S>,
   tenant: Tenant,
   id: string,
   patch: Partial<Row<R, S>>,
+  where: Filter = {},
 ): Promise<Row<R, S>> {
   checkMetadata('/metadata', patch.metadata);
   await checkReferences(collection, tenant, patch);
-  const row = await collection.update(tenant, id, patch);
+  const row = await collection.updateWhere(tenant, id, patch, where);
+  if (!row) {
+    await collection.get(tenant, id);
+    throw new Fault('changed_meanwhile');
+  }
   return (await forgetGone(collection, tenant, id, patch)) ? collection.get(tenant, id) : row;
 }
 

@@ -6,7 +6,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type, { type TObject } from 'typebox';
 import type { Tenant } from '../kernel/context.ts';
-import type { Collection } from './collection.ts';
+import type { Collection, Filter } from './collection.ts';
 import { expandable, type ResourceSpec, type Row } from './define.ts';
 import { present } from './presentation.ts';
 import { createRow, updateRow } from './references.ts';
@@ -28,10 +28,15 @@ export type Operations<R extends TObject, S extends TObject> = {
   };
   update?: {
     body: TObject;
-    /** Default: as of `create`. */
-    run?(tenant: Tenant, id: string, patch: never, request: FastifyRequest): Promise<Row<R, S>>;
+    /** Default: as of `create`. @param still what has to be so when it is written; else Fault `changed_meanwhile`. */
+    run?(tenant: Tenant, id: string, patch: never, still: Filter): Promise<Row<R, S>>;
     /** Permissions that the change gives; none without. */
     gives?(tenant: Tenant, patch: never, current: Row<R, S>): Given;
+    /**
+     * Fields of which what is there already gives nothing new: a change of them is written over what `gives` saw alone, lest
+     * it bring back what somebody takes away at the same moment.
+     */
+    weighs?: readonly (keyof Row<R, S> & string)[];
   };
   /** True: with all that the specs say goes along. */
   remove?: true | ((tenant: Tenant, id: string, request: FastifyRequest) => Promise<Row<R, S>>);
@@ -121,16 +126,21 @@ function routesOf(app: FastifyInstance, collection: AnyCollection) {
       });
     },
 
-    update({ body, run = (tenant, id, patch) => updateRow(collection, tenant, id, patch), gives }: Update) {
+    update({ body, run = (...args) => updateRow(collection, ...args), gives, weighs = [] }: Update) {
+      const seen = new WeakMap<FastifyRequest, AnyRow>();
       const given: Gives | undefined =
         gives &&
         (async (request) => {
           const current = await collection.find(request.tenant, idOf(request));
-          return current ? gives(request.tenant, request.body as never, current) : [];
+          if (!current) return [];
+          seen.set(request, current);
+          return gives(request.tenant, request.body as never, current);
         });
       const route = describe('update', 'update', `Update ${title}`, { params, body, response: { 200: row } }, given);
       app.post(one, route, async (request) => {
-        const updated = await run(request.tenant, idOf(request), request.body as never, request);
+        const fields = weighs.filter((field) => field in bodyOf(request));
+        const still = asSeen(seen.get(request), fields);
+        const updated = await run(request.tenant, idOf(request), request.body as never, still);
         await trace(request, 'updated', updated, Object.keys(bodyOf(request)));
         return wire(request, updated);
       });
@@ -148,6 +158,15 @@ function routesOf(app: FastifyInstance, collection: AnyCollection) {
     },
   };
 }
+
+/** A row of an earlier release has nothing where it reads as if it had. */
+const asSeen = (row: object | undefined, fields: readonly string[]): Filter =>
+  Object.fromEntries(
+    fields.map((field) => {
+      const value = (row as Record<string, unknown> | undefined)?.[field];
+      return [field, value ? { $eq: value } : { $in: [value ?? null, null] }];
+    }),
+  );
 
 const plural = (title: string): string => `${title.replace(/y$/, 'ie')}s`;
 const CLOSED = { additionalProperties: false } as const;

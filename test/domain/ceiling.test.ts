@@ -402,6 +402,33 @@ test('whoever lacks one permission gives it to nobody, and whoever has it does',
   }
 });
 
+test('what is taken away stays away, whoever writes what was there at the same moment', async () => {
+  const token = await tokenOf('a machine', LACKED);
+  const permissions = [{ api, value: LACKED }];
+  const grants = [{ api, scope: [LACKED] }];
+  const rows: [string, () => Promise<Json>, held: object, taken: object][] = [
+    ['role', () => roleOf([LACKED]), { permissions }, { permissions: [] }],
+    ['client', client, { grants }, { grants: [] }],
+    ['client', app, { is_first_party: true, callbacks: [REDIRECT] }, { is_first_party: false }],
+    ['user', boss, { suspended: false }, { suspended: true }],
+  ];
+  const race = async ([collection, make, held, taken]: (typeof rows)[number]) => {
+    const at = path(collection, await make());
+    const tried = (method: string, body?: object) => w.call(t.origin, token, method, at, body);
+    const again = async () => {
+      for (let n = 0; n < 6; n += 1) {
+        const { status, text } = await tried('POST', held);
+        assert.ok([200, 403, 409].includes(status), text);
+      }
+    };
+    const [answer] = await Promise.all([t.call('POST', at, taken), again(), again(), again()]);
+    assert.equal(answer.status, 200, answer.text);
+    const left = (await tried('GET')).body;
+    for (const [field, value] of Object.entries(taken)) assert.deepEqual(left[field], value, `${collection} ${field}`);
+  };
+  for (let n = 0; n < 3; n += 1) await Promise.all(rows.map(race));
+});
+
 test('the secret of a client is shown to who has what the client is granted', async () => {
   const { id } = await client();
   const { id: other } = await client({ grants: [{ api, scope: ['read:users'] }] });

@@ -89,7 +89,8 @@ export function mount(app: FastifyInstance): void {
     },
     update: {
       body: RoleUpdate,
-      run: (tenant, id, patch: RoleInput) => updateRow(roles, tenant, id, once(patch)),
+      run: (tenant, id, patch: RoleInput, still) => updateRow(roles, tenant, id, once(patch), still),
+      weighs: ['permissions'],
       // What it has already is given again to nobody.
       gives: async (tenant, { permissions }: RoleInput, current) =>
         (await byPermissions(tenant, permissions)).difference(await byPermissions(tenant, current.permissions)),

@@ -4,7 +4,7 @@ import Type, { type Static } from 'typebox';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
-import { defineCollection } from '../../resource/collection.ts';
+import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { wherePresent } from '../../resource/partial-index.ts';
 import { present } from '../../resource/presentation.ts';
@@ -324,19 +324,26 @@ export async function createClient(tenant: Tenant, written: ClientInput): Promis
   });
 }
 
-export async function updateClient(tenant: Tenant, id: string, written: ClientInput): Promise<Client> {
+/** @param where what has to be so still when it is written. @throws as `updateRow`; Fault `validation`. */
+export async function updateClient(
+  tenant: Tenant,
+  id: string,
+  written: ClientInput,
+  where: Filter = {},
+): Promise<Client> {
   const current = await clients.get(tenant, id);
   const patch = { ...once(withKnownKeys(written)), ...algsOf(written, current) };
   checkClient(tenant, patch, current);
   const grant_types = grantTypesOf(patch, current);
   await ensureKeys(tenant, patch, current);
-  return updateRow(clients, tenant, id, {
+  const change = {
     ...patch,
     ...(grant_types && { grant_types }),
     ...(patch.token_endpoint_auth_method && secretOf(patch, current.client_secret)),
     // Whoever registered it has no more say from now on.
     ...((patch.is_first_party || patch.is_verified) && { is_verified: true, ...WITHOUT_TOKEN }),
-  });
+  };
+  return updateRow(clients, tenant, id, change, where);
 }
 
 const WITHOUT_TOKEN = { registration_token: null as unknown as undefined };
@@ -359,7 +366,12 @@ export const removeClient = (tenant: Tenant, id: string): Promise<Client> => rem
 export function mount(app: FastifyInstance): void {
   mountResource(app, clients, {
     create: { body: ClientWrite('name'), run: createClient, gives: givesNew, reveals: 'client_secret' },
-    update: { body: ClientWrite(null), run: updateClient, gives: givesChange },
+    update: {
+      body: ClientWrite(null),
+      run: updateClient,
+      gives: givesChange,
+      weighs: ['grants', 'callbacks', 'is_first_party'],
+    },
     remove: true,
   });
   app.post(

@@ -11,6 +11,7 @@ import { Metadata, OneOf, Timestamp } from '../../resource/define.ts';
 import { present } from '../../resource/presentation.ts';
 import { requireRows } from '../../resource/references.ts';
 import type { Gives } from '../../resource/request.ts';
+import { byRoles, byUser } from '../access/ceiling.ts';
 import { roles as allRoles } from '../access/role.ts';
 import { type Team, teams } from '../access/team.ts';
 import { addMembers, givesRoles, Roles, type TeamMember, teamMembers } from '../access/team-member.ts';
@@ -18,7 +19,7 @@ import { Email } from '../fields.ts';
 import { teamInvite } from '../message/team-invite.ts';
 import { append } from '../trail/log.ts';
 import { proveEmail } from '../user/first-proof.ts';
-import { createUser } from '../user/user.ts';
+import { createUser, isProved } from '../user/user.ts';
 import { userOfEmail } from '../user/user-of-email.ts';
 import { checkTarget, RedirectUri } from './link-target.ts';
 import type { MailedLink } from './mailed-link.ts';
@@ -33,7 +34,10 @@ type Details = { roles: string[]; mode: (typeof MODES)[number]; inviter?: string
 type Invitation = { email: string; roles?: string[]; mode?: Details['mode']; redirect_uri?: string };
 type Invited = { status: 'invited'; ticket: Ticket } | { status: 'added'; member: TeamMember };
 
-/** The mode `auto` adds a known user at once; else a link is mailed, and an earlier one to the same address is void. */
+/**
+ * The mode `auto` adds a known user at once; else a link is mailed, and an earlier one to the same address is void. What
+ * opens the management API is given to who reads the mail: whoever may make users could have made this one.
+ */
 async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Actor): Promise<Invited> {
   const { mode = 'auto', redirect_uri } = input;
   const roles = [...new Set(input.roles)];
@@ -41,7 +45,7 @@ async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Acto
   await checkTarget(tenant, actor, 'create:teammembers', redirect_uri);
   await requireRows(tenant, 'role', roles, 'roles');
   const known = mode === 'auto' ? await userOfEmail(tenant, email) : undefined;
-  if (known) {
+  if (known && (isProved(known) || !(await gainsBy(tenant, known.id, roles)))) {
     const [member] = await addMembers(tenant, team.id, [known.id], roles);
     return { status: 'added', member: member! };
   }
@@ -64,15 +68,20 @@ async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Acto
   return { status: 'invited', ticket };
 }
 
+/** Whether a user may do more of the management API by some roles than before. */
+const gainsBy = async (tenant: Tenant, user: string, roles: readonly string[]): Promise<boolean> =>
+  !(await byRoles(tenant, roles)).isSubsetOf(await byUser(tenant, user));
+
 /** Makes a member of whoever followed the link; having it proves the address. */
 async function accept(tenant: Tenant, ticket: Ticket, ip: string | null): Promise<void> {
   const team = await teams.get(tenant, ticket.team!);
   const known = await userOfEmail(tenant, ticket.email);
   const user = known ?? (await createUser(tenant, { email: ticket.email, email_verified: true }, 'team_invite'));
-  if (known) await proveEmail(tenant, known.id, { email: known.email!, method: 'team_invite' });
   // A role that was deleted since the invitation is not a reason to refuse it.
-  const roles = await allRoles.many(tenant, (ticket.details as Details).roles);
-  await addMembers(tenant, team.id, [user.id], [...roles.keys()]);
+  const roles = [...(await allRoles.many(tenant, (ticket.details as Details).roles)).keys()];
+  const evenVouched = await gainsBy(tenant, user.id, roles);
+  if (known) await proveEmail(tenant, known.id, { email: known.email!, method: 'team_invite', evenVouched });
+  await addMembers(tenant, team.id, [user.id], roles);
   await append(tenant, {
     type: 'team.member.added',
     status: 'success',
@@ -161,7 +170,7 @@ export function mount(app: FastifyInstance): void {
         operationId: 'team/invite',
         summary: 'Invite a user to a Team by email',
         description:
-          'Adds a known user at once (`auto`) or mails a link that is good for 7 days. Inviting again voids the link before.',
+          'Adds a known user at once (`auto`) or mails a link that is good for 7 days. Roles that open the management API are given at once only to users who have proved the address themselves. Inviting again voids the link before.',
         body: Type.Object(
           { ...fields, email: Email('Email of the user to invite'), mode: Type.Optional(fields.mode) },
           { additionalProperties: false },

@@ -8,7 +8,7 @@ import { isOpen, tickets, voidTicket } from '../link/ticket.ts';
 import { revokeUser } from '../protocol/session-end.ts';
 import { credentials } from './credential.ts';
 import { identities } from './identity.ts';
-import { markEmailVerified, type User, users, type VerificationMethod } from './user.ts';
+import { isProved, markEmailVerified, type User, users, type VerificationMethod } from './user.ts';
 
 /**
  * Who asked for the very mail that proves the address: a sign-up, or a session (by its grant). With what was set for the
@@ -24,22 +24,25 @@ export async function askerOf(tenant: Tenant, user: string, grant?: string): Pro
   return { credentials: known.map(({ id }) => id), identities: linked.map(({ id }) => id), grant };
 }
 
+type Proof = { email: string; method: VerificationMethod; asker?: Asker; evenVouched?: boolean };
+
 /**
  * Marks the address as verified, once nothing of other hands is left. A crash in between leaves an account that nobody has
  * proved and that less leads into; asking again goes on from there. An address that is verified is not proved anew.
  * @param asker whose credentials and session go on; without one all end.
+ * @param evenVouched an administrator's word for the address is no proof of it: where more hangs on it than an account.
  * @returns `first` to one of those who prove it at once; undefined when the user is gone or has another address by now.
  */
 export async function proveEmail(
   tenant: Tenant,
   id: string,
-  { email, method, asker }: { email: string; method: VerificationMethod; asker?: Asker },
+  { email, method, asker, evenVouched = false }: Proof,
 ): Promise<{ user: User; first: boolean } | undefined> {
   const user = await users.find(tenant, id);
   if (user?.email !== email) return undefined;
-  if (user.email_verified) return { user, first: false };
+  if (evenVouched ? isProved(user) : user.email_verified) return { user, first: false };
   await endOthers(tenant, id, email, asker);
-  const proven = await markEmailVerified(tenant, id, email, method);
+  const proven = await markEmailVerified(tenant, id, email, method, evenVouched);
   if (!proven) {
     const latest = await users.find(tenant, id);
     return latest?.email === email ? { user: latest, first: false } : undefined;

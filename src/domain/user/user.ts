@@ -5,12 +5,13 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { now } from '../../kernel/clock.ts';
 import type { Origin, Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
 import { displayName } from '../../kernel/text/display-name.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
 import { demand } from '../../kernel/text/kind.ts';
 import { phoneNumber } from '../../kernel/text/phone.ts';
 import { username } from '../../kernel/text/username.ts';
-import { defineCollection } from '../../resource/collection.ts';
+import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import type { Given } from '../../resource/request.ts';
@@ -187,18 +188,31 @@ export async function createUser(
   return users.create(tenant, { ...user, ...(user.email_verified && { email_verified_method: method }) });
 }
 
-/** @returns undefined when the user is gone, has another address by now, or has it verified already. */
+/** Somebody showed that the address is theirs; an administrator's word is no such proof. */
+export const isProved = ({ email_verified, email_verified_method }: User): boolean =>
+  email_verified && (email_verified_method ?? 'manual') !== 'manual';
+
+/**
+ * @param evenVouched also where an administrator has vouched for the address.
+ * @returns undefined when the user is gone, has another address by now, or has it verified already.
+ */
 export const markEmailVerified = (
   tenant: Tenant,
   id: string,
   email: string,
   method: VerificationMethod,
+  evenVouched = false,
 ): Promise<User | undefined> =>
   users.updateWhere(
     tenant,
     id,
     { email_verified: true, email_verified_method: method, email_verified_at: now().toISOString() },
-    { email: { $eq: email }, email_verified: { $ne: true } },
+    {
+      email: { $eq: email },
+      ...(evenVouched
+        ? { $or: [{ email_verified: { $ne: true } }, { email_verified_method: { $in: ['manual', null] } }] }
+        : { email_verified: { $ne: true } }),
+    },
   );
 
 /** Nothing is written any more to an address that bounced, until its user has another. @returns how many users have it. */
@@ -208,8 +222,9 @@ export const markEmailBounced = (tenant: Tenant, email: string): Promise<number>
 /**
  * Suspending ends the user's sessions, grants and refresh tokens at once.
  * Metadata is laid over what is there, as Auth0 does: the first level, where null removes. Of changes at once all happen.
+ * @param still what has to be so when it is written. @throws Fault `not_found`, `changed_meanwhile` where it is not.
  */
-export async function updateUser(tenant: Tenant, id: string, input: UserInput): Promise<User> {
+export async function updateUser(tenant: Tenant, id: string, input: UserInput, still: Filter = {}): Promise<User> {
   for (const field of MERGED) checkMetadata(`/${field}`, input[field]);
   for (;;) {
     const current = await users.get(tenant, id);
@@ -218,8 +233,13 @@ export async function updateUser(tenant: Tenant, id: string, input: UserInput): 
     );
     for (const field of MERGED) checkMetadata(`/${field}`, merged[field]);
     const unchanged = Object.fromEntries(Object.keys(merged).map((field) => [field, asRead(current[field as Merged])]));
-    const updated = await users.updateWhere(tenant, id, deriveUser({ ...input, ...merged }, current), unchanged);
-    if (!updated) continue;
+    const change = deriveUser({ ...input, ...merged }, current);
+    const updated = await users.updateWhere(tenant, id, change, { ...unchanged, ...still });
+    if (!updated) {
+      if (await users.exists(tenant, { _id: { $eq: id }, ...still })) continue;
+      await users.get(tenant, id);
+      throw new Fault('changed_meanwhile');
+    }
     if (updated.suspended) await revokeUser(tenant, id);
     return updated;
   }
@@ -252,18 +272,20 @@ export const UserView = Type.Ref(users.spec.title);
 export const viewOfUser = (user: User): Record<string, unknown> => toWire(users, user, () => false);
 
 /** By which addresses people log in, and whether they are theirs. */
-const REACHES = new Set(['email', 'email_verified', 'phone', 'phone_verified']);
+const REACHES = ['email', 'email_verified', 'phone', 'phone_verified'] as const;
 
 /** Who was suspended and is let in again gets back what they may do. */
 const givesUser = (tenant: Tenant, patch: UserInput, current: User): Given =>
-  changedBy(patch, current).some((field) => REACHES.has(field) || (field === 'suspended' && !patch.suspended))
+  changedBy(patch, current).some(
+    (field) => (REACHES as readonly string[]).includes(field) || (field === 'suspended' && !patch.suspended),
+  )
     ? byUser(tenant, current.id)
     : [];
 
 export function mount(app: FastifyInstance): void {
   mountResource(app, users, {
     create: { body: UserWrite, run: (tenant, input) => createUser(tenant, input) },
-    update: { body: UserWrite, run: updateUser, gives: givesUser },
+    update: { body: UserWrite, run: updateUser, gives: givesUser, weighs: ['suspended', ...REACHES] },
     remove: true,
   });
 }

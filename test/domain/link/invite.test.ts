@@ -102,6 +102,35 @@ test('an unverified user who accepts has proven the address', async () => {
   );
 });
 
+test('what opens the management API is given to who reads the mail, whatever somebody set for the address before', async () => {
+  const id = await team();
+  const [grant] = await acme.managementGrants(['read:logs']);
+  const permissions = [{ api: grant!.api, value: 'read:logs' }];
+  const admin = await acme.api('POST', '/role', { name: 'admin', permissions });
+  for (const mode of ['auto', 'invite']) {
+    // By somebody who may make users, and vouches for an address that is not theirs.
+    const email = address();
+    const user = await acme.api('POST', '/user', { email, email_verified: true });
+    const password = 'Another-horse-2';
+    const login = { user: user.id, connection: acme.connection, password };
+    await acme.api('POST', '/credentials', { ...login, email });
+    await acme.api('POST', '/credentials', { ...login, username: `u${count}` });
+    const client = await acme.client({ grant_types: ['password'] });
+    const logIn = (email: string) => passwordGrant(acme, client, { email, password });
+    assert.equal((await logIn(email)).status, 200);
+    assert.equal((await invite(id, { email, mode, roles: [admin.id] })).body.status, 'invited');
+    await followLink(await lastLink(acme, email));
+    const member = (await members(id)).find((one: { user: { id: string } }) => one.user.id === user.id);
+    assert.deepEqual([member.roles, member.user.email_verified_method], [[admin.id], 'team_invite']);
+    for (const name of [email, `u${count}`]) assert.equal((await logIn(name)).status, 400, `${mode} ${name}`);
+    // From now on it is proved: they are known.
+    await acme.api('POST', `/credentials/${(await loginOf(user.id)).id}/set-password`, { password });
+    assert.equal((await invite(await team(), { email, roles: [admin.id] })).body.status, 'added');
+    assert.equal((await logIn(email)).status, 200);
+  }
+});
+const loginOf = async (user: string) => (await acme.api('GET', `/credentials?query=user:${user}`)).results[0];
+
 test('inviting again voids the link before; of many at once one stays open', async () => {
   const id = await team();
   const email = address();

@@ -610,6 +610,27 @@ test('a client that an administrator vouches for is out of its own hands, for go
   assertOAuth(await manage(t, client, 'GET'), 401, 'invalid_token');
 });
 
+test('of an administrator who vouches for a client and the client that changes itself, the one who vouches has the last word', async () => {
+  const evil = 'https://evil.example/';
+  const race = async () => {
+    const client = await registered(t);
+    const { client_id } = client;
+    const vouch = async (): Promise<unknown> => {
+      const { status } = await t.call('POST', `/client/${client_id}`, { is_verified: true, callbacks: [REDIRECT] });
+      // Not what the administrator saw any more.
+      return status === 409 ? vouch() : assert.equal(status, 200);
+    };
+    const [, ...answers] = await Promise.all([
+      vouch(),
+      ...Array.from({ length: 4 }, () => manage(t, client, 'PUT', { client_id, redirect_uris: [evil] })),
+    ]);
+    for (const { status } of answers as { status: number }[]) assert.ok(status === 200 || status === 401, `${status}`);
+    assert.deepEqual((await t.api('GET', `/client/${client_id}`)).callbacks, [REDIRECT]);
+    assertOAuth(await manage(t, client, 'GET'), 401, 'invalid_token');
+  };
+  for (let n = 0; n < 4; n += 1) await Promise.all(Array.from({ length: 4 }, race));
+});
+
 test('a secret that an administrator rotates is not shown to who registered the client', async () => {
   const client = await registered(t);
   assert.equal((await manage(t, client, 'GET')).status, 200);
