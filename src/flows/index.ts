@@ -21,6 +21,8 @@ import { returning } from './login/return.ts';
 import { webMessagePage } from './login/web-message-page.ts';
 import { logout } from './logout/logout.ts';
 import { outbox } from './outbox/outbox.ts';
+import { resetAsk } from './reset/ask.ts';
+import { reset } from './reset/reset.ts';
 import type { FlowDeps, Journey } from './shell/journey.ts';
 import type { Page, PageData } from './shell/page.ts';
 
@@ -36,6 +38,8 @@ const journeys: readonly Journey[] = [
   passwordless,
   mailedLinks,
   linkDone,
+  resetAsk,
+  reset,
   logout,
   landing,
   outbox,

@@ -19,6 +19,10 @@ test('calls that would send a mail are refused, for known addresses as for unkno
       '/passwordless/start',
       { client_id: client.client_id, email, send: 'code' },
     ]),
+    ...[user.email, 'nobody@example.com'].map((email): [string, object] => [
+      '/dbconnections/change_password',
+      { email },
+    ]),
   ];
   for (const [path, body] of calls) {
     const answer = await w.call(t.origin, token, 'POST', path, body);

@@ -76,6 +76,11 @@ test('each kind of mail is sent with what it says', async () => {
   await startPasswordless(t, client, two, 'link');
   await t.api('POST', `/user/${user.id}/change-email`, { new_email: fresh });
   assert.equal((await followLink(await lastLink(t, fresh))).status, 'applied');
+  const forgetful = await t.user();
+  const json = { email: forgetful.email };
+  await w.send(`${t.origin}/dbconnections/change_password`, { method: 'POST', json });
+  const state = new URL(await lastLink(t, forgetful.email)).searchParams.get('ticket');
+  await w.send(`${t.origin}/reset-change`, { method: 'POST', json: { state, new_password: 'Another-horse-2' } });
   later(3);
   await run();
 
@@ -83,12 +88,14 @@ test('each kind of mail is sent with what it says', async () => {
   assert.deepEqual(Object.keys(saying).sort(), [
     'change_email',
     'email_changed',
+    'password_changed',
     'passwordless_code',
     'passwordless_link',
+    'reset_password',
     'team_invite',
     'verify_email',
   ]);
-  assert.equal(sent.length, 6);
+  assert.equal(sent.length, 8);
   for (const { to, type, data } of sent)
     assert.deepEqual(data, (await mailbox(t, to)).find((row) => row.type === type)!.data, type);
   assert.deepEqual(saying.email_changed, { to: user.email, data: { new_email: fresh, user: user.id } });

@@ -253,6 +253,27 @@ const tour: Record<string, (one: ReturnType<typeof browser>) => Promise<[Shown, 
     await follow('guest@example.com', /You are part of the team/);
     return shown;
   },
+  async 'reset-ask'({ open }) {
+    const login = await open(request(await t.client()));
+    const [, forgot] = /href="(\/flow\/reset-password[^"]+)"/.exec(login.text) ?? assert.fail('no way to a reset');
+    return [[await open(decoded(forgot!)), /Reset your password/]];
+  },
+  async 'reset-sent'({ open, press }) {
+    const sent = await press(await open('/flow/reset-password'), { email: (await t.user()).email });
+    return [[sent, /Check your inbox/]];
+  },
+  async 'reset-password'({ open }) {
+    return [[await open(await resetLink()), /Choose a new password/]];
+  },
+  async 'reset-done'({ open, press }) {
+    const link = await resetLink();
+    const weak = await press(await open(link), { new_password: 'weak' });
+    return [
+      [await press(weak, { new_password: 'Another-horse-2' }), /Your password is changed/],
+      [await open(link), /This link was used already/],
+      [await open(`${link}x`), /This link does not work/],
+    ];
+  },
   async logout({ logIn, open }) {
     await logIn(request(await t.client()));
     return [[await open('/logout'), /Log out\?/]];
@@ -272,6 +293,12 @@ const tour: Record<string, (one: ReturnType<typeof browser>) => Promise<[Shown, 
     ];
   },
 };
+
+async function resetLink(): Promise<string> {
+  const { email } = await t.user();
+  await w.send(`${t.origin}/dbconnections/change_password`, { method: 'POST', json: { email } });
+  return lastLink(t, email);
+}
 
 let television: Client | undefined;
 async function deviceCode(): Promise<{ verification_uri_complete: string }> {

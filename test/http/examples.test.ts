@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Agent, agent, codeOf, type Json, tokensOf, world } from '../kit/index.ts';
+import { lastLink } from '../kit/mailbox.ts';
 
 const w = await world();
 const t = await w.tenant();
@@ -118,6 +119,11 @@ const PREPARED: Record<string, () => Promise<unknown>> = {
   'oauth-deviceVerify': ofUser,
   'passwordless-start': () =>
     t.api('POST', '/connection', { connection_name: 'email', connection_type: 'passwordless_email' }),
+  async change_password_change() {
+    const { email } = await t.user();
+    await w.send(`${t.origin}/dbconnections/change_password`, { method: 'POST', json: { email } });
+    known.RESET_TICKET = new URL(await lastLink(t, email)).searchParams.get('ticket')!;
+  },
   async 'team-revokeInvite'() {
     const invites = `/team/${known[idOf('team')]}/invite`;
     await t.api('POST', invites, { email: 'guest@example.com' });
@@ -152,6 +158,7 @@ const FOLLOWED = [
   'user_verify_email_confirm',
   'user_change_email_verify',
   'team_invite_verify',
+  'change_password_verify',
   'oauth-deviceConfirm',
 ];
 

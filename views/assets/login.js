@@ -1,4 +1,4 @@
-// Adds to pages that work without it: shows the password on request, and lets one press of a button count once. Written
+// Adds to pages that work without it: shows the password on request, ticks off its rules, and lets one press of a button count once. Written
 // for browsers of any age.
 (function () {
   var reveal = document.getElementById('reveal');
@@ -20,6 +20,35 @@
     reveal.addEventListener('click', function () {
       setRevealed(password.type === 'password');
     });
+  }
+
+  // Ticks off what a new password has to keep.
+  var rules = document.querySelectorAll('[data-patterns]');
+
+  function keeps(rule) {
+    var patterns = JSON.parse(rule.getAttribute('data-patterns'));
+    return (
+      patterns.filter(function (pattern) {
+        return new RegExp(pattern, 'su').test(password.value);
+      }).length >= Number(rule.getAttribute('data-least'))
+    );
+  }
+
+  function tick() {
+    Array.prototype.forEach.call(rules, function (rule) {
+      var kept = keeps(rule);
+      var state = rule.querySelector('.sr');
+      rule.className = kept ? 'kept' : '';
+      state.textContent = kept ? state.getAttribute('data-kept') : '';
+    });
+  }
+
+  if (password && rules.length > 0) {
+    try {
+      // Browsers that do not know such patterns leave it to the server.
+      keeps(rules[0]);
+      password.addEventListener('input', tick);
+    } catch (_error) {}
   }
 
   function sendOnce(form) {

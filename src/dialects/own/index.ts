@@ -1,7 +1,8 @@
-/** The JSON of our own pages and apps, besides the management API: the session's user, passwordless login, the device flow. */
+/** The JSON of our own pages and apps, besides the management API: the session's user, passwordless login, passwords, the device flow. */
 import type { FastifyInstance } from 'fastify';
 import type { LoginPolicy } from '../../auth/conclude-login.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
+import { changePassword } from './change-password.ts';
 import { deviceAddresses } from './device-addresses.ts';
 import { deviceJson } from './device-json.ts';
 import { me } from './me.ts';
@@ -17,5 +18,6 @@ export async function ownDialect(
   deviceAddresses(app);
   me(app, browser);
   await passwordlessStart(app, browser, start);
+  await changePassword(app, browser, start);
   deviceJson(app, browser, policy);
 }

@@ -1,5 +1,4 @@
 /** `POST /passwordless/start`: asking for a code or a link, as JSON, from wherever the client's own pages are. */
-import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { startPasswordless } from '../../auth/passwordless.ts';
@@ -9,6 +8,7 @@ import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.
 import { LINK_SECONDS } from '../../domain/link/passwordless.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Browser, StartingClient } from '../../oidc/browser/browser.ts';
+import { clientCors } from './client-cors.ts';
 
 const START = '/passwordless/start';
 const GRANT = 'http://auth0.com/oauth/grant-type/passwordless/otp';
@@ -78,25 +78,9 @@ export async function passwordlessStart(
   browser: Browser,
   { localeOf }: StartOptions,
 ): Promise<void> {
-  /** Any origin may ask whether it may ask; an answer is for those of the client that the body names. */
-  async function mayRead(request: FastifyRequest): Promise<boolean> {
-    const { origin } = request.headers;
-    if (origin === undefined || request.method === 'OPTIONS') return origin !== undefined;
-    const client = await browser.client(request.tenant, (request.body as StartBody).client_id);
-    return client?.mayCallFrom(origin) ?? false;
-  }
-
   await app.register(
     async (scope) => {
-      await scope.register(cors, {
-        hook: 'preHandler',
-        delegator: async (request: FastifyRequest) => ({
-          origin: await mayRead(request),
-          credentials: true,
-          methods: 'POST',
-          maxAge: 3600,
-        }),
-      });
+      await clientCors(scope, browser);
       scope.post(
         '',
         {

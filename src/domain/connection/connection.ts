@@ -134,13 +134,18 @@ const enabledOf = watched<Connection[]>(5000, ({ key }) => key);
 
 /**
  * Connections that a client may use, the account's default first, then by age.
+ * @param clientId without one those of every client.
  * @param capability of those that can do it.
  */
-export async function connectionsFor(tenant: Tenant, clientId: string, capability?: Capability): Promise<Connection[]> {
+export async function connectionsFor(
+  tenant: Tenant,
+  clientId: string | undefined,
+  capability?: Capability,
+): Promise<Connection[]> {
   const enabled = await enabledOf.get(tenant.id, () => connections.all(tenant, { enabled: { $eq: true } }));
   const rank = (connection: Connection) => (connection.id === tenant.account.default_connection ? 0 : 1);
   return enabled
-    .filter(({ enabled_clients }) => enabled_clients === null || enabled_clients.includes(clientId))
+    .filter(({ enabled_clients }) => !clientId || enabled_clients === null || enabled_clients.includes(clientId))
     .filter(({ connection_type }) => capability === undefined || offers(connection_type, capability))
     .sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));
 }

@@ -26,11 +26,16 @@ export function markBrowser({ tenant }: FastifyRequest, reply: FastifyReply, pro
   });
 }
 
-/** Whether a link may act at once: somebody opens it, in the browser that asked for it. */
-export function isAskingBrowser({ method, headers, cookies }: FastifyRequest, link: { browser?: string }): boolean {
+/** Whether it is the browser that asked for it. */
+export function hasAsked({ cookies }: FastifyRequest, link: { browser?: string }): boolean {
   const proof = cookies[COOKIE];
-  const ahead = /prefetch|prerender/.test(String(headers['sec-purpose'] ?? ''));
-  return Boolean(proof && link.browser && sameSecret(hashToken(proof), link.browser)) && method === 'GET' && !ahead;
+  return Boolean(proof && link.browser && sameSecret(hashToken(proof), link.browser));
+}
+
+/** Whether a link may act at once: somebody opens it, in the browser that asked for it. */
+export function isAskingBrowser(request: FastifyRequest, link: { browser?: string }): boolean {
+  const ahead = /prefetch|prerender/.test(String(request.headers['sec-purpose'] ?? ''));
+  return hasAsked(request, link) && request.method === 'GET' && !ahead;
 }
 
 export const forgetBrowser = (reply: FastifyReply): FastifyReply => reply.clearCookie(COOKIE, { path: '/' });

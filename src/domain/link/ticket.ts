@@ -13,7 +13,7 @@ import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { isTaken, nullable } from '../fields.ts';
 
-const TYPES = ['verify_email', 'change_email', 'team_invite'] as const;
+const TYPES = ['verify_email', 'change_email', 'team_invite', 'reset_password'] as const;
 export type TicketType = (typeof TYPES)[number];
 
 /** Where the link of each type leads. */
@@ -21,6 +21,7 @@ export const TICKET_PATHS: Record<TicketType, string> = {
   verify_email: '/verify-email',
   change_email: '/change-email-verify',
   team_invite: '/invite-verify',
+  reset_password: '/reset-verify',
 };
 /** For how long a link that is over can still be told from one that never was. */
 const REMEMBERED_SECONDS = 30 * DAY;

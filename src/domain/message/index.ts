@@ -4,8 +4,10 @@ import { backchannelLogout } from './backchannel-logout.ts';
 import { changeEmail } from './change-email.ts';
 import type { MailKind } from './define-mail.ts';
 import { emailChanged } from './email-changed.ts';
+import { passwordChanged } from './password-changed.ts';
 import { passwordlessCode } from './passwordless-code.ts';
 import { passwordlessLink } from './passwordless-link.ts';
+import { resetPassword } from './reset-password.ts';
 import { teamInvite } from './team-invite.ts';
 import { verifyEmail } from './verify-email.ts';
 
@@ -16,6 +18,8 @@ export const MESSAGES = [
   teamInvite,
   passwordlessCode,
   passwordlessLink,
+  resetPassword,
+  passwordChanged,
   backchannelLogout,
 ] as const;
 

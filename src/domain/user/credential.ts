@@ -12,7 +12,7 @@ import { hashPassword } from '../../kernel/secret/password.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
 import { compared } from '../../kernel/text/kind.ts';
 import { username } from '../../kernel/text/username.ts';
-import { defineCollection } from '../../resource/collection.ts';
+import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { Metadata, type Referred, type Row, Timestamp } from '../../resource/define.ts';
 import { present } from '../../resource/presentation.ts';
 import { createRow } from '../../resource/references.ts';
@@ -94,31 +94,52 @@ export async function createCredential(tenant: Tenant, input: CredentialInput): 
   );
 }
 
-async function passwordFields(tenant: Tenant, connection: Connection, password: string) {
+/** What is stored of a password. @throws Fault `password_policy`, `unavailable` when too many wait to have theirs hashed. */
+export async function passwordFields(tenant: Tenant, connection: Connection, password: string) {
   checkPassword(connection.password_policy, password);
   return { password_hash: await hashPassword({ tenant: tenant.id }, password), password_changed_at: now() };
 }
 
+type PasswordFields = Awaited<ReturnType<typeof passwordFields>>;
+
 /** Replaces the password and ends the user's sessions and grants: whoever held the old password is out. */
-export async function setPassword(
-  tenant: Tenant,
-  id: string,
-  password: string,
-  by: 'admin' | 'user',
-): Promise<Credential> {
+async function setPassword(tenant: Tenant, id: string, password: string): Promise<Credential> {
   const credential = await credentials.get(tenant, id);
   const connection = await connections.get(tenant, credential.connection);
-  const updated = await credentials.update(tenant, id, await passwordFields(tenant, connection, password));
-  await revokeUser(tenant, credential.user);
+  const fields = await passwordFields(tenant, connection, password);
+  const updated = await replacePassword(tenant, credential, fields, { initiated_by: 'admin' });
+  if (!updated) throw new Fault('not_found', 'Credential not found.');
+  return updated;
+}
+
+/**
+ * As `setPassword` does, for whoever has shown that it is theirs to replace.
+ * @param by who, for the audit trail.
+ * @returns undefined where the credential is gone, or not as `where` says any more.
+ */
+export async function replacePassword(
+  tenant: Tenant,
+  { id, user, connection }: Credential,
+  fields: PasswordFields,
+  by: { initiated_by: 'admin' | 'user' } & Record<string, unknown>,
+  where: Filter = {},
+): Promise<Credential | undefined> {
+  const updated = await credentials.updateWhere(tenant, id, fields, where);
+  if (!updated) return undefined;
+  await revokeUser(tenant, user);
   await append(tenant, {
     type: 'credential.password_changed',
     status: 'success',
-    user: credential.user,
-    connection: credential.connection,
-    data: { credential: id, initiated_by: by },
+    user,
+    connection,
+    data: { credential: id, ...by },
   });
   return updated;
 }
+
+/** Which password it is: another one has another. */
+export const passwordChangeOf = ({ password_changed_at }: Credential): string =>
+  password_changed_at?.toISOString() ?? 'none';
 
 /** By email, else by username; a username holds no "@", so the two cannot be confused. */
 export function findByIdentifier(
@@ -216,7 +237,7 @@ export function mount(app: FastifyInstance): void {
     async (request) => {
       const { credentials_id } = request.params as { credentials_id: string };
       const { password } = request.body as { password: string };
-      const updated = await setPassword(request.tenant, credentials_id, password, 'admin');
+      const updated = await setPassword(request.tenant, credentials_id, password);
       return (await present(request, credentials, [updated]))[0];
     },
   );

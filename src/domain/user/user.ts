@@ -25,6 +25,7 @@ const METHODS = [
   'manual',
   'verification_flow',
   'passwordless_otp',
+  'password_reset',
   'team_invite',
   'email_change',
   'federated',

@@ -6,6 +6,7 @@ import { Fault } from '../../kernel/fault.ts';
 import { duration } from '../../look/words.ts';
 import type { Flow } from '../../oidc/browser/interactions.ts';
 import { guestOf } from '../consent/app-words.ts';
+import { resetHref } from '../reset/way.ts';
 import { href, text } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
@@ -24,20 +25,23 @@ type Attempt = { email?: string; error?: LoginError; status?: number };
 
 export async function showLogin(request: FastifyRequest, reply: FastifyReply, flow: Flow, attempt: Attempt = {}) {
   const connection = await passwordConnection(request, flow);
+  const common = pageCommon(request, flow.params.ui_locales);
+  const email = attempt.email ?? text(flow.params.login_hint);
   return renderPage(
     reply,
     loginPage,
     {
-      ...pageCommon(request, flow.params.ui_locales),
+      ...common,
       appName: flow.client.name,
       action: href(request, `/flow/${flow.uid}/login`),
       csrf: csrfToken(flow.uid),
-      email: attempt.email ?? text(flow.params.login_hint),
+      email,
       identifier: 'email_or_username',
       error: attempt.error,
       passwordEnabled: connection !== undefined,
       connection: connection?.id,
       connections: [],
+      forgotHref: resetHref(request, { client: flow.client.id, flow: flow.uid }, { email, locale: common.locale }),
       back: backOf(request, flow),
       guest: guestOf(request.tenant, flow.client),
     },

@@ -7,7 +7,7 @@ import { users } from '../../domain/user/user.ts';
 import { inSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
-import { isUnverified, PAGES, PAGES_RETURN } from '../client/client-metadata.ts';
+import { homeOf, isUnverified, PAGES, PAGES_RETURN } from '../client/client-metadata.ts';
 import { originAllowed } from '../client/client-rules.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import { mintSession } from '../mint.ts';
@@ -22,6 +22,8 @@ export type Browser = ReturnType<typeof browser>;
 export type StartingClient = {
   name: string;
   callbacks: readonly string[];
+  /** Its website, where somebody goes on who comes from a mail. */
+  home?: string;
   mayUse(grantType: string): boolean;
   mayRedirectTo(uri: string): boolean;
   /** Whether mail may be sent on its word: not to strangers, for a stranger. */
@@ -74,6 +76,7 @@ export function browser(providerFor: ProviderFor) {
       return {
         name: client.clientName ?? id,
         callbacks: client.redirectUris ?? [],
+        home: homeOf(client),
         mayUse: (grantType) => client.grantTypeAllowed(grantType),
         mayMail: !isUnverified(client),
         mayRedirectTo: (uri) => client.redirectUriAllowed(uri),

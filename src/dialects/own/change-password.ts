@@ -1,0 +1,65 @@
+/** `POST /dbconnections/change_password`: asking for the link by which a forgotten password is changed. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import { RESET_SECONDS, startPasswordReset } from '../../auth/password-reset.ts';
+import { TypedEmail } from '../../domain/fields.ts';
+import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.ts';
+import { Fault } from '../../kernel/fault.ts';
+import type { Browser } from '../../oidc/browser/browser.ts';
+import { clientCors } from './client-cors.ts';
+import type { StartOptions } from './passwordless-start.ts';
+
+const Body = Type.Object({
+  email: TypedEmail,
+  client_id: Type.Optional(Type.String({ maxLength: 300, description: 'The app that the user goes back to' })),
+  connection: Type.Optional(
+    Type.String({ maxLength: 200, description: 'Id or name; without it the one that the address logs in with' }),
+  ),
+});
+type Body = { email: string; client_id?: string; connection?: string };
+
+export async function changePassword(
+  app: FastifyInstance,
+  browser: Browser,
+  { localeOf }: StartOptions,
+): Promise<void> {
+  await app.register(
+    async (scope) => {
+      await clientCors(scope, browser);
+      scope.post(
+        '',
+        {
+          config: { access: 'public' },
+          schema: {
+            operationId: 'change_password',
+            tags: ['dbconnection'],
+            summary: 'Change password',
+            description:
+              'Mails a link, good for an hour, by which the user chooses another password; an address gets at most one in three minutes. The answer is the same either way, and whether or not the address has an account.',
+            body: Body,
+            response: { 200: Type.Object({ status: Type.Unsafe<'ok'>({ type: 'string', enum: ['ok'] }) }) },
+          },
+        },
+        async (request, reply) => {
+          const { email, client_id, connection } = request.body as Body;
+          const client = client_id === undefined ? undefined : await browser.client(request.tenant, client_id);
+          if (client_id !== undefined && !client) throw new Fault('invalid_request', '"client_id" is unknown.');
+          if (client && !client.mayMail)
+            throw new Fault('invalid_request', 'The client may have mail sent once an administrator has verified it.');
+          const asking = mintBrowserProof();
+          await startPasswordReset(request.tenant, {
+            email,
+            connection,
+            client: client && { id: client_id!, name: client.name },
+            browser: asking.browser,
+            locale: localeOf(request),
+            from: request.from,
+          });
+          markBrowser(request, reply, asking.proof, RESET_SECONDS);
+          return reply.header('cache-control', 'no-store').send({ status: 'ok' });
+        },
+      );
+    },
+    { prefix: '/dbconnections/change_password' },
+  );
+}
