@@ -141,6 +141,8 @@ async function ownSubject(
   options: GrantOptions,
 ): Promise<Subject> {
   const { provider, client, params } = ctx.oidc;
+  // §2.1: what is said of it is meant, and ours are exchanged by no other than access tokens.
+  if (params.subject_token_type === `${TYPE}id_token`) throw new Fault('refused_subject_token');
   const subject = (await provider.AccessToken.find(token)) as (AccessToken & { jkt?: string }) | undefined;
   if (!subject?.grantId || !(await provider.Grant.find(subject.grantId))) throw new Fault('refused_subject_token');
   const same = subject.clientId === client.clientId;

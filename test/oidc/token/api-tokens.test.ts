@@ -347,7 +347,8 @@ test('an ID token is no access token and an access token no ID token, whatever t
       subject_token,
       subject_token_type: `urn:ietf:params:oauth:token-type:${kind}`,
     });
-  assert.equal((await exchange(access, 'access_token')).status, 200);
+  for (const kind of ['access_token', 'jwt']) assert.equal((await exchange(access, kind)).status, 200, kind);
+  assert.equal((await exchange(access, 'id_token')).status, 401);
   for (const kind of ['access_token', 'id_token', 'jwt']) assert.notEqual((await exchange(id, kind)).status, 200, kind);
 
   const hinted = (id_token_hint: string) =>
