@@ -11,7 +11,7 @@ import { Fault, type FaultCode } from '../kernel/fault.ts';
 
 type Answer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => unknown;
 type ClientError = Error & { code?: string; rawPacket?: Buffer };
-type Busy = Socket & { _httpMessage?: { _headerSent?: boolean } };
+type Busy = Socket & { _httpMessage?: ServerResponse & { _headerSent?: boolean } };
 
 /** Node's reasons for more than bad form. */
 const FAULTS_OF: Record<string, FaultCode> = {
@@ -95,6 +95,12 @@ export const answerMalformed =
     // Nobody is there, or hears another answer already.
     if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage?._headerSent) {
       socket.destroy();
+      return;
+    }
+    // What was asked for before it on the same connection is answered first (RFC 9112 §9.3.2), or this would be its answer.
+    const before = socket._httpMessage;
+    if (before?.req.complete) {
+      before.once('close', () => socket.destroySoon());
       return;
     }
     const request = requestOf(error.rawPacket ?? Buffer.alloc(0), log);

@@ -1,6 +1,7 @@
 /** Hostile and broken input at the management API, the login form, the OAuth endpoints: a clear 4xx in the surface's own format, and nothing changed. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import mongoose from 'mongoose';
 import { pino } from 'pino';
 import { logReference } from '../../src/kernel/error-reference.ts';
@@ -13,9 +14,10 @@ import {
   formOf,
   REDIRECT,
   signIn,
+  until,
   world,
 } from '../kit/index.ts';
-import { raw } from '../kit/raw.ts';
+import { cut, raw } from '../kit/raw.ts';
 
 const log: string[] = [];
 const w = await world({ log });
@@ -738,4 +740,33 @@ test('the reference on an error page leads to a line of the log, whoever answere
     logReference({ log: logger, method: 'GET', routeOptions: {} } as never, 'broken_link');
     assert.equal(lines.length, 1, level);
   }
+});
+
+test('who hangs up in the middle of a body is nobody’s failure', async () => {
+  const open = promisify<number>((done) => w.app.server.getConnections(done));
+  const before = await open();
+  const kinds = ['application/x-www-form-urlencoded', 'application/json', 'application/x-ndjson'];
+  const doors = [
+    '/oauth/token',
+    '/oauth/par',
+    '/userinfo',
+    '/authorize',
+    '/logout',
+    '/passwordless/start',
+    '/oidc/register',
+    '/role',
+    '/user/import',
+  ];
+  for (const path of doors)
+    for (const kind of kinds) {
+      const head = [
+        `POST ${path} HTTP/1.1`,
+        `Content-Type: ${kind}`,
+        'Content-Length: 50',
+        `Authorization: Bearer ${t.adminToken}`,
+      ];
+      await cut(w, { head, host: new URL(t.origin).host, body: '{"name":' });
+    }
+  await until('they are gone', async () => (await open()) <= before);
+  // What failed inside is told in the end, see above.
 });

@@ -166,6 +166,14 @@ test('malformed HTTP is answered in our form, as JSON or as a page, by what its 
   assert.equal((await get('/version')).status, 200);
 });
 
+test('what is malformed behind a request on its connection is no answer to that', async () => {
+  for (const path of ['/.well-known/openid-configuration', '/version']) {
+    const { status, text } = await raw(w, { head: [`GET ${path} HTTP/1.1`, `Host: ${host}`, '', 'NONSENSE'], host });
+    assert.equal(status, 200, path);
+    assert.doesNotMatch(text, /malformed/);
+  }
+});
+
 test('an authorization request is too long at one length, however it comes', async () => {
   const client = await t.client();
   const { parameters } = requestOf(client);

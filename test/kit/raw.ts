@@ -21,3 +21,13 @@ export function raw(
     socket.on('close', () => resolve({ status: Number(text.split(' ')[1]), text }));
   });
 }
+
+/** Sends as much, and hangs up. */
+export const cut = ({ port }: { port: number }, { head, host, body = '' }: Raw): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.write([...head, `Host: ${host}`, '', body].join('\r\n'), () => socket.destroy());
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve());
+  });

@@ -72,7 +72,8 @@ function readBody({ raw }: FastifyRequest): Promise<string> {
       else chunks.push(chunk);
     });
     raw.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
-    raw.on('error', reject);
+    // Who hung up in the middle is nobody's failure, and hears no answer.
+    raw.on('error', (cause) => reject(new Fault('invalid_request', 'The request body is cut short.', { cause })));
   });
 }
 

@@ -29,7 +29,7 @@ export async function* linesOf(body: Readable, { lineBytes, bodyBytes }: Limits)
     return text?.slice(from, text.endsWith('\r') ? -1 : undefined);
   };
   // Whoever is refused is to hear of it: the connection is not torn down with the stream.
-  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  for await (const chunk of whole(body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)) {
     read += chunk.length;
     if (read > bodyBytes)
       throw new Fault('payload_too_large', `With line ${line} the body is over ${bodyBytes} bytes.`);
@@ -42,4 +42,15 @@ export async function* linesOf(body: Readable, { lineBytes, bodyBytes }: Limits)
     keep(chunk.subarray(from));
   }
   if (held > 0) yield taken();
+}
+
+/** Who hung up in the middle is nobody's failure. @throws Fault `invalid_request` for that. */
+async function* whole(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* chunks;
+  } catch (cause) {
+    throw (cause as { code?: unknown }).code === 'ECONNRESET'
+      ? new Fault('invalid_request', 'The body is cut short.', { cause })
+      : cause;
+  }
 }
