@@ -246,7 +246,25 @@ export async function standingOf(
 export async function revokeGrant(tenant: Tenant, grant: string): Promise<boolean> {
   const ended = await destroyProtocol(tenant, { kind: 'Grant', token: grant });
   await protocolModel.deleteMany({ grant: { $eq: grant }, ...scope(tenant) });
+  held.forgetWhere((row) => row?.grant === grant);
   return ended;
+}
+
+/**
+ * Has a grant end with the one that it was made from, and with whatever that one was made from.
+ * @returns false where that has ended: the grant is gone as well.
+ */
+export async function hangGrant(tenant: Tenant, grant: string, above: string): Promise<boolean> {
+  const keyOfGrant = (token: string) => keyOf(tenant, { kind: 'Grant', token });
+  const root = (await findProtocol(tenant, { kind: 'Grant', token: above }))?.grant ?? above;
+  const hung = { _id: { $eq: keyOfGrant(grant) }, ...scope(tenant) };
+  await protocolModel.updateOne(hung, { $set: { grant: root } });
+  held.forget(keyOfGrant(grant));
+  // Who ended them before that did not find it.
+  const stand = await Promise.all([above, root].map((token) => protocolRowExists(tenant, keyOfGrant(token))));
+  if (stand.every(Boolean)) return true;
+  await revokeGrant(tenant, grant);
+  return false;
 }
 
 /** Never brings back a grant that has ended meanwhile, and never shortens one. */

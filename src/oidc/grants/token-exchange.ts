@@ -7,6 +7,7 @@ import { type AccessToken, errors } from 'oidc-provider';
 import { type Login, requireDone, resumeLogin } from '../../auth/conclude-login.ts';
 import { issuerOf, mapClaims, verifyExternalToken } from '../../auth/token-exchange.ts';
 import { resourceOf, userinfoAudience } from '../../domain/api/audience.ts';
+import { hangGrant } from '../../domain/protocol/protocol-row.ts';
 import { append, appendRefusal } from '../../domain/trail/log.ts';
 import { MINUTE, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
@@ -16,6 +17,7 @@ import type { ClientExtras } from '../client/client-metadata.ts';
 import { buildTokenResponse, checkProofs, type GrantContext, type Proofs, useProofs } from '../engine/internals.ts';
 import { isConsentDue, widen } from '../request/consent.ts';
 import { userServer } from '../request/resource-server.ts';
+import { writeNow } from '../storage/batch.ts';
 import { issueAccessToken } from '../token/access-token.ts';
 import { asAccount } from '../token/account.ts';
 import { EXCHANGED } from '../token/scope-now.ts';
@@ -170,7 +172,7 @@ async function ownSubject(
     scope: scopes.join(' '),
     server,
     lifetimeSeconds: Math.min(LIFETIME_SECONDS, subject.exp! - nowSeconds()),
-    grantId: same ? subject.grantId : await grantFor(ctx, subject.accountId, scopes, audience),
+    grantId: same ? subject.grantId : await grantFor(ctx, tenant, subject, { scopes, audience }),
   };
 }
 
@@ -182,15 +184,26 @@ function resume(ctx: GrantContext, tenant: Tenant, user: string, token: string, 
   return asGrant(ctx, async () => requireDone(await resumeLogin(tenant, login, options)));
 }
 
-/** Another client's token hangs on a row of its own, which goes with the user's others. */
-async function grantFor(ctx: GrantContext, user: string, scopes: string[], audience: string | undefined) {
+/**
+ * Another client's token hangs on a row of its own, which goes with the user's others and with the one that the subject
+ * token hangs on: what a stolen code was worth is not saved by exchanging it.
+ */
+async function grantFor(
+  ctx: GrantContext,
+  tenant: Tenant,
+  subject: AccessToken,
+  { scopes, audience }: { scopes: string[]; audience?: string },
+): Promise<string> {
   const grant = new ctx.oidc.provider.Grant({
-    accountId: user,
+    accountId: subject.accountId,
     clientId: ctx.oidc.client.clientId,
     expiresIn: LIFETIME_SECONDS + MINUTE,
   } as ConstructorParameters<typeof ctx.oidc.provider.Grant>[0]);
   widen(grant, { scopes: audience ? [] : scopes, claims: [], resources: audience ? { [audience]: scopes } : {} });
-  return grant.save();
+  const id = await grant.save();
+  await writeNow(tenant, { kind: 'Grant', token: id });
+  if (!(await hangGrant(tenant, id, subject.grantId!))) throw new Fault('refused_subject_token');
+  return id;
 }
 
 /* ——— who acts for them ——— */

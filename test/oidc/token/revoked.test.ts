@@ -161,6 +161,45 @@ test('what was exchanged ends with the grant of the client that exchanged it', a
   assert.deepEqual(await seen(t, token), [200, 200], 'the login’s own token is as it was');
 });
 
+test('what other clients exchanged a token for ends with the login that it came from, in both places', async () => {
+  const t = await w.tenant();
+  const client = await t.client();
+  const others = [await t.client({ callbacks: [] }), await t.client({ callbacks: [] })];
+  const form = (got: { code: string; verifier: string }) => ({
+    grant_type: 'authorization_code',
+    code: got.code,
+    code_verifier: got.verifier,
+    redirect_uri: REDIRECT,
+  });
+  const ends: Record<string, (got: { code: string; verifier: string }, refresh_token: string) => Promise<unknown>> = {
+    'the code is replayed': (got) => tokenRequest(t, client, form(got)),
+    'the refresh token is revoked': (_got, token) => revoke(t, client, token),
+  };
+  for (const [what, end] of Object.entries(ends)) {
+    const got = await codeOf(t, client, await t.user(), { scope: 'openid offline_access' });
+    const { access_token, refresh_token } = (await tokenRequest(t, client, form(got))).body;
+    const chain: string[] = [access_token];
+    for (const other of others) {
+      const answer = await tokenRequest(t, other, {
+        grant_type: EXCHANGE,
+        subject_token: chain.at(-1)!,
+        subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      });
+      assert.equal(answer.status, 200, answer.text);
+      chain.push(answer.body.access_token);
+    }
+    for (const token of chain) assert.ok(!(await introspected(t, client, token)).includes('dead'), what);
+    await end(got, refresh_token);
+    for (const token of chain) assert.deepEqual(await introspected(t, client, token), ['dead', 'dead'], what);
+    const late = await tokenRequest(t, others[1]!, {
+      grant_type: EXCHANGE,
+      subject_token: chain[1]!,
+      subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    });
+    assert.deepEqual([late.status, late.body.error], [401, 'invalid_request'], 'nothing comes of it any more');
+  }
+});
+
 test('a code redeemed here and replayed there: its access token is dead at once in both places', async () => {
   const t = await w.tenant();
   const client = await t.client();
