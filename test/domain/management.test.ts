@@ -640,7 +640,7 @@ test('accounts of one name get addresses of their own, also when made at once', 
 test('no account gets a host that means something, to programs or people', () => {
   const reserved =
     'www www2 mail webmail smtp imap pop ftp ns1 mx2 wpad autodiscover autoconfig isatap localhost mta-sts ' +
-    'login sso oauth oidc id auth accounts admin postmaster support security billing cardea status docs 127 xn--80ak6aa92e';
+    'login log-in log-on sign-out e-mail sso oauth oidc id auth auth-0 accounts admin postmaster support security billing cardea status docs 127 xn--80ak6aa92e';
   for (const slug of reserved.split(' ')) assert.ok(isReserved(slug), slug);
   for (const slug of ['acme', 'mailroom', 'login-corp', 'idea', '7-eleven', 'x-company'])
     assert.ok(!isReserved(slug), slug);

@@ -15,7 +15,7 @@ const RESERVED: Record<string, string> = {
   'the servers of a domain are called so':
     'ns dns mx mail email webmail ftp sftp ssh git svn vpn proxy gateway relay db database cache cdn www web localhost localdomain local broadcasthost ip6-localhost',
   'people type a password there':
-    'login logout signin sign-in signup sign-up register password reset sso oauth oauth2 oidc openid saml id identity idp auth auth0 authorize account accounts secure verify mfa 2fa',
+    'login logon logout signin signout sign-in signup sign-up register password reset sso oauth oauth2 oidc openid saml id identity idp auth auth0 authorize account accounts secure verify mfa 2fa',
   'people believe that the operator speaks there':
     'admin administrator root system sysadmin webmaster hostmaster postmaster abuse security noreply no-reply support help helpdesk contact info billing pay payment payments legal privacy terms status official staff cardea',
   'the operator may want them':
@@ -25,7 +25,9 @@ const NAMES = new Set(Object.values(RESERVED).flatMap((names) => names.split(' '
 /** `ns1`, `mx2`, `www3`; names that are an encoded form of others (RFC 5890 §2.3.1), or part of an address. */
 const PATTERNS = [/^(ns|dns|mx|mail|smtp|imap|pop|www|web|api|cdn)\d+$/, /^..--/, /^\d+$/];
 
-export const isReserved = (slug: string): boolean => NAMES.has(slug) || PATTERNS.some((pattern) => pattern.test(slug));
+/** People read `log-in` as `login`. */
+export const isReserved = (slug: string): boolean =>
+  NAMES.has(slug) || NAMES.has(slug.replaceAll('-', '')) || PATTERNS.some((pattern) => pattern.test(slug));
 
 /** How many are tried for one account. */
 export const CANDIDATES = 20;
