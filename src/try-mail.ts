@@ -1,12 +1,13 @@
-/** Sends one mail by the transport that the settings name, to see that it works: `npm run mail -- you@example.com`. */
-import { readConfig } from '../src/config.ts';
-import { reasonOf } from '../src/delivery/channel.ts';
-import { mailTransport } from '../src/delivery/mail/index.ts';
-import { mintToken } from '../src/kernel/secret/random.ts';
+/** The command that sends one mail by the transport that the settings name, to see that it works. */
+import { ConfigError, readConfig } from './config.ts';
+import { reasonOf } from './delivery/channel.ts';
+import { mailTransport } from './delivery/mail/index.ts';
+import { mintToken } from './kernel/secret/random.ts';
 
 const [to] = process.argv.slice(2);
-const { mail } = readConfig(process.env);
 if (!to?.includes('@')) fail('Say whom to write to: npm run mail -- you@example.com');
+
+const mail = settings();
 if (!mail || mail.by === 'development')
   fail('No mail transport is set up: set SMTP_URL or POSTMARK_TOKEN, and MAIL_FROM.');
 
@@ -25,9 +26,19 @@ try {
   process.stdout.write(`Sent to ${to}. Look into the inbox, and into the folder for spam.\n`);
 } catch (error) {
   const { cause } = error as { cause?: Error };
-  fail(`Not sent: ${reasonOf(error)?.reason ?? 'it failed'}${cause ? ` (${cause.message})` : ''}.`);
+  const said = cause ? ` (${cause.message.trim()})` : '';
+  fail(`Not sent: ${reasonOf(error)?.reason ?? 'it failed'}${said}.`);
 } finally {
   await transport.close?.();
+}
+
+function settings() {
+  try {
+    return readConfig(process.env).mail;
+  } catch (error) {
+    if (error instanceof ConfigError) fail(`Not sent:\n${error.faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    throw error;
+  }
 }
 
 function fail(sentence: string): never {
