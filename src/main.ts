@@ -122,9 +122,11 @@ async function start(): Promise<void> {
   process.on('SIGINT', stop);
 
   const { baseDomain, dataDir } = config;
+  // In a folder where a development server ran, production has nothing of its demo.
+  const withDemo = config.seedDemo ?? !config.production;
   // Before anybody is answered: who is let in finds an account to be let in to.
   demo = await seedRoot(asRoot(), {
-    demo: config.seedDemo ?? !config.production,
+    demo: withDemo,
     origin: originOf(config, baseDomain, config.port),
     dataDir,
   });
@@ -137,7 +139,7 @@ async function start(): Promise<void> {
   const address = app.server.address();
   const origin = originOf(config, baseDomain, typeof address === 'object' ? address?.port : undefined);
   // The port may be one that the system chose.
-  demo = await keptDemo(dataDir, origin);
+  if (withDemo) demo = await keptDemo(dataDir, origin);
   greet(origin, config, demo, fresh ? operator : undefined);
   dropWhatStartingNeeded();
   takeDataSteps(meanwhile!, brought).catch((err) =>

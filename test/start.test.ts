@@ -190,6 +190,13 @@ test('every start of a demo says how to log in; one whose port is taken says whi
   assert.ok(text.includes(firstDemo.user.password), text);
 });
 
+test('a server that is to have no demo tells nothing of one that was made in its folder', async () => {
+  const without = await start({ SEED_DEMO: 'false' });
+  without.child.kill('SIGTERM');
+  const { text } = await without.ended;
+  assert.ok(!text.includes(firstDemo.user.password), text);
+});
+
 test('logs of a login hold no password, secret, code or token, at debug level either', async () => {
   const server = await start({ LOG_LEVEL: 'debug' });
   const { origin } = server;
