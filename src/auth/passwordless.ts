@@ -28,7 +28,7 @@ import { Fault } from '../kernel/fault.ts';
 import { networkOf } from '../kernel/network.ts';
 import { emailAddress } from '../kernel/text/email.ts';
 import { compared } from '../kernel/text/kind.ts';
-import { add, addDecoy, release } from '../outbox/outbox.ts';
+import { add, addDecoy, release, requireChannel } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
 import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';
 import { guessing, lockedOut } from './guessing.ts';
@@ -60,10 +60,12 @@ export type Start = {
 /**
  * @returns the id of the message, or undefined where the address had one of this client less than three minutes ago, or
  *   five of whoever asks in a quarter of an hour.
- * @throws Fault `too_many_requests` for a network address that asks for too many, `validation` for what is no address.
+ * @throws Fault `too_many_requests` for a network address that asks for too many, `validation` for what is no address,
+ *   `no_transport` where no mail can leave, which counts for nothing.
  */
 export async function startPasswordless(tenant: Tenant, start: Start): Promise<string | undefined> {
   const { connection, client, send, params, browser, locale, from } = start;
+  requireChannel(send === 'code' ? passwordlessCode : passwordlessLink);
   await perNetwork.spend(tenant, from.ip);
   const email = emailAddress.typed(start.email);
   if (email === undefined) throw new Fault('validation', '"email" is not an email address.');

@@ -84,8 +84,14 @@ export function serveWithout(channels: readonly string[]): void {
   unserved = new Set(channels);
 }
 
-async function store(tenant: Tenant, { type, channel }: MessageKind, intent: Intent<string>): Promise<string> {
+/** For who counts or writes something before the message. @throws Fault `no_transport` */
+export function requireChannel({ channel }: MessageKind): void {
   if (unserved.has(channel)) throw new Fault('no_transport', undefined, { detail: { channel } });
+}
+
+async function store(tenant: Tenant, kind: MessageKind, intent: Intent<string>): Promise<string> {
+  const { type, channel } = kind;
+  requireChannel(kind);
   // One that was kept before addresses were judged, and that a mailer may read as two.
   const unsendable = channel === 'mail' && emailAddress.canonical(intent.to) !== intent.to;
   const { id } = await outbox.create(tenant, {

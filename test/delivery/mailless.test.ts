@@ -24,7 +24,8 @@ test('calls that would send a mail are refused, for known addresses as for unkno
       { email },
     ]),
   ];
-  for (const [path, body] of calls) {
+  // Nobody hears the second time that one was sent a moment ago.
+  for (const [path, body] of [...calls, ...calls]) {
     const answer = await w.call(t.origin, token, 'POST', path, body);
     assert.equal(answer.status, 503, `${path} ${answer.text}`);
     assert.match(answer.text, /cannot send mails/);
