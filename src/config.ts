@@ -336,7 +336,7 @@ export const SETTINGS = {
     name: 'SHORT_WAYS',
     fallback: 'on',
     about:
-      'Machine tokens, userinfo and introspection are answered without the engine where the answer is plain; `off` sends every request through the engine, slower and the same, to find a fault.',
+      'Machine tokens, userinfo, introspection, discovery and keys are answered without the engine where the answer is plain; `off` sends every request through the engine, slower and the same, to find a fault.',
     example: 'on',
     read: (text, reading): boolean => readSwitch('SHORT_WAYS', text, reading) ?? true,
   }),
