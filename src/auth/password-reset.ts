@@ -23,7 +23,7 @@ import { HOUR, MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { emailAddress } from '../kernel/text/email.ts';
-import { add, addDecoy, release } from '../outbox/outbox.ts';
+import { add, addDecoy, release, requireChannel } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
 import { networkLimit } from './network-limit.ts';
 
@@ -53,6 +53,7 @@ export type ResetOrigin = { client?: string; flow?: string; browser?: string };
 /** An address has one link in three minutes; earlier ones stay good until one of them is followed. */
 export async function startPasswordReset(tenant: Tenant, asked: ResetAsked): Promise<void> {
   const { client, flow, browser, locale, from } = asked;
+  requireChannel(resetMail);
   await perNetwork.spend(tenant, from.ip);
   const email = emailAddress.typed(asked.email);
   if (email === undefined) throw new Fault('validation', '"email" is not an email address.');
