@@ -7,6 +7,7 @@ import { Script } from 'node:vm';
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Page as Tab } from 'playwright-core';
+import { brokenRules, passwordRules } from '../../src/domain/user/password-policy.ts';
 import { errorPage } from '../../src/flows/error/error-page.ts';
 import { ERROR_PAGES } from '../../src/flows/error/error-pages.ts';
 import { pages } from '../../src/flows/index.ts';
@@ -237,6 +238,34 @@ describe('in a browser', () => {
       await tab.goto(`${origin}/sample/en/short/login`);
       assert.equal(await tab.evaluate("getComputedStyle(document.getElementById('email')).fontSize"), '16px');
       assert.equal(await tab.evaluate('document.activeElement.id'), 'email');
+    });
+  });
+
+  test('the rules of a password tick themselves off while it is typed, as the server has them', async () => {
+    await visit({}, async (tab) => {
+      await tab.goto(`${origin}/sample/en/short/reset-password-weak`);
+      const field = tab.getByLabel('New password');
+      const listed = () => tab.locator('.rules li').evaluateAll((all) => all.map(({ className }) => className));
+      assert.deepEqual(await listed(), ['broken', '', 'broken', 'broken', 'broken']);
+      for (const [password, kept] of [
+        ['aaa', [false, true, false, false, false]],
+        ['Abcdefghij', [true, true, false, false, true]],
+        ['Abcdefghi-1', [true, true, true, true, true]],
+      ] as const) {
+        await field.fill(password);
+        assert.deepEqual(
+          (await listed()).map((name) => name === 'kept'),
+          kept,
+          password,
+        );
+        const policy = { level: 'excellent', require_lowercase: true, require_special: true } as const;
+        const broken = new Set(brokenRules(policy, password).map(({ name }) => name));
+        const told = passwordRules(policy).filter(({ name }) => name !== 'max_length');
+        assert.deepEqual(
+          told.map(({ name }) => !broken.has(name)),
+          kept,
+        );
+      }
     });
   });
 
