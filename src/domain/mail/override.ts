@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
+import { MINUTE } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { available } from '../../look/words.ts';
@@ -11,6 +12,7 @@ import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { mountResource } from '../../resource/routes.ts';
+import { limiter } from '../../store/limiter.ts';
 import { byEverybody } from '../access/ceiling.ts';
 import { MAILS } from '../message/index.ts';
 import { composeMail } from './compose.ts';
@@ -54,6 +56,9 @@ export async function sourceFor(tenant: Tenant, template: string, locale: string
   return mailTemplates.findOne(tenant, own);
 }
 
+/** Rendering what somebody wrote may take most of a second of this process, which is everybody's. */
+const renderings = limiter('mail_templates', 300, 10 * MINUTE);
+
 /* ——— samples ——— */
 
 const SAMPLE_ADDRESS = 'ana@example.com';
@@ -67,8 +72,12 @@ const samplesOf = (template: string): [string, Readonly<Record<string, unknown>>
 const sampleMail = (tenant: Tenant, template: string, locale: string, sample: object, own?: Source) =>
   composeMail(tenant, { template, to: SAMPLE_ADDRESS, data: { ...sample, locale } }, own);
 
-/** @throws Fault `validation` for a template that cannot be rendered, or that leaves out what its reader needs. */
+/**
+ * @throws Fault `validation` for a template that cannot be rendered, or that leaves out what its reader needs;
+ *   `too_many_requests`.
+ */
 async function checkSource(tenant: Tenant, { template, locale, ...own }: Source & Key): Promise<void> {
+  await renderings.spend(tenant.id);
   for (const [name, sample] of samplesOf(template)) {
     const mail = await sampleMail(tenant, template, locale, sample, own);
     if (!mail.subject) refuse('subject', `is empty for the case ${name}`);
@@ -189,6 +198,7 @@ export function mount(app: FastifyInstance): void {
     },
     async (request) => {
       const { template, locale, case: wanted, ...own } = request.body as Key & { case?: string } & Partial<Source>;
+      await renderings.spend(request.tenant.id);
       const samples = samplesOf(template);
       const sample = wanted === undefined ? samples[0] : samples.find(([name]) => name === wanted);
       if (!sample)

@@ -12,8 +12,8 @@ export type Source = { subject: string; html: string; text: string };
 export type Part = keyof Source;
 export const PARTS = ['subject', 'html', 'text'] as const satisfies readonly Part[];
 
-/** What one rendering may take: milliseconds, and an allowance that grows with every string and list. */
-const LIMITS = { parseLimit: 100_000, renderLimit: 250, memoryLimit: 2_000_000 };
+/** What one rendering may take: an allowance that every list and changed string is taken from, and milliseconds of a busy machine. */
+const LIMITS = { parseLimit: 100_000, renderLimit: 1_000, memoryLimit: 30_000 };
 const MAX_RENDERED = 200_000;
 
 const directory = new URL('../../../views/mail/', import.meta.url);
