@@ -141,7 +141,9 @@ const tour: Record<string, (one: ReturnType<typeof browser>) => Promise<[Shown, 
     await t.api('POST', `/user/${user.id}/verify-email/start`, {});
     await w.deliver();
     const { results } = (await w.send(`${t.origin}/dev/outbox`, { headers: { accept: 'application/json' } })).body;
-    return [[await open(`/dev/outbox/${results[0].id}`), />Confirm your email for /]];
+    const page = await open(`/dev/outbox/${results[0].id}`);
+    assert.match(page.text, /<pre[^>]*>[^<]+<br>/, 'its lines stay');
+    return [[page, />Confirm your email for /]];
   },
 
   async landing({ open }) {

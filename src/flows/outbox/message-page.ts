@@ -7,8 +7,8 @@ type MessageData = PageCommon & {
   about: string;
   /** The mail as a document of its own; absent for what has no HTML. */
   frameHref?: string;
-  /** The text, taken apart so that addresses can be followed. */
-  pieces: { words: string; href?: string }[];
+  /** The text, taken apart so that addresses can be followed; its lines by themselves, since texts shown have none. */
+  pieces: { words: string; href?: string; breaks?: boolean }[];
   backHref: string;
 };
 
@@ -22,7 +22,10 @@ export const messagePage = definePage<MessageData>({
       to: email,
       about: text('passwordless · 3 March 2026, 10:12'),
       pieces: [
-        { words: text('Type this code where you are logging in:\n\n482 913\n\n') },
+        { words: text('Type this code where you are logging in:') },
+        { words: '', breaks: true },
+        { words: text('482 913') },
+        { words: '', breaks: true },
         { words: text('https://acme.example.com/x'), href: address('https://acme.example.com/x') },
       ],
       backHref: '/dev/outbox',

@@ -87,8 +87,10 @@ function about({ template, created_at }: ReadMessage, locale: string): string {
 
 const pieces = (words: string) =>
   words
-    .split(/(https?:\/\/\S+)/)
+    .split(/(https?:\/\/\S+|\n)/)
     .filter(Boolean)
-    .map((piece) => ({ words: piece, ...(/^https?:/.test(piece) && { href: piece }) }));
+    .map((piece) =>
+      piece === '\n' ? { words: '', breaks: true } : { words: piece, ...(/^https?:/.test(piece) && { href: piece }) },
+    );
 
 export const outbox: Journey = { pages: [outboxPage, messagePage], mount };
