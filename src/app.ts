@@ -102,7 +102,7 @@ export async function buildApp({ config, store, operator, log, ...options }: App
       ...(transport && { mail: { transport, from: config.mail!.from } }),
       readClient: (tenant, address) => clientOfDocument(tenant, address, { fetch: fetchPublished, production, ip: '' }),
       mintLogoutToken: (...about) => mintLogoutToken(providerFor, ...about),
-      post: (address, form) => safePost(address, form, { production, timeoutSeconds: 5 }),
+      post: (address, posted) => safePost(address, posted, { production, timeoutSeconds: 5 }),
     }),
     (err, what) => log.warn({ err }, what),
   );

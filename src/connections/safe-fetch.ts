@@ -73,7 +73,9 @@ const checkedLookup =
     });
   };
 
-type Request = { method: 'GET' } | { method: 'POST'; form: Record<string, string> };
+/** What is posted: a form, or JSON as it is signed, with headers of its own. */
+export type Posted = { form: Record<string, string> } | { json: string; headers: Record<string, string> };
+type Request = { method: 'GET' } | ({ method: 'POST' } & Posted);
 type Answer = { status: number; body: Buffer; headers: IncomingHttpHeaders };
 
 /**
@@ -96,12 +98,22 @@ export async function safeAnswer(address: string, limits: FetchLimits): Promise<
 }
 
 /**
- * POSTs a form to an address.
+ * POSTs to an address.
  * @returns the status, whatever it is; the rest of the answer is not read.
  * @throws Error for an address that is refused, and for an answer that is too slow.
  */
-export async function safePost(address: string, form: Record<string, string>, limits: FetchLimits): Promise<number> {
-  return (await exchange(address, { method: 'POST', form }, limits)).status;
+export async function safePost(address: string, posted: Posted, limits: FetchLimits): Promise<number> {
+  return (await exchange(address, { method: 'POST', ...posted }, limits)).status;
+}
+
+function contentOf(asked: Request): { body?: Buffer; headers: Record<string, string | number> } {
+  if (asked.method === 'GET') return { headers: {} };
+  const [type, text, headers] =
+    'form' in asked
+      ? ['application/x-www-form-urlencoded', new URLSearchParams(asked.form).toString(), {}]
+      : ['application/json', asked.json, asked.headers];
+  const body = Buffer.from(text);
+  return { body, headers: { ...headers, 'content-type': type, 'content-length': body.length } };
 }
 
 async function exchange(address: string, asked: Request, limits: FetchLimits): Promise<Answer> {
@@ -112,7 +124,7 @@ async function exchange(address: string, asked: Request, limits: FetchLimits): P
   const literal = url.hostname.replace(/^\[|\]$/g, '');
   // A literal is never looked up.
   if (isIP(literal) && !isAllowed(literal, url, production)) refuse(`the address ${literal}`);
-  const body = asked.method === 'POST' ? Buffer.from(new URLSearchParams(asked.form).toString()) : undefined;
+  const { body, headers } = contentOf(asked);
   const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutSeconds * 1000);
@@ -127,7 +139,7 @@ async function exchange(address: string, asked: Request, limits: FetchLimits): P
           accept: 'application/json',
           'accept-encoding': 'identity',
           'user-agent': 'Cardea',
-          ...(body && { 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length }),
+          ...headers,
         },
       },
       (response) => {

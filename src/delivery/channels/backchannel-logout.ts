@@ -3,14 +3,14 @@ import { type Client, clients, isDocumentId } from '../../domain/client/client.t
 import { wantsToKnow } from '../../domain/protocol/session-end.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { type Channel, refusal } from '../channel.ts';
+import { type Post, reached } from '../post.ts';
 
 export type BackchannelLogoutParts = {
   /** The client that describes itself at an address. */
   readClient(tenant: Tenant, address: string): Promise<Client | undefined>;
   /** A fresh logout token; undefined when the client is gone. */
   mintLogoutToken(tenant: Tenant, client: string, about: { sub: string; sid?: string }): Promise<string | undefined>;
-  /** POSTs a form to an address that a tenant configured. @returns the status. @throws when there was none. */
-  post(address: string, form: Record<string, string>): Promise<number>;
+  post: Post;
 };
 
 export function backchannelLogout({
@@ -30,9 +30,7 @@ export function backchannelLogout({
       });
       const token = wantsToKnow(client, { sid }) && (await mintLogoutToken(tenant, to, { sub, sid }));
       if (!client || !token) return 'skipped';
-      const status = await post(client.backchannel_logout_uri!, { logout_token: token }).catch((error: unknown) => {
-        throw refusal(reasonOf(error), { cause: error });
-      });
+      const status = await reached(post(client.backchannel_logout_uri!, { form: { logout_token: token } }));
       // §2.8: 200 is the word, 204 what some frameworks make of it; 400 says that it failed, which may pass.
       if (status !== 200 && status !== 204) throw refusal(`answered ${status}`);
       return 'sent';
@@ -40,12 +38,4 @@ export function backchannelLogout({
 
     audit: ({ to, data }) => ({ type: 'auth.logout.backchannel', user: data.sub, client: to }),
   };
-}
-
-/** Where a name led, and what was said there, is not for those who configured the address to learn. */
-function reasonOf(error: unknown): string {
-  const { name, code, message = '' } = (error ?? {}) as { name?: string; code?: string; message?: string };
-  if (message.startsWith('refused')) return 'the address is not one that may be called';
-  if (name === 'AbortError' || name === 'TimeoutError') return 'no answer in time';
-  return code === 'ECONNREFUSED' || code === 'ENOTFOUND' ? `no connection (${code})` : 'no connection';
 }
