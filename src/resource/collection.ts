@@ -10,11 +10,13 @@ import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { isId, mintId, mintRandomId } from '../kernel/id.ts';
 import { recent } from '../kernel/recent.ts';
+import { mintToken } from '../kernel/secret/random.ts';
 import { byKey } from '../store/by-key.ts';
 import { accountOfKey, noteChange, watched } from '../store/changes.ts';
+import { isHeard, payloadOf, prepare, proofOf, pushTold, type Write } from './announcing.ts';
 import { cursorAt } from './cursor.ts';
 import type { Filter, Nothing, ResourceSpec, Row } from './define.ts';
-import { register } from './registry.ts';
+import { type AnyCollection, type AnyRow, register } from './registry.ts';
 import { ownerOf, type Scope, scopeFilter } from './scope.ts';
 import { sealing } from './sealing.ts';
 import { type ListOptions, lister, wordsOf } from './search.ts';
@@ -32,6 +34,8 @@ const isTakenId = (error: unknown): boolean => {
 };
 
 const DEFAULT_PAGE_SIZE = 30;
+/** Of many rows that go and are told of one by one, so many go at a time. */
+const GOING_AT_A_TIME = 500;
 
 export type Collection<R extends TObject = TObject, S extends TObject = TObject> = {
   readonly spec: ResourceSpec<R, S>;
@@ -85,7 +89,7 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
   };
 
   const fromStored = (stored: Stored): R1 => {
-    const { _id, _q, ...rest } = stored;
+    const { _id, _q, _told, ...rest } = stored;
     // A row is older than its newest field.
     return { id: _id, ...spec.defaults(), ...rest } as unknown as R1;
   };
@@ -114,6 +118,26 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
       updatedAt: time,
       ...(spec.search && { _q: wordsOf(anySpec, row) }),
     };
+  };
+
+  /** Only an account's own rows are told of. */
+  const isHeardOf = (scope: Scope) => spec.scope !== 'root' && isHeard(anySpec, scope as Tenant);
+  const preparing = (scope: Scope, writes: readonly Write[]) =>
+    prepare(collection as AnyCollection, scope as Tenant, writes);
+  const told = (stored: Stored) => fromStored(stored) as unknown as AnyRow;
+  const going = (stored: Stored): Write => ({ before: told(stored), proof: proofOf('gone', anySpec, stored._id) });
+  const coming = (stored: Stored): Write => ({ after: told(stored), proof: proofOf('there', anySpec, stored._id) });
+
+  const insert = async (scope: Scope, stored: Stored): Promise<void> => {
+    const settle = spec.events && (await preparing(scope, [coming(stored)]));
+    try {
+      await new model(stored).save();
+    } catch (error) {
+      // Any other failure may have written: the proof says so.
+      if ((error as { code?: number }).code === 11000) await settle?.(() => false);
+      throw error;
+    }
+    await settle?.(() => true);
   };
 
   const collection: Collection<R, S> = {
@@ -178,12 +202,12 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     async create(scope, input) {
       let stored = newRow(scope, input);
       try {
-        await new model(stored).save();
+        await insert(scope, stored);
       } catch (error) {
         // Who imports users chooses ids, and sees which ones this process gives.
         if (!isTakenId(error) || input.id !== undefined) return duplicate(error);
         stored = newRow(scope, { ...input, id: mintRandomId(kind) });
-        await new model(stored).save();
+        await insert(scope, stored);
       }
       await changed(scope);
       return fromStored(stored);
@@ -191,17 +215,19 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
 
     async createMany(scope, inputs) {
       if (inputs.length === 0) return new Set();
+      const rows = inputs.map((input) => newRow(scope, input));
+      const settle = spec.events && (await preparing(scope, rows.map(coming)));
       try {
         // Past mongoose, whose casting is most of the time that a large import takes.
-        await model.collection.insertMany(inputs.map((input) => newRow(scope, input)) as never, {
-          ordered: false,
-          forceServerObjectId: true,
-        });
+        await model.collection.insertMany(rows as never, { ordered: false, forceServerObjectId: true });
+        await settle?.(() => true);
         return new Set();
       } catch (error) {
         const { writeErrors = [] } = error as { writeErrors?: { code: number; index: number }[] };
         if (writeErrors.length === 0 || writeErrors.some(({ code }) => code !== 11000)) throw error;
-        return new Set(writeErrors.map(({ index }) => index));
+        const met = new Set(writeErrors.map(({ index }) => index));
+        await settle?.((position) => !met.has(position));
+        return met;
       }
     },
 
@@ -213,28 +239,44 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
       const unset = Object.fromEntries(Object.keys(fields).flatMap((field) => (field in set ? [] : [[field, 1]])));
       const untouched = spec.search?.filter((field) => !(field in fields)) ?? [];
       const touchesSearch = untouched.length < (spec.search?.length ?? 0);
+      const before = (await isHeardOf(scope)) ? await model.findOne(base).lean<Stored>() : null;
+      const name = before ? mintToken(12) : '';
+      const after = Object.fromEntries(Object.entries({ ...before, ...set }).filter(([field]) => !(field in unset)));
+      const settle =
+        before &&
+        (await preparing(scope, [
+          { before: told(before), after: told(after as Stored), proof: proofOf('made', anySpec, id, name) },
+        ]));
+      const change = { $set: set, $unset: unset, ...(settle && { $push: pushTold(name) }) };
       for (;;) {
         let guard: Filter = {};
         if (touchesSearch) {
           // The search words come from several fields: made from the row as read, written only if those are still so.
           const current = await model.findOne(base).lean<Stored>();
-          if (!current) return undefined;
+          if (!current) {
+            await settle?.(() => false);
+            return undefined;
+          }
           set._q = wordsOf(anySpec, { ...current, ...fields });
           guard = Object.fromEntries(untouched.map((field) => [field, { $eq: current[field] ?? null }]));
         }
         try {
           const stored = await model
-            .findOneAndUpdate({ $and: [base, guard] }, { $set: set, $unset: unset }, { returnDocument: 'after' })
+            .findOneAndUpdate({ $and: [base, guard] }, change, { returnDocument: 'after' })
             .lean<Stored>();
           held.forget(heldKey(scope, id));
           if (stored) {
+            await settle?.(() => payloadOf(collection as AnyCollection, told(stored)));
             await changed(scope);
             return fromStored(stored);
           }
         } catch (error) {
           duplicate(error);
         }
-        if (!touchesSearch) return undefined;
+        if (!touchesSearch) {
+          await settle?.(() => false);
+          return undefined;
+        }
       }
     },
 
@@ -245,17 +287,31 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     },
 
     async remove(scope, id) {
-      const stored = isId(kind, id)
-        ? await model.findOneAndDelete({ _id: { $eq: id }, ...scoped(scope) }).lean<Stored>()
-        : null;
+      const one = { _id: { $eq: id }, ...scoped(scope) };
+      const before = isId(kind, id) && (await isHeardOf(scope)) ? await model.findOne(one).lean<Stored>() : null;
+      const settle = before && (await preparing(scope, [going(before)]));
+      const stored = isId(kind, id) ? await model.findOneAndDelete(one).lean<Stored>() : null;
       held.forget(heldKey(scope, id));
+      await settle?.(() => stored !== null);
       if (!stored) throw new Fault('not_found', `${spec.title} not found.`);
       await changed(scope);
       return fromStored(stored);
     },
 
     async removeWhere(scope, filter) {
-      const { deletedCount } = await model.deleteMany({ ...filter, ...scoped(scope) });
+      let deletedCount = 0;
+      while (await isHeardOf(scope)) {
+        const rows = await model
+          .find({ ...filter, ...scoped(scope) })
+          .limit(GOING_AT_A_TIME)
+          .lean<Stored[]>();
+        if (rows.length === 0) break;
+        const settle = await preparing(scope, rows.map(going));
+        const these = { ...filter, _id: { $in: rows.map(({ _id }) => _id) }, ...scoped(scope) };
+        deletedCount += (await model.deleteMany(these)).deletedCount;
+        await settle?.(() => true);
+      }
+      deletedCount += (await model.deleteMany({ ...filter, ...scoped(scope) })).deletedCount;
       held.forgetWhere((row) => row?.account === (scope as Tenant).id);
       await changed(scope);
       return deletedCount;

@@ -87,6 +87,13 @@ export type Permissions = {
 /** An index that neither lists, nor uniqueness, references or expiry ask for. Not led by the account unless it says so. */
 export type Index = { keys: Record<string, 1 | -1>; unique?: true; partialFilterExpression?: Filter };
 
+export type Events<R> = {
+  /** All that `of` may answer. */
+  names: readonly string[];
+  /** What a write makes: without `before` the row is new, without `after` it goes. An unchanged row makes nothing. */
+  of(before: R | undefined, after: R | undefined): readonly string[];
+};
+
 export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObject> = {
   /** Wire path, tag and id prefix: `role` serves `/role` with ids `role_…`. */
   name: string;
@@ -131,6 +138,8 @@ export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObjec
   texts?: Record<string, TextKind>;
   /** What the wire shows besides the row's own fields, e.g. a secret that sits inside one of them. */
   wire?: (row: Row<R, S>, may: (permission: string) => boolean) => Record<string, unknown>;
+  /** What is told of its rows to those who subscribed (announcing.ts). */
+  events?: Events<Row<R, S>>;
   /** The last word before a row is removed, when nothing has gone yet. @throws Fault `protected` */
   protect?(tenant: Tenant, row: Row<R, S>): Promise<void> | void;
   /** Ends what goes with a row and is no row: after those that refer to it have gone. Repeating it does nothing. */

@@ -60,6 +60,7 @@ export function storageSchema(spec: ResourceSpec): Schema {
     createdAt: { type: Date, required: true },
     updatedAt: { type: Date, required: true },
     ...(spec.search && { _q: { type: [String], default: undefined } }),
+    ...(spec.events && { _told: { type: [String], default: undefined } }),
   };
   for (const [field, schema] of Object.entries(fieldsOf(spec))) definition[field] = storageType(schema as Loose);
 
