@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { clients, endpoints, envExample, print, settings } from './tables.ts';
+import { clients, endpoints, envExample, events, print, settings } from './tables.ts';
 
 type Printed = { file: string; text(written: string): string };
 
@@ -31,6 +31,7 @@ const PRINTED: Printed[] = [
   between('docs/reference/settings.md', 'settings', print(settings())),
   between('docs/reference/libraries.md', 'clients', print(clients())),
   between('docs/reference/endpoints.md', 'endpoints', endpoints()),
+  between('docs/reference/events.md', 'events', events()),
   ...changes,
   { file: '.env.example', text: envExample },
 ];

@@ -1,6 +1,7 @@
 /** Tables of the documentation and what prints them, and the example of an environment. */
 import { readFileSync } from 'node:fs';
 import { SETTINGS } from '../src/config.ts';
+import { EVENTS, type Event } from '../src/domain/trail/events.ts';
 import type { OpenApi } from '../src/http/docs/openapi-types.ts';
 import { CAPABILITIES, type Capability, LIBRARIES } from '../test/clients/libraries.ts';
 
@@ -51,6 +52,15 @@ export function clients(): Rows {
     ]),
   ];
 }
+
+/** Every event: when it is told, who may subscribe, and what is told. */
+export const events = (): string =>
+  Object.entries<Event>(EVENTS)
+    .map(([name, { description, by, permission, example }]) => {
+      const json = JSON.stringify(example, null, 2);
+      return `## ${name}\n\n${description} Made by: ${by.join(', ')}. Permission: \`${permission}\`.\n\n\`\`\`json\n${json}\n\`\`\``;
+    })
+    .join('\n\n');
 
 /** Every operation of the OpenAPI document: a heading and a table for each tag. */
 export function endpoints(): string {

@@ -59,10 +59,11 @@ async function attempt(tenant: Tenant, { kind, channel }: Route, row: OutboxRow,
   if (error === undefined) await settle(tenant, row, { state: 'sent' });
   else if (over) await abandon(error);
   else await settle(tenant, row, { state: 'failed', due: inSeconds(pauseSeconds(count)), last_error: error });
+  const { data: about, ...entry } = channel.audit(message);
   await append(tenant, {
-    ...channel.audit(message),
+    ...entry,
     status: outcome,
-    data: { message: id, attempt: count, ...(error && { error }), ...(over && { given_up: true }) },
+    data: { ...about, message: id, attempt: count, ...(error && { error }), ...(over && { given_up: true }) },
   });
 }
 

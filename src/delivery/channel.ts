@@ -10,8 +10,8 @@ export type Channel<C extends ChannelName = ChannelName> = {
    * @throws Refusal with words that a tenant's administrator may read; any other error is told as "failed".
    */
   send(tenant: Tenant, message: MessageBy<C>): Promise<'sent' | 'skipped'>;
-  /** The audit row's type and whom it is about. */
-  audit(message: MessageBy<C>): Pick<LogEntry, 'type' | 'user' | 'client'>;
+  /** The audit row's type, whom it is about, and what its data has besides the attempt. */
+  audit(message: MessageBy<C>): Pick<LogEntry, 'type' | 'user' | 'client' | 'data'>;
 };
 
 export type AnyChannel = { [C in ChannelName]: Channel<C> }[ChannelName];

@@ -1,6 +1,7 @@
 /** THE list of resources: what is served, stored, indexed, documented and tested comes from here. */
 import type { FastifyInstance } from 'fastify';
 import type { Root } from '../kernel/context.ts';
+import { announceBy } from '../resource/announcing.ts';
 import { type AnyCollection, verifyReferences } from '../resource/registry.ts';
 import { mount as consent, consents } from './access/consent.ts';
 import { mount as role, roles } from './access/role.ts';
@@ -21,8 +22,10 @@ import { mount as emailVerification } from './link/email-verification.ts';
 import { mount as teamInvite } from './link/team-invite.ts';
 import { mount as bounce } from './mail/bounce.ts';
 import { mount as mailTemplate, mailTemplates } from './mail/override.ts';
+import { announcer } from './trail/announcer.ts';
 import { mount as log, logs } from './trail/log.ts';
 import { mount as notificationSubscription, notificationSubscriptions } from './trail/notification-subscription.ts';
+import { mount as subscriptionDelivery } from './trail/subscription-delivery.ts';
 import { mount as credential, credentials } from './user/credential.ts';
 import { identities, mount as identity } from './user/identity.ts';
 import { mount as userTransfer } from './user/transfer/routes.ts';
@@ -53,6 +56,7 @@ const RESOURCES: readonly Resource[] = [
   { rows: apis, mount: api },
   { rows: actions, mount: action },
   { rows: notificationSubscriptions, mount: notificationSubscription },
+  { mount: subscriptionDelivery },
   { rows: mailTemplates, mount: mailTemplate },
   { mount: bounce },
   { rows: customDomains, mount: customDomain },
@@ -61,6 +65,7 @@ const RESOURCES: readonly Resource[] = [
 
 export function mountResources(app: FastifyInstance, options: Options): void {
   verifyReferences();
+  announceBy(announcer);
   for (const { mount } of RESOURCES) mount(app, options);
 }
 

@@ -84,25 +84,69 @@ export function serveWithout(channels: readonly string[]): void {
   unserved = new Set(channels);
 }
 
+/** Whether anything can leave by a channel. */
+export const isServed = (channel: string): boolean => !unserved.has(channel);
+
 /** For who counts or writes something before the message. @throws Fault `no_transport` */
 export function requireChannel({ channel }: MessageKind): void {
-  if (unserved.has(channel)) throw new Fault('no_transport', undefined, { detail: { channel } });
+  if (!isServed(channel)) throw new Fault('no_transport', undefined, { detail: { channel } });
 }
 
 async function store(tenant: Tenant, kind: MessageKind, intent: Intent<string>): Promise<string> {
-  const { type, channel } = kind;
   requireChannel(kind);
+  const { id } = await outbox.create(tenant, rowOf(tenant, kind, intent));
+  return id;
+}
+
+function rowOf(tenant: Tenant, { type, channel }: MessageKind, intent: Intent<string>): Partial<OutboxRow> {
   // One that was kept before addresses were judged, and that a mailer may read as two.
   const unsendable = channel === 'mail' && emailAddress.canonical(intent.to) !== intent.to;
-  const { id } = await outbox.create(tenant, {
+  return {
     type,
     origin: tenant.origin,
     ...intent,
     ...(unsendable && { state: 'abandoned' as const, last_error: 'not an address that mail can be sent to' }),
     due: inSeconds(LEAD_SECONDS),
     expires_at: inSeconds(RETENTION_SECONDS),
+  };
+}
+
+/** An intent that is to be stored with others. */
+export type Prepared = Partial<OutboxRow> & { id: string };
+
+/** As `add`, for one of many that `addAll` stores. @throws Error for data that is not the kind's. */
+export const prepared = <D>(
+  tenant: Tenant,
+  kind: MessageKind<string, string, D>,
+  { data, ...intent }: Intent<NoInfer<D>>,
+): Prepared => ({ ...rowOf(tenant, kind, { ...intent, data: kind.write(data) }), id: outbox.mintId() });
+
+export const addAll = (tenant: Tenant, rows: readonly Prepared[]): Promise<unknown> => outbox.createMany(tenant, rows);
+
+/** What the intents speak of was not done. One that a worker has looked at in vain meanwhile goes too. */
+export const withdraw = (tenant: Tenant, ids: readonly string[]): Promise<unknown> =>
+  outbox.removeWhere(tenant, { _id: { $in: [...ids] }, state: 'queued' });
+
+/** What an intent speaks of was done, and is known to be so: in these words. */
+export const confirm = (tenant: Tenant, id: string, to: { ref: string; data: string }): Promise<unknown> =>
+  outbox.updateWhere(tenant, id, to, { state: 'queued' });
+
+/** The same of many, in the words that they have. */
+export const confirmAll = (tenant: Tenant, ids: readonly string[], ref: string): Promise<unknown> =>
+  outbox.changeWhere(tenant, { _id: { $in: [...ids] }, state: 'queued' }, { $set: { ref } });
+
+/**
+ * Sends a message once more, from the first attempt on: one that was given up, that waits, or that arrived.
+ * @returns false where there is none such, or a worker has it.
+ */
+export async function resend(tenant: Tenant, id: string, to: string): Promise<boolean> {
+  const fresh = { state: 'queued' as const, send_count: 0, due: now(), expires_at: inSeconds(RETENTION_SECONDS) };
+  const again = await outbox.updateWhere(tenant, id, fresh, {
+    to: { $eq: to },
+    state: { $in: ['failed', 'abandoned', 'sent'] },
   });
-  return id;
+  if (again) nudge();
+  return again !== undefined;
 }
 
 const listeners = new Set<() => void>();
@@ -119,5 +163,9 @@ export async function release(tenant: Tenant, ids: readonly string[]): Promise<v
     { _id: { $in: [...ids] }, account: { $eq: tenant.id }, state: 'queued' },
     { $set: { due: now() } },
   );
+  nudge();
+}
+
+function nudge(): void {
   for (const listener of listeners) listener();
 }

@@ -7,6 +7,7 @@ import { asTenant } from '../../src/kernel/context.ts';
 import { tokensOf, world } from '../kit/index.ts';
 import { logoutReceiver } from '../kit/logout-receiver.ts';
 import { mailServer } from '../kit/mail-server.ts';
+import { webhookReceiver } from '../kit/webhook-receiver.ts';
 import { type ChannelCase, channelSuite } from '../suites/channel.ts';
 
 const post = await mailServer({ plain: true });
@@ -29,6 +30,27 @@ const CASES: ChannelCase[] = [
           state.answer = (response) => void response.writeHead(503).end(words);
         },
         leave: () => t.api('POST', `/client/${client.id}`, { backchannel_logout_uri: null }),
+      };
+    },
+  },
+  {
+    name: 'webhook',
+    audit: 'webhook.team.created',
+    async receiver(_w, t) {
+      const { url, secret, state } = await webhookReceiver();
+      const config = { url, secret };
+      const { id } = await t.api('POST', '/notificationsubscription', {
+        events: ['team.created'],
+        channel: 'webhook',
+        config,
+      });
+      return {
+        cause: () => t.api('POST', '/team', { name: 'Warehouse' }),
+        received: () => state.deliveries.length,
+        refuse: (words) => {
+          state.answer = (response) => void response.writeHead(503).end(words);
+        },
+        leave: () => t.api('POST', `/notificationsubscription/${id}`, { active: false }),
       };
     },
   },

@@ -55,6 +55,12 @@ const jwks = {
   ],
 };
 
+/** Whoever is told of logins reads the log. */
+const EVENT = 'auth.login';
+const subscription = (events: string[]) => ({ events, channel: 'email', config: { recipients: ['me@example.com'] } });
+const subscriptionOf = async (events: string[]) =>
+  path('notificationsubscription', await t.api('POST', '/notificationsubscription', subscription(events)));
+
 type Call = { path: string; body?: unknown; ndjson?: string };
 /** A write that gives `lacks`, made anew for every caller; `within` is the nearest one that gives nothing more. */
 type Attempt = { lacks?: string; gives(): Promise<Call>; within?(): Promise<Call> };
@@ -286,8 +292,6 @@ const TABLE: Record<string, Row> = {
   },
   'account/rotateKeys': { nothing: 'nobody sees a private key' },
   'account/revokeKey': { nothing: 'nobody sees a private key' },
-  'notificationsubscription/create': { nothing: 'what is sent of an event opens nothing' },
-  'notificationsubscription/update': { nothing: 'what is sent of an event opens nothing' },
   'mailtemplate/preview': { nothing: 'a picture of a mail that is not sent' },
   'mailtemplate/create': {
     'that administrators read': {
@@ -302,6 +306,27 @@ const TABLE: Record<string, Row> = {
       },
     },
   },
+  'notificationsubscription/create': {
+    'what is told of what they may not read': {
+      gives: async () => ({ path: '/notificationsubscription', body: subscription([EVENT]) }),
+      within: async () => ({ path: '/notificationsubscription', body: subscription(['user.created']) }),
+    },
+  },
+  'notificationsubscription/update': {
+    'what is told of what they may not read': {
+      gives: async () => ({ path: await subscriptionOf(['user.created']), body: { events: [EVENT] } }),
+      within: async () => ({ path: await subscriptionOf([EVENT]), body: { events: ['user.created'] } }),
+    },
+    'where it is told': {
+      gives: async () => ({
+        path: await subscriptionOf([EVENT]),
+        body: { config: { recipients: ['they@example.com'] } },
+      }),
+      within: async () => ({ path: await subscriptionOf([EVENT]), body: { metadata: { of: 'ops' } } }),
+    },
+  },
+  'notificationsubscription/test': { nothing: 'what is sent says that it is a test' },
+  'notificationsubscription/redeliver': { nothing: 'it goes to whom it was for, who still listens' },
   'customdomain/create': {
     'where people log in, and their links lead': {
       gives: async () => ({ path: '/customdomain', body: { domain: `${fresh('d')}.example.com` } }),

@@ -129,6 +129,17 @@ const PREPARED: Record<string, () => Promise<unknown>> = {
     await t.api('POST', invites, { email: 'guest@example.com' });
     known[idOf('ticket')] = (await t.api('GET', invites)).data[0].id;
   },
+  async 'notificationsubscription-redeliver'() {
+    const config = { url: 'http://127.0.0.1:9/', secret: 'whsec' };
+    const body = { events: ['user.created'], channel: 'webhook', config };
+    const { id } = await t.api('POST', '/notificationsubscription', body);
+    const { messages } = await t.api('POST', `/notificationsubscription/${id}/test`);
+    await w.deliver();
+    own['notificationsubscription-redeliver'] = {
+      [idOf('notificationsubscription')]: id,
+      [idOf('outbox')]: messages[0],
+    };
+  },
   'grant-list': async () => {
     const partner = await t.client({ is_first_party: false });
     await tokensOf(t, partner, user, { scope: 'openid email' });

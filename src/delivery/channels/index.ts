@@ -2,6 +2,7 @@
 import type { AnyChannel } from '../channel.ts';
 import { type BackchannelLogoutParts, backchannelLogout } from './backchannel-logout.ts';
 import { type MailParts, mail } from './mail.ts';
+import { webhook } from './webhook.ts';
 
 type Parts = BackchannelLogoutParts & {
   /** None where mails cannot leave. */
@@ -10,5 +11,6 @@ type Parts = BackchannelLogoutParts & {
 
 export const channels = (parts: Parts): readonly AnyChannel[] => [
   backchannelLogout(parts),
+  webhook(parts),
   ...(parts.mail ? [mail(parts.mail)] : []),
 ];

@@ -12,16 +12,18 @@ import { isBounce, type MailTransport } from '../mail/transport.ts';
 
 export type MailParts = { transport: MailTransport; from: string };
 
-const templateOf = new Map<string, string>(MAILS.map(({ type, template }: MailKind) => [type, template]));
+const kindOf = new Map<string, MailKind>(MAILS.map((kind) => [kind.type, kind as MailKind]));
+const templateOf = (type: string): string => kindOf.get(type)!.template;
 
 export function mail({ transport, from }: MailParts): Channel<'mail'> {
   return {
     name: 'mail',
 
     async send(tenant, { id, type, to, data }) {
+      if ((await kindOf.get(type)!.wanted?.(tenant, to, data)) === false) return 'skipped';
       const user = await addressee(tenant, to, data.user);
       if (user?.email === to && user.email_bounced_at) return 'skipped';
-      const occasion = { template: templateOf.get(type)!, to, data, userLocale: user?.locale };
+      const occasion = { template: templateOf(type), to, data, userLocale: user?.locale };
       const { subject, html, text, template } = await composed(tenant, occasion);
       const sender = { name: tenant.account.name, address: from };
       try {
@@ -33,7 +35,7 @@ export function mail({ transport, from }: MailParts): Channel<'mail'> {
       return 'sent';
     },
 
-    audit: ({ type, data }) => ({ type: `email.${templateOf.get(type)}`, ...(data.user && { user: data.user }) }),
+    audit: ({ type, data }) => ({ type: `email.${templateOf(type)}`, ...(data.user && { user: data.user }) }),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Row } from '../../resource/define.ts';
 import { requireRows, requireStill } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { Reference } from '../fields.ts';
+import { lifecycle } from '../trail/events.ts';
 import { byRoles } from './ceiling.ts';
 
 export const roleMembers = defineCollection({
@@ -24,6 +25,7 @@ export const roleMembers = defineCollection({
   defaults: () => ({}),
   filter: ['role', 'user'],
   unique: [['role', 'user']],
+  events: lifecycle({ created: 'role.member.added', deleted: 'role.member.removed' }),
   references: {
     role: { to: 'role', gone: 'remove', expand: true },
     user: { to: 'user', gone: 'remove', expand: true },

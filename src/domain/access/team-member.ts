@@ -12,6 +12,7 @@ import type { Gives } from '../../resource/request.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { pagingParameters } from '../../resource/schemas.ts';
 import { isTaken, Reference } from '../fields.ts';
+import { lifecycle } from '../trail/events.ts';
 import { byRoles } from './ceiling.ts';
 import { teams } from './team.ts';
 
@@ -32,6 +33,7 @@ export const teamMembers = defineCollection({
   defaults: () => ({ roles: [] }),
   filter: ['user', 'team', 'roles'],
   unique: [['team', 'user']],
+  events: lifecycle({ created: 'team.member.added', deleted: 'team.member.removed' }),
   references: {
     user: { to: 'user', gone: 'remove', expand: true },
     team: { to: 'team', gone: 'remove', expand: true },

@@ -8,6 +8,7 @@ import { Metadata, Nullable, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { isTaken, Name, nullable, Text, WebUrl } from '../fields.ts';
+import { lifecycle } from '../trail/events.ts';
 
 const fields = {
   name: Name('Human-readable name of the team.'),
@@ -33,6 +34,7 @@ export const teams = defineCollection({
   search: ['name', 'slug'],
   unique: [['slug']],
   traced: true,
+  events: lifecycle({ created: 'team.created', updated: 'team.updated', deleted: 'team.deleted' }),
 });
 
 export type Team = Row<typeof teams.spec.row>;

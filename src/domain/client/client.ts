@@ -17,6 +17,7 @@ import { Name, nullable, Text, WebUrl } from '../fields.ts';
 import { ensureSigningKeys } from '../key/account-keys.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
 import { revokeClient } from '../protocol/protocol-row.ts';
+import { lifecycle } from '../trail/events.ts';
 import { givesChange, givesNew } from './client-ceiling.ts';
 import { checkClientKeys, JwkSet, knownKeys, WrittenJwkSet } from './client-keys.ts';
 import { defaultGrantTypes, grantTypeNames } from './grant-type.ts';
@@ -133,6 +134,7 @@ export const clients = defineCollection({
     registration_metadata: Type.Optional(Metadata),
   }),
   sealed: { client_secret: 'read:client_keys' },
+  events: lifecycle({ created: 'client.created', updated: 'client.updated', deleted: 'client.deleted' }),
   secretsGive: (tenant, { grants }) => byGrants(tenant, grants),
   defaults: () => ({
     description: '',

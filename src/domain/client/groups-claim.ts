@@ -31,7 +31,7 @@ export type GroupsClaim = Static<typeof GroupsClaim>;
 
 /** Of tokens of ours, of RFC 7519's registry, and of both specifications' protocols: a list in their place would be believed. */
 const TAKEN = new Set(
-  `iss sub aud exp nbf iat jti client_id client account scope scp permissions act may_act cnf sid grant_id gty token_use
+  `iss sub aud exp nbf iat jti client_id client account scope scp permissions act may_act cnf sid grant_id token_use
   typ authorization_details userinfo_claims auth_time acr amr azp nonce at_hash c_hash s_hash events toe txn active username
   name given_name family_name middle_name nickname preferred_username profile picture website email email_verified gender
   birthdate zoneinfo locale phone_number phone_number_verified address updated_at sub_jwk sub_id vot vtm vc vp

@@ -21,6 +21,8 @@ export type MailKind<T extends string = string, D = unknown> = MessageKind<T, 'm
   template: string;
   /** What mails of this kind say, by a name for each case. */
   samples: Readonly<Record<string, object>>;
+  /** Whether its reader is still to get it, where that may have changed. */
+  wanted?(tenant: Tenant, to: string, data: D): Promise<boolean>;
 };
 
 /** @param definition as of `defineMessage`; `template` is the type unless several kinds share one. */
@@ -30,8 +32,14 @@ export function defineMail<const T extends string, P extends TProperties>(defini
   data: P;
   samples: Record<string, Static<TObject<P & typeof COMMON>>>;
   happened(tenant: Tenant, address: Address): Promise<boolean>;
+  wanted?(tenant: Tenant, to: string, data: Static<TObject<P & typeof COMMON>>): Promise<boolean>;
 }): MailKind<T, Static<TObject<P & typeof COMMON>>> {
-  const { template = definition.type, samples, ...kind } = definition;
+  const { template = definition.type, samples, wanted, ...kind } = definition;
   const message = defineMessage({ ...kind, channel: 'mail', data: { ...COMMON, ...kind.data } });
-  return { ...(message as unknown as MessageKind<T, 'mail', Static<TObject<P & typeof COMMON>>>), template, samples };
+  return {
+    ...(message as unknown as MessageKind<T, 'mail', Static<TObject<P & typeof COMMON>>>),
+    template,
+    samples,
+    wanted,
+  };
 }

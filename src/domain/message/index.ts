@@ -4,12 +4,14 @@ import { backchannelLogout } from './backchannel-logout.ts';
 import { changeEmail } from './change-email.ts';
 import type { MailKind } from './define-mail.ts';
 import { emailChanged } from './email-changed.ts';
+import { eventMail } from './event-mail.ts';
 import { passwordChanged } from './password-changed.ts';
 import { passwordlessCode } from './passwordless-code.ts';
 import { passwordlessLink } from './passwordless-link.ts';
 import { resetPassword } from './reset-password.ts';
 import { teamInvite } from './team-invite.ts';
 import { verifyEmail } from './verify-email.ts';
+import { webhook } from './webhook.ts';
 
 export const MESSAGES = [
   verifyEmail,
@@ -18,9 +20,11 @@ export const MESSAGES = [
   teamInvite,
   passwordlessCode,
   passwordlessLink,
+  eventMail,
   resetPassword,
   passwordChanged,
   backchannelLogout,
+  webhook,
 ] as const;
 
 type Kind = (typeof MESSAGES)[number];

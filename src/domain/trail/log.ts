@@ -13,6 +13,7 @@ import { defineCollection } from '../../resource/collection.ts';
 import { OneOf, Timestamp } from '../../resource/define.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { isTaken } from '../fields.ts';
+import { LOGGED } from './events.ts';
 
 const RETENTION_SECONDS = 90 * DAY;
 
@@ -56,6 +57,10 @@ export const logs = defineCollection({
     identity: { to: 'identity', gone: 'keep', expand: true },
   },
   expires: 'expires_at',
+  events: {
+    names: LOGGED,
+    of: (before, after) => (!before && after && LOGGED.includes(after.type) ? [after.type] : []),
+  },
 });
 
 export type LogEntry = {

@@ -1,25 +1,35 @@
-/** Subscriptions: which events of the account go to which addresses or webhook. Sending them is delivery/'s. */
+/**
+ * Subscriptions: which events of the account go to which addresses or webhook. Who is told of what is announcer.ts's,
+ * trying a webhook subscription-delivery.ts's, sending delivery/'s.
+ */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
 import { demand } from '../../kernel/text/kind.ts';
+import { isServed } from '../../outbox/outbox.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { MASK } from '../../resource/sealing.ts';
+import { watched } from '../../store/changes.ts';
+import { changedBy } from '../access/ceiling.ts';
 import { Email, nullable, WebUrl } from '../fields.ts';
+import { EVENT_NAMES, EVENTS, isEvent, TEST_EVENT } from './events.ts';
 
 const CHANNELS = ['email', 'webhook'] as const;
 type Channel = (typeof CHANNELS)[number];
 const SEE_SECRET = 'read:notificationsubscription_keys';
+/** Each is one more message of every event. */
+const MOST = 50;
 
-const Events = Type.Array(
-  Type.String({ maxLength: 100, pattern: '^[a-z0-9_-]+(\\.[a-z0-9_-]+)+$', description: 'e.g. `user.created`' }),
-  { maxItems: 200, uniqueItems: true, description: 'Events to subscribe to' },
-);
+const Events = Type.Array(Type.String({ maxLength: 100, description: 'e.g. `user.created`' }), {
+  maxItems: 200,
+  uniqueItems: true,
+  description: `Events to subscribe to: ${EVENT_NAMES.map((name) => `\`${name}\``).join(', ')}`,
+});
 const settings = {
   recipients: Type.Array(Email(), { maxItems: 100, description: 'Addresses that are mailed (`email`)' }),
   url: WebUrl('Where events are posted to (`webhook`)'),
@@ -41,6 +51,7 @@ const Config = Type.Object(
 
 export const notificationSubscriptions = defineCollection({
   name: 'notificationsubscription',
+  watched: true,
   title: 'NotificationSubscription',
   tag: { title: 'Notifications', description: 'Mails and webhooks that follow what happens in the account.' },
   permission: 'notificationsubscriptions',
@@ -58,16 +69,62 @@ export const notificationSubscriptions = defineCollection({
   filter: ['channel', 'active', 'events'],
   wire: (row, may): Record<string, unknown> => {
     if (row.channel !== 'webhook') return {};
-    const secret = may(SEE_SECRET) ? notificationSubscriptions.reveal(row as never, 'secret' as never) : MASK;
+    const secret = may(SEE_SECRET) ? secretOf(row) : MASK;
     return { config: { ...row.config, secret } };
   },
 });
 
+/** In use, by account: nearly every write asks. */
+const held = watched<Subscription[]>(20_000, ({ key }) => key);
+
+/** Whom the account tells of what happens. Seconds old at most; from memory, but once a minute. */
+export const subscriptionsOf = (tenant: Tenant): Subscription[] | Promise<Subscription[]> =>
+  held.get(tenant.id, () => notificationSubscriptions.all(tenant, { active: { $eq: true } }));
+
+/** A webhook as it is now, where it still is one and listens. */
+export async function webhookFor(
+  tenant: Tenant,
+  id: string,
+  event: string,
+): Promise<{ url: string; secret: string } | undefined> {
+  const row = await notificationSubscriptions.find(tenant, id);
+  const listens = event === TEST_EVENT || (row?.active && row.events.includes(event));
+  if (row?.channel !== 'webhook' || !listens || !row.config.url) return undefined;
+  return { url: row.config.url, secret: secretOf(row) };
+}
+
+export async function isRecipient(tenant: Tenant, id: string, event: string, email: string): Promise<boolean> {
+  const row = await notificationSubscriptions.find(tenant, id);
+  const told = event === TEST_EVENT || (row?.active && row.events.includes(event));
+  return told === true && row?.channel === 'email' && row.config.recipients?.includes(email) === true;
+}
+
 type Settings = { recipients?: string[]; url?: string; secret?: string };
-type NotificationSubscription = Row<typeof notificationSubscriptions.spec.row> & { secret?: string | null };
-type SubscriptionInput = Partial<Pick<NotificationSubscription, 'events' | 'channel' | 'active' | 'metadata'>> & {
+export type Subscription = Row<typeof notificationSubscriptions.spec.row> & { secret?: string | null };
+type SubscriptionInput = Partial<Pick<Subscription, 'events' | 'channel' | 'active' | 'metadata'>> & {
   config?: Settings;
 };
+
+const secretOf = (row: { id: string }): string =>
+  notificationSubscriptions.reveal(row as never, 'secret' as never) ?? '';
+
+/** @throws Fault `validation` for a name that is no event's. */
+function checkEvents(events: readonly string[] | undefined): void {
+  const at = events?.findIndex((name) => !isEvent(name)) ?? -1;
+  if (at >= 0) {
+    const message = `"${events![at]}" is no event; there are ${EVENT_NAMES.join(', ')}`;
+    throw new Fault('validation', `/events/${at} ${message}.`, { details: [{ path: `/events/${at}`, message }] });
+  }
+  if (events?.length !== 0) return;
+  throw new Fault('validation', '/events must name an event.', {
+    details: [{ path: '/events', message: 'must name an event' }],
+  });
+}
+
+/** Whoever is told of what happens to users reads users. */
+const givesEvents = (events: readonly string[] = []): string[] => [
+  ...new Set(events.flatMap((name) => (isEvent(name) ? [EVENTS[name].permission] : []))),
+];
 
 /** @throws Fault `validation` unless the config is its channel's. */
 function checkConfig(tenant: Tenant, channel: Channel, config: Settings, secretKept = false): void {
@@ -95,10 +152,19 @@ const split = ({ secret, recipients, ...config }: Settings) => ({
 });
 const addressOf = (text: string): string => demand(emailAddress, text, '/config/recipients');
 
-async function createSubscription(tenant: Tenant, input: SubscriptionInput): Promise<NotificationSubscription> {
+async function createSubscription(tenant: Tenant, input: SubscriptionInput): Promise<Subscription> {
   checkMetadata('/metadata', input.metadata);
+  checkEvents(input.events);
   checkConfig(tenant, input.channel!, input.config!);
+  checkServed(input.channel!);
+  if ((await notificationSubscriptions.model.countDocuments({ account: { $eq: tenant.id } })) >= MOST)
+    throw new Fault('conflict', `An account has ${MOST} subscriptions at most.`);
   return notificationSubscriptions.create(tenant, { ...input, ...split(input.config!) });
+}
+
+/** @throws Fault `no_transport` for mails where none can leave. */
+function checkServed(channel: Channel): void {
+  if (channel === 'email' && !isServed('mail')) throw new Fault('no_transport');
 }
 
 /** A config is merged into the channel's own; another channel needs all of its config. */
@@ -106,8 +172,10 @@ async function updateSubscription(
   tenant: Tenant,
   id: string,
   { config, ...patch }: SubscriptionInput,
-): Promise<NotificationSubscription> {
+): Promise<Subscription> {
   checkMetadata('/metadata', patch.metadata);
+  checkEvents(patch.events);
+  if (patch.channel) checkServed(patch.channel);
   const current = await notificationSubscriptions.get(tenant, id);
   const channel = patch.channel ?? current.channel;
   const changed = channel !== current.channel;
@@ -129,6 +197,7 @@ export function mount(app: FastifyInstance): void {
     create: {
       body: Type.Object({ events: Events, channel, active, config: Config, metadata }, { additionalProperties: false }),
       run: createSubscription,
+      gives: (_tenant, { events }: SubscriptionInput) => givesEvents(events),
     },
     update: {
       body: Type.Object(
@@ -142,6 +211,8 @@ export function mount(app: FastifyInstance): void {
         { additionalProperties: false },
       ),
       run: updateSubscription,
+      gives: (_tenant, { metadata: _, ...patch }: SubscriptionInput, current) =>
+        changedBy(patch, current).length ? givesEvents(patch.events ?? current.events) : [],
     },
     remove: true,
   });

@@ -22,6 +22,7 @@ import { byUser } from '../access/ceiling.ts';
 import { type Connection, connections } from '../connection/connection.ts';
 import { Email, Reference, Text } from '../fields.ts';
 import { revokeUser } from '../protocol/session-end.ts';
+import { lifecycle } from '../trail/events.ts';
 import { append } from '../trail/log.ts';
 import { checkPassword, MAX_PASSWORD_LENGTH } from './password-policy.ts';
 
@@ -58,6 +59,12 @@ export const credentials = defineCollection({
     ['connection', 'username'],
   ],
   texts: { email: emailAddress, username },
+  events: lifecycle<{ password_changed_at?: Date }>({
+    changed: {
+      'credential.password_changed': (before, after) =>
+        before.password_changed_at?.getTime() !== after.password_changed_at?.getTime(),
+    },
+  }),
   references: {
     connection: { to: 'connection', gone: 'remove', expand: true, accept: checkDatabase },
     // First: nobody may log in to an account that is going.

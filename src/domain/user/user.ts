@@ -20,6 +20,7 @@ import { toWire } from '../../resource/wire.ts';
 import { byUser, changedBy } from '../access/ceiling.ts';
 import { Email, nullable, Text, WebUrl } from '../fields.ts';
 import { revokeUser } from '../protocol/session-end.ts';
+import { lifecycle } from '../trail/events.ts';
 
 const METHODS = [
   'manual',
@@ -120,6 +121,17 @@ export const users = defineCollection({
     nickname: displayName,
   },
   traced: true,
+  events: lifecycle<User>({
+    created: 'user.created',
+    updated: 'user.updated',
+    deleted: 'user.deleted',
+    changed: {
+      'user.email_changed': (before, after) => (before.email ?? null) !== (after.email ?? null),
+      'user.email_verified': (before, after) => !before.email_verified && after.email_verified,
+      'user.suspended': (before, after) => !before.suspended && after.suspended,
+      'user.reinstated': (before, after) => before.suspended && !after.suspended,
+    },
+  }),
   end: (tenant, { id }) => revokeUser(tenant, id),
 });
 

@@ -225,6 +225,7 @@ function chosen(site: Site, operationId: string): Record<string, unknown> | unde
       config: { recipients: ['operations@example.com'] },
     },
     'notificationsubscription/update': { active: false },
+    'notificationsubscription/redeliver': { message: `outbox_${HEX}` },
     'session/logout': leave,
     'session/logoutPost': leave,
   }[operationId];

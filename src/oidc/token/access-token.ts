@@ -94,9 +94,9 @@ export async function issueAccessToken(tenant: Tenant, token: TokenSource): Prom
   const ofUser = accountId !== undefined;
   const audience = typeof aud === 'string' ? aud : undefined;
   const claims: Claims = {
+    ...token.extra,
     // Who has no grant is nobody of ours.
     ...(ofUser && grantId && (await groupsInToken(tenant, token.client ?? {}, accountId))),
-    ...token.extra,
     iss: tenant.origin,
     sub: accountId ?? clientId!,
     aud: audience ?? userinfoAudience(tenant),

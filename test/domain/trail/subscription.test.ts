@@ -12,6 +12,8 @@ const MASK = '********';
 const events = ['user.created', 'team.member.added'];
 const email = { events, channel: 'email', config: { recipients: ['ops@example.com'] } };
 const webhook = { events, channel: 'webhook', config: { url: 'https://hooks.example/in', secret: 'whsec-1' } };
+/** What their events show. */
+const READS = 'read:users read:teammembers';
 const create = (body: object) => acme.call('POST', '/notificationsubscription', body);
 const update = (id: string, body: object) => acme.call('POST', `/notificationsubscription/${id}`, body);
 const limited = async (scope: string, method: string, path: string, json?: unknown) =>
@@ -69,9 +71,14 @@ test("a webhook's secret is sealed, masked without its permission, and kept when
 
   const url = 'https://hooks.example/two';
   for (const config of [{ url }, { url, secret: MASK }]) {
-    const moved = await limited('update:notificationsubscriptions', 'POST', `/notificationsubscription/${id}`, {
-      config,
-    });
+    const moved = await limited(
+      `update:notificationsubscriptions ${READS}`,
+      'POST',
+      `/notificationsubscription/${id}`,
+      {
+        config,
+      },
+    );
     assert.deepEqual(agreed('notificationsubscription/update', moved).config, { url, secret: MASK });
     assert.equal(await secretFor(see), 'whsec-1');
   }
@@ -113,7 +120,14 @@ test('a config is its own channel’s and complete', async () => {
   assertRefused(await create({ ...email, channel: 'sms' }), 400, 'validation', /channel/);
   for (const field of ['events', 'channel', 'config'])
     assertRefused(await create({ ...email, [field]: undefined }), 400, 'validation', new RegExp(field));
-  assertRefused(await create({ ...email, events: ['user created'] }), 400, 'validation', /events/);
+  for (const wrong of ['user created', 'user.vanished', 'user.*', '*', 'notificationsubscription.test'])
+    assertRefused(
+      await create({ ...email, events: ['user.created', wrong] }),
+      400,
+      'validation',
+      /\/events\/1 .* is no event; there are user\.created, .*client\.deleted/,
+    );
+  assertRefused(await create({ ...email, events: [] }), 400, 'validation', /events must name an event/);
   assertRefused(await create({ ...email, filter: {} }), 400, 'validation', /filter/);
 });
 
@@ -133,16 +147,16 @@ test('webhooks go over https, to this machine also over http while developing', 
 
 test('each operation needs its permission, and leaves a row in the log', async () => {
   const { id } = (await create(email)).body;
-  const cases: [string, string, string, unknown?][] = [
+  const cases: [string, string, string, unknown?, string?][] = [
     ['read:notificationsubscriptions', 'GET', '/notificationsubscription'],
     ['read:notificationsubscriptions', 'GET', `/notificationsubscription/${id}`],
-    ['create:notificationsubscriptions', 'POST', '/notificationsubscription', email],
-    ['update:notificationsubscriptions', 'POST', `/notificationsubscription/${id}`, { active: false }],
+    ['create:notificationsubscriptions', 'POST', '/notificationsubscription', email, READS],
+    ['update:notificationsubscriptions', 'POST', `/notificationsubscription/${id}`, { active: false }, READS],
     ['delete:notificationsubscriptions', 'DELETE', `/notificationsubscription/${id}`],
   ];
-  for (const [permission, method, path, body] of cases) {
-    assertRefused(await limited('read:users', method, path, body), 403, 'insufficient_scope', new RegExp(permission));
-    assert.equal((await limited(permission, method, path, body)).status, 200);
+  for (const [permission, method, path, body, reads = ''] of cases) {
+    assertRefused(await limited(READS, method, path, body), 403, 'insufficient_scope', new RegExp(permission));
+    assert.equal((await limited(`${permission} ${reads}`, method, path, body)).status, 200);
   }
   const types = (await acme.api('GET', '/log?pageSize=20')).results.map(({ type }: { type: string }) => type);
   for (const verb of ['created', 'updated', 'deleted'])

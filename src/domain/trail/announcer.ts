@@ -1,0 +1,95 @@
+/** From a write to what its listeners are sent: one intent for each webhook, and for each recipient of mails. */
+
+import { now } from '../../kernel/clock.ts';
+import type { Tenant } from '../../kernel/context.ts';
+import { mintId } from '../../kernel/id.ts';
+import {
+  addAll,
+  confirm,
+  confirmAll,
+  isServed,
+  type Prepared,
+  prepared,
+  release,
+  withdraw,
+} from '../../outbox/outbox.ts';
+import { type Announcer, type News, PROVEN } from '../../resource/announcing.ts';
+import type { Wire } from '../../resource/wire.ts';
+import { eventMail, readable } from '../message/event-mail.ts';
+import { webhook } from '../message/webhook.ts';
+import { type Subscription, subscriptionsOf } from './notification-subscription.ts';
+
+type Intent = { row: Prepared; position: number; reworded(payload: Wire): string };
+
+export const announcer: Announcer = {
+  wants(tenant, events) {
+    const wanted = (all: Subscription[]) => all.some((one) => events.some((event) => one.events.includes(event)));
+    const held = subscriptionsOf(tenant);
+    return held instanceof Promise ? held.then(wanted) : wanted(held);
+  },
+
+  async prepare(tenant, news) {
+    const subscriptions = await subscriptionsOf(tenant);
+    const intents = news.flatMap((one, position) => {
+      const about = { event: one.event, event_id: mintId('event'), produced_at: now().toISOString() };
+      return subscriptions
+        .filter(({ events }) => events.includes(one.event))
+        .flatMap((subscription) => intentsOf(tenant, subscription, about, one))
+        .map((intent): Intent => ({ ...intent, position }));
+    });
+    await addAll(
+      tenant,
+      intents.map(({ row }) => row),
+    );
+    return async (outcome) => {
+      const ids = (want: boolean) =>
+        intents.flatMap(({ row, position }) => (outcome(position) === want ? [row.id] : []));
+      const [made, vain] = [ids(true), ids(false)];
+      if (made.length) await confirmAll(tenant, made, PROVEN);
+      if (vain.length) await withdraw(tenant, vain);
+      const others = intents.flatMap(({ row, position, reworded }) => {
+        const payload = outcome(position);
+        return typeof payload === 'object' ? [{ id: row.id, data: reworded(payload) }] : [];
+      });
+      await Promise.all(others.map(({ id, data }) => confirm(tenant, id, { ref: PROVEN, data })));
+      await release(tenant, [...made, ...others.map(({ id }) => id)]);
+    };
+  },
+};
+
+type About = { event: string; event_id: string; produced_at: string };
+
+function intentsOf(
+  tenant: Tenant,
+  subscription: Subscription,
+  about: About,
+  { payload, proof }: News,
+): Omit<Intent, 'position'>[] {
+  if (subscription.channel === 'webhook') {
+    const saying = (payload: Wire) => ({ ...about, payload });
+    return [
+      {
+        row: prepared(tenant, webhook, { to: subscription.id, ref: proof, data: saying(payload) }),
+        reworded: (payload) => webhook.write(saying(payload)),
+      },
+    ];
+  }
+  if (!isServed('mail')) return [];
+  const produced_at = readable(about.produced_at);
+  const saying = (payload: Wire) => ({
+    ...about,
+    produced_at,
+    subscription: subscription.id,
+    about: subjectOf(payload),
+  });
+  return (subscription.config.recipients ?? []).map((to) => ({
+    row: prepared(tenant, eventMail, { to, ref: proof, data: saying(payload) }),
+    reworded: (payload) => eventMail.write(saying(payload)),
+  }));
+}
+
+/** What an administrator knows the thing by. */
+function subjectOf(payload: Wire): string {
+  const { email, username, name, user, id } = payload;
+  return String([email, username, name, user, id].find((one) => typeof one === 'string' && one !== ''));
+}
