@@ -7,6 +7,7 @@ import { markEmailBounced } from '../../src/domain/user/user.ts';
 import { asTenant } from '../../src/kernel/context.ts';
 import { available } from '../../src/look/words.ts';
 import { outbox } from '../../src/outbox/outbox.ts';
+import { failAt } from '../kit/faults.ts';
 import { type TenantHandle, world } from '../kit/index.ts';
 
 const w = await world({ env: { POSTMARK_WEBHOOK_SECRET: 'a password of the webhook' } });
@@ -95,6 +96,24 @@ describe('a mail', () => {
             assert.ok(html.replaceAll(' ', '').includes(needed) && text.replaceAll(' ', '').includes(needed), which);
           }
         }
+  });
+
+  test('says to who was invited and known that the team has one more, once', async () => {
+    const [team, user] = [await t.api('POST', '/team', { name: 'Warehouse' }), await t.user()];
+    for (const status of ['added', 'added'])
+      assert.equal((await t.api('POST', `/team/${team.id}/invite`, { email: user.email })).status, status);
+    await w.deliver();
+    const [mail, ...more] = await outboxOf(t, user.email);
+    assert.deepEqual([mail!.template, more], ['team_member_added', []]);
+    assert.match(mail!.text, /added you to the team Warehouse/);
+    // A server that was killed between the intent and the member.
+    const stranger = await t.user();
+    const killed = failAt(1, ['insert'], (what) => what === 'insert teammembers');
+    assert.equal((await t.call('POST', `/team/${team.id}/invite`, { email: stranger.email })).status, 500);
+    killed.restore();
+    await outbox.model.updateMany({ account: t.id, to: stranger.email }, { $set: { due: new Date(0) } });
+    await w.deliver();
+    assert.deepEqual(await outboxOf(t, stranger.email), []);
   });
 
   test('is not written to an address that bounced, until its user has another', async () => {

@@ -75,6 +75,9 @@ export async function addMembers(
 const memberOf = (tenant: Tenant, team: string, user: string): Promise<TeamMember | undefined> =>
   teamMembers.findOne(tenant, { team: { $eq: team }, user: { $eq: user } });
 
+export const isMember = async (tenant: Tenant, team: string, user: string): Promise<boolean> =>
+  (await memberOf(tenant, team, user)) !== undefined;
+
 /** Ids of the teams that a user is in. */
 export async function teamsOf(tenant: Tenant, user: string): Promise<string[]> {
   const members = await teamMembers.all(tenant, { user: { $eq: user } });

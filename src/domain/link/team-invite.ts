@@ -6,7 +6,7 @@ import type { Actor, Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
 import { demand } from '../../kernel/text/kind.ts';
-import { add } from '../../outbox/outbox.ts';
+import { add, isServed, release } from '../../outbox/outbox.ts';
 import { Metadata, OneOf, Timestamp } from '../../resource/define.ts';
 import { present } from '../../resource/presentation.ts';
 import { requireRows } from '../../resource/references.ts';
@@ -14,12 +14,13 @@ import type { Gives } from '../../resource/request.ts';
 import { byRoles, byUser } from '../access/ceiling.ts';
 import { roles as allRoles } from '../access/role.ts';
 import { type Team, teams } from '../access/team.ts';
-import { addMembers, givesRoles, Roles, type TeamMember, teamMembers } from '../access/team-member.ts';
+import { addMembers, givesRoles, isMember, Roles, type TeamMember, teamMembers } from '../access/team-member.ts';
 import { Email } from '../fields.ts';
 import { teamInvite } from '../message/team-invite.ts';
+import { teamMemberAdded } from '../message/team-member-added.ts';
 import { append } from '../trail/log.ts';
 import { proveEmail } from '../user/first-proof.ts';
-import { createUser, isProved } from '../user/user.ts';
+import { createUser, isProved, type User } from '../user/user.ts';
 import { userOfEmail } from '../user/user-of-email.ts';
 import { checkTarget, RedirectUri } from './link-target.ts';
 import type { MailedLink } from './mailed-link.ts';
@@ -45,10 +46,8 @@ async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Acto
   await checkTarget(tenant, actor, 'create:teammembers', redirect_uri);
   await requireRows(tenant, 'role', roles, 'roles');
   const known = mode === 'auto' ? await userOfEmail(tenant, email) : undefined;
-  if (known && (isProved(known) || !(await gainsBy(tenant, known.id, roles)))) {
-    const [member] = await addMembers(tenant, team.id, [known.id], roles);
-    return { status: 'added', member: member! };
-  }
+  if (known && (isProved(known) || !(await gainsBy(tenant, known.id, roles))))
+    return { status: 'added', member: await addKnown(tenant, team, known, roles) };
   const details: Details = { roles, mode, ...(actor.kind === 'user' && { inviter: actor.id }) };
   const ticket = await issueTicket(tenant, {
     type: 'team_invite',
@@ -71,6 +70,16 @@ async function invite(tenant: Tenant, team: Team, input: Invitation, actor: Acto
 /** Whether a user may do more of the management API by some roles than before. */
 const gainsBy = async (tenant: Tenant, user: string, roles: readonly string[]): Promise<boolean> =>
   !(await byRoles(tenant, roles)).isSubsetOf(await byUser(tenant, user));
+
+/** Whoever is added without being asked is told, once; it needs no mail to work. */
+async function addKnown(tenant: Tenant, team: Team, user: User, roles: readonly string[]): Promise<TeamMember> {
+  const isNew = isServed('mail') && !(await isMember(tenant, team.id, user.id));
+  const about = { to: user.email!, ref: `${team.id} ${user.id}`, data: { team: team.name, user: user.id } };
+  const told = isNew ? [await add(tenant, teamMemberAdded, about)] : [];
+  const [member] = await addMembers(tenant, team.id, [user.id], roles);
+  await release(tenant, told);
+  return member!;
+}
 
 /** Makes a member of whoever followed the link; having it proves the address. */
 async function accept(tenant: Tenant, ticket: Ticket, ip: string | null): Promise<void> {

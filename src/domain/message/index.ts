@@ -10,6 +10,7 @@ import { passwordlessCode } from './passwordless-code.ts';
 import { passwordlessLink } from './passwordless-link.ts';
 import { resetPassword } from './reset-password.ts';
 import { teamInvite } from './team-invite.ts';
+import { teamMemberAdded } from './team-member-added.ts';
 import { verifyEmail } from './verify-email.ts';
 import { webhook } from './webhook.ts';
 
@@ -17,6 +18,7 @@ export const MESSAGES = [
   verifyEmail,
   changeEmail,
   emailChanged,
+  teamMemberAdded,
   teamInvite,
   passwordlessCode,
   passwordlessLink,

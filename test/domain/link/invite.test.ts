@@ -29,11 +29,14 @@ test('a known user is added at once, unless a link is asked for', async () => {
   const added = agreed('team/invite', await invite(id, { email: email.toUpperCase(), roles: [lead.id] }));
   assert.equal(added.status, 'added');
   assert.deepEqual([added.member.user, added.member.roles], [user.id, [lead.id]]);
-  assert.deepEqual(await mailbox(acme, email), []);
+  assert.deepEqual(
+    (await mailbox(acme, email)).map(({ type }) => type),
+    ['team_member_added'],
+  );
   const invited = agreed('team/invite', await invite(id, { email, mode: 'invite' }));
   assert.equal(invited.status, 'invited');
   assert.match(invited.ticket_id, /^ticket_[0-9a-f]{24}$/);
-  assert.equal((await mailbox(acme, email)).length, 1);
+  assert.equal((await mailbox(acme, email)).length, 2);
   // A user of another tenant is not a known one.
   assert.equal((await invite(await team(other), { email }, other)).body.status, 'invited');
 });
