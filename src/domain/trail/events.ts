@@ -136,7 +136,7 @@ export const EVENTS = {
   },
   'credential.password_changed': {
     description: 'A password was replaced, by an administrator or its user.',
-    by: ['API'],
+    by: ['API', 'link'],
     permission: 'read:credentials',
     example: CREDENTIAL,
   },
