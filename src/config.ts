@@ -3,8 +3,20 @@
  * read; the type of the Config, the table of the documentation and .env.example come from the records. The only reader
  * of process.env; all faults are reported at once.
  */
-import { isIP } from 'node:net';
 import { hostName } from './kernel/text/host.ts';
+import {
+  HOST_NAME,
+  isNetwork,
+  OFF,
+  ON,
+  oneOf,
+  type Reading,
+  readPort,
+  readSwitch,
+  type Setting,
+  secretsOf,
+  setting,
+} from './setting.ts';
 
 /** A setting that stops the start: one sentence per fault, each saying what to do. */
 export class ConfigError extends Error {
@@ -13,66 +25,6 @@ export class ConfigError extends Error {
     super(faults.join('\n'));
     this.name = 'ConfigError';
     this.faults = faults;
-  }
-}
-
-type Reading = {
-  production: boolean;
-  /** Notes a fault; the start stops when all settings are read. */
-  refuse(sentence: string): undefined;
-};
-
-type Setting<V = unknown> = {
-  name: string;
-  /** What holds where nothing is set, in words or as the value. */
-  fallback: string;
-  about: string;
-  /** What somebody who sets it would write; empty for what nobody should copy. */
-  example: string;
-  /** @param text trimmed, and undefined where it is empty or absent. */
-  read(text: string | undefined, reading: Reading): V;
-};
-const setting = <V>(record: Setting<V>): Setting<V> => record;
-
-function readPort(name: string, least: number, text: string | undefined, { refuse }: Reading): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,5}$/.test(text) && Number(text) >= least && Number(text) <= 65_535) return Number(text);
-  return refuse(`${name} is "${text}"; set it to a port number between ${least} and 65535.`);
-}
-
-function oneOf<const T extends string>(name: string, values: readonly T[], text: string, { refuse }: Reading): T {
-  if (!(values as readonly string[]).includes(text))
-    refuse(`${name} is "${text}"; set it to one of ${values.join(', ')}.`);
-  return text as T;
-}
-
-const ON = ['1', 'true', 'on', 'yes'];
-const OFF = ['0', 'false', 'off', 'no'];
-function readSwitch(name: string, text: string | undefined, { refuse }: Reading): boolean | undefined {
-  const word = text?.toLowerCase();
-  if (word === undefined) return undefined;
-  if (!ON.includes(word) && !OFF.includes(word)) return refuse(`${name} is "${word}"; set it to true or false.`);
-  return ON.includes(word);
-}
-
-/** An address, a network by its prefix, or one of the names that the framework has for some. */
-function isNetwork(text: string): boolean {
-  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
-  const [address = '', prefix = '0', ...more] = text.split('/');
-  const family = isIP(address);
-  return family > 0 && more.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
-}
-
-const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
-
-/** @returns nothing for a list that is none. */
-function secretsOf(text: string): readonly string[] | undefined {
-  if (!text.startsWith('[')) return [text];
-  try {
-    const list: unknown = JSON.parse(text);
-    return Array.isArray(list) && list.every((each) => typeof each === 'string') ? list : undefined;
-  } catch {
-    return undefined;
   }
 }
 
