@@ -16,7 +16,7 @@ type ResetPasswordData = PageCommon & {
 
 export const resetPasswordPage = definePage<ResetPasswordData>({
   name: 'reset-password',
-  words: ['reset_password', 'password', 'login.show', 'login.hide'],
+  words: ['reset_password', 'password', 'login.show', 'login.show_label', 'login.hide', 'login.hide_label'],
   view: ({ rules }, t) => ({ ruleViews: ruleViews(rules, t) }),
   samples({ form, email }) {
     const rules = passwordRules({ level: 'excellent', require_lowercase: true, require_special: true });
