@@ -23,7 +23,7 @@ before(async () => {
 });
 after(async () => {
   for (const child of children) child.kill('SIGKILL');
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
 });
 
 async function freePort(): Promise<number> {
@@ -182,7 +182,8 @@ test('every start of a demo says how to log in; one whose port is taken says whi
   const { port } = new URL(again.origin);
   const second = await mkdtemp(join(tmpdir(), 'cardea-start-'));
   const refused = await launch({ PORT: port, DATA_DIR: second }).ended;
-  await rm(second, { recursive: true, force: true });
+  // Its engine ends after it, and writes until then.
+  await rm(second, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   assert.deepEqual([refused.code, refused.text.includes(`port ${port} is in use`)], [1, true], refused.text);
   assert.match(refused.text, /set PORT/);
   again.child.kill('SIGTERM');
