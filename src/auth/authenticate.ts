@@ -33,7 +33,7 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, pol
   if (!checkPassword) throw new Fault('invalid_request', 'This connection takes no password.');
 
   // A flood that is refused anyway asks the database nothing.
-  checkHashingRoom(tenant.id);
+  await checkHashingRoom(tenant.id);
   const guess = await guessPassword(tenant, `${connection.id} ${compared(emailAddress, identifier)}`, from.ip);
   if (typeof guess === 'number') {
     await recordRefusal(tenant, attempt, 'locked_out');

@@ -1,5 +1,7 @@
 /** Passwords: hashed, verified, and known to be worth another hash. Each asks for a turn of the queue, one whatever is there. */
+
 import { createHmac } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import bcrypt from 'bcrypt';
 import { hashWork, isForeignHash, isOwnHash, verifyForeign } from './foreign-hash.ts';
 import { type Asker, type HashingQueue, NODE_THREADS, queueFor } from './hashing-queue.ts';
@@ -40,8 +42,21 @@ const hash = async (password: string): Promise<string> =>
 export const hashPassword = (asker: Asker, password: string): Promise<string> =>
   queue.turn(asker, () => hash(password));
 
-/** For who would do other work first, only to be sent away. @throws Fault `unavailable` when too many of the tenant wait. */
-export const checkHashingRoom = (tenant: string): void => queue.checkRoom(tenant);
+/** How long whoever is sent away is kept first: a flood that comes again at once would be refused at the cost of all others. */
+const HELD_BACK_MS = 1_000;
+
+/**
+ * For who would do other work first, only to be sent away.
+ * @throws Fault `unavailable`, a second later, when too many of the tenant wait.
+ */
+export async function checkHashingRoom(tenant: string): Promise<void> {
+  try {
+    queue.checkRoom(tenant);
+  } catch (full) {
+    await setTimeout(HELD_BACK_MS);
+    throw full;
+  }
+}
 
 /** False too for a stored hash that would not be taken today: it may ask for more work than a login is worth, or fit anything. */
 async function verify(password: string, stored: string): Promise<boolean> {
