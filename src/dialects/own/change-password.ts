@@ -4,9 +4,9 @@ import Type from 'typebox';
 import { RESET_SECONDS, startPasswordReset } from '../../auth/password-reset.ts';
 import { TypedEmail } from '../../domain/fields.ts';
 import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.ts';
-import { Fault } from '../../kernel/fault.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
 import { clientCors } from './client-cors.ts';
+import { mailingClient } from './mailing-client.ts';
 import type { StartOptions } from './passwordless-start.ts';
 
 const Body = Type.Object({
@@ -42,10 +42,7 @@ export async function changePassword(
         },
         async (request, reply) => {
           const { email, client_id, connection } = request.body as Body;
-          const client = client_id === undefined ? undefined : await browser.client(request.tenant, client_id);
-          if (client_id !== undefined && !client) throw new Fault('invalid_request', '"client_id" is unknown.');
-          if (client && !client.mayMail)
-            throw new Fault('invalid_request', 'The client may have mail sent once an administrator has verified it.');
+          const client = client_id === undefined ? undefined : await mailingClient(browser, request.tenant, client_id);
           const asking = mintBrowserProof();
           await startPasswordReset(request.tenant, {
             email,

@@ -9,6 +9,7 @@ import { LINK_SECONDS } from '../../domain/link/passwordless.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Browser, StartingClient } from '../../oidc/browser/browser.ts';
 import { clientCors } from './client-cors.ts';
+import { mailingClient } from './mailing-client.ts';
 
 const START = '/passwordless/start';
 const GRANT = 'http://auth0.com/oauth/grant-type/passwordless/otp';
@@ -98,8 +99,7 @@ export async function passwordlessStart(
         async (request, reply) => {
           const { tenant } = request;
           const body = request.body as StartBody;
-          const known = (await browser.client(tenant, body.client_id)) ?? refuse('"client_id" is unknown.');
-          if (!known.mayMail) refuse('The client may have mail sent once an administrator has verified it.');
+          const known = await mailingClient(browser, tenant, body.client_id);
           if (body.send === 'code' && !known.mayUse(GRANT)) refuse('The client may not use one-time codes.');
           if (body.send === 'link' && !known.mayUse('authorization_code'))
             refuse('The client may not use login links.');
