@@ -6,12 +6,13 @@ import { type FactorDue, nothingDue } from './auth/factor-due.ts';
 import { closeMachineLogins, recordMachineLogin } from './auth/machine-login.ts';
 import type { Config } from './config.ts';
 import { publishedFetch } from './connections/published-fetch.ts';
-import { safePost } from './connections/safe-fetch.ts';
+import { safeFetch, safePost } from './connections/safe-fetch.ts';
 import { channels } from './delivery/channels/index.ts';
 import { mailTransport } from './delivery/mail/index.ts';
 import { type Worker, worker } from './delivery/worker.ts';
 import { ownDialect } from './dialects/own/index.ts';
 import { mountResources } from './domain/index.ts';
+import { useBreachedRange } from './domain/user/breached-password.ts';
 import { failurePage, renderFault } from './flows/error/fault.ts';
 import { flows } from './flows/index.ts';
 import { responsePage } from './flows/login/response.ts';
@@ -71,6 +72,15 @@ export type AppOptions = {
 export async function buildApp({ config, store, operator, log, ...options }: AppOptions): Promise<FastifyInstance> {
   const { production } = config;
   useHashing(config);
+  useBreachedRange(
+    config.breachedPasswordsUrl === undefined
+      ? undefined
+      : {
+          url: config.breachedPasswordsUrl,
+          ask: async (address) => String(await safeFetch(address, { production, timeoutSeconds: 2 })),
+          onError: (err) => log.warn({ err }, 'BREACHED_PASSWORDS_URL was asked in vain: a password was taken unasked'),
+        },
+  );
   const policy = { factorDue: options.factorDue ?? nothingDue };
   const app = await server(config, { log, renderFault, onRoute: options.onRoute });
   await openapi(app, VERSION.version);

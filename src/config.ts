@@ -311,6 +311,20 @@ export const SETTINGS = {
     example: 'argon2id',
     read: (text = 'bcrypt', reading) => oneOf('PASSWORD_HASH', ['bcrypt', 'argon2id'], text, reading),
   }),
+  breachedPasswordsUrl: setting({
+    name: 'BREACHED_PASSWORDS_URL',
+    fallback: 'none: the list that comes along is all',
+    about:
+      'A service of leaked passwords that is asked besides the list that comes along, by the first five digits of a hash (k-anonymity, as Pwned Passwords). Where it does not answer within two seconds, the password is taken.',
+    example: 'https://api.pwnedpasswords.com/range/',
+    read(text, { production, refuse }): string | undefined {
+      if (text === undefined) return undefined;
+      const url = URL.parse(text);
+      if (!url || !(url.protocol === 'https:' || (url.protocol === 'http:' && !production)) || url.search)
+        refuse('BREACHED_PASSWORDS_URL must be an https address.');
+      return text.endsWith('/') ? text : `${text}/`;
+    },
+  }),
 };
 
 type Settings = typeof SETTINGS;

@@ -155,7 +155,8 @@ export const resetOriginOf = ({ details, browser }: Ticket): ResetOrigin => {
 /**
  * Sets the password, and ends the user's sessions and tokens. Having the link proves the address: where that is for the
  * first time, whatever else leads into the account ends as well. Of N racers one sets it.
- * @throws Fault `link_unknown`, `link_used`, `link_expired`; `password_policy`, after which the link works on.
+ * @throws Fault `link_unknown`, `link_used`, `link_expired`; `password_policy`,
+ *   `password_breached`, after which the link works on.
  */
 export async function resetPassword(tenant: Tenant, token: string, password: string, from: Origin): Promise<Ticket> {
   const found = await lookUpReset(tenant, token);

@@ -35,6 +35,10 @@ export const FAULTS = {
     message: "The provider's token has expired and cannot be refreshed. The user has to authorize again.",
   },
   password_policy: { status: 400, message: 'The password does not meet the policy of its connection.' },
+  password_breached: {
+    status: 400,
+    message: 'This password is on lists of passwords that leaked elsewhere. Choose another.',
+  },
   unauthorized: { status: 401, message: 'A valid access token is required.', oauth: 'invalid_token' },
   invalid_token: {
     status: 401,

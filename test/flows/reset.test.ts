@@ -309,6 +309,8 @@ describe('the pages', () => {
     assert.match(weak.text, /aria-invalid="true"/);
     assert.match(weak.text, /class="broken"/);
     assert.ok(!weak.text.includes('value="weak"'));
+    const leaked = await submit(visit, weak, { state: fieldOf(weak, 'state'), new_password: 'Password1' });
+    assert.deepEqual([leaked.status, /leaked passwords/.test(wordsOf(leaked))], [400, true]);
     const spanish = await follow(visit, await visit(`${weak.url}&lang=es`));
     assert.match(spanish.text, /Elige una contraseña nueva/);
     const done = await follow(visit, await submit(visit, weak, { state: fieldOf(weak, 'state'), ...rename }));

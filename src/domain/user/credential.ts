@@ -83,7 +83,10 @@ type CredentialInput = Identifiers & {
   metadata?: Record<string, unknown>;
 };
 
-/** @throws Fault `conflict` when the identifier is taken in the connection, `password_policy` for a weak password. */
+/**
+ * @throws Fault `conflict` when the identifier is taken in the connection, `password_policy` or `password_breached` for a weak
+ *   password.
+ */
 export async function createCredential(tenant: Tenant, input: CredentialInput): Promise<Credential> {
   const { user, connection, email, username, password, metadata } = input;
   return createRow(
@@ -101,9 +104,12 @@ export async function createCredential(tenant: Tenant, input: CredentialInput): 
   );
 }
 
-/** What is stored of a password. @throws Fault `password_policy`, `unavailable` when too many wait to have theirs hashed. */
+/**
+ * What is stored of a password.
+ * @throws Fault `password_policy`, `password_breached`; `unavailable` when too many wait to have theirs hashed.
+ */
 export async function passwordFields(tenant: Tenant, connection: Connection, password: string) {
-  checkPassword(connection.password_policy, password);
+  await checkPassword(connection.password_policy, password);
   return { password_hash: await hashPassword({ tenant: tenant.id }, password), password_changed_at: now() };
 }
 

@@ -5,6 +5,7 @@
 import Type, { type Static } from 'typebox';
 import { Fault } from '../../kernel/fault.ts';
 import { OneOf } from '../../resource/define.ts';
+import { isBreached } from './breached-password.ts';
 
 export const LEVELS = ['none', 'low', 'fair', 'good', 'excellent'] as const;
 
@@ -16,6 +17,12 @@ export const PasswordPolicy = Type.Object(
     require_uppercase: Type.Optional(Type.Boolean()),
     require_number: Type.Optional(Type.Boolean()),
     require_special: Type.Optional(Type.Boolean()),
+    allow_breached: Type.Optional(
+      Type.Boolean({
+        description:
+          'An addition to the contract. Whether a password is taken that is on lists of leaked ones; without it at the level `none` alone',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -106,8 +113,13 @@ export function brokenRules(policy: PasswordPolicy | null | undefined, password:
   );
 }
 
-/** @throws Fault `password_policy` with every rule that the password breaks. */
-export function checkPassword(policy: PasswordPolicy | null | undefined, password: string): void {
+/**
+ * @throws Fault `password_policy` with every rule that the password breaks; `password_breached` for one that keeps them all
+ *   and that others have lost.
+ */
+export async function checkPassword(policy: PasswordPolicy | null | undefined, password: string): Promise<void> {
   const failures = brokenRules(policy, password).map(({ words }) => words);
   if (failures.length) throw new Fault('password_policy', failures.join(' '), { details: failures });
+  const allowed = policy?.allow_breached ?? policy?.level === 'none';
+  if (!allowed && (await isBreached(password))) throw new Fault('password_breached');
 }

@@ -4,6 +4,8 @@ import type { MessageKey } from '../../look/words.ts';
 import { definePage, type PageCommon } from '../shell/page.ts';
 import { type PageRule, ruleViews } from '../shell/password-rules.ts';
 
+export type ResetPasswordError = { field?: 'password'; key: MessageKey };
+
 /** Posts `state`, `new_password` and `csrf`. */
 type ResetPasswordData = PageCommon & {
   action: string;
@@ -11,7 +13,7 @@ type ResetPasswordData = PageCommon & {
   state: string;
   email: string;
   rules: PageRule[];
-  error?: { field?: 'password'; key: MessageKey };
+  error?: ResetPasswordError;
 };
 
 export const resetPasswordPage = definePage<ResetPasswordData>({
@@ -30,6 +32,7 @@ export const resetPasswordPage = definePage<ResetPasswordData>({
         error: { field: 'password', key: 'password.error.rules' },
       },
       'reset-password-anything': { ...usual, rules: passwordRules({ level: 'none' }) },
+      'reset-password-breached': { ...usual, error: { field: 'password', key: 'password.error.breached' } },
       'reset-password-busy': { ...usual, error: { key: 'password.error.unavailable' } },
     };
   },

@@ -14,12 +14,17 @@ import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { type ResetTold, resetDonePage } from './reset-done-page.ts';
-import { resetPasswordPage } from './reset-password-page.ts';
+import { type ResetPasswordError, resetPasswordPage } from './reset-password-page.ts';
 import { loginAfter, RESET, resetHref, type Way, wayOf } from './way.ts';
 
 const VERIFY = '/reset-verify';
 const CHANGE = '/reset-change';
 const DONE = `${RESET}/done`;
+
+const errorOf = ({ code }: Fault): ResetPasswordError =>
+  code === 'password_breached'
+    ? { field: 'password', key: 'password.error.breached' }
+    : { key: 'password.error.unavailable' };
 
 /** The login that was interrupted is open in the browser that it is in alone. */
 function wayFrom(request: FastifyRequest, ticket: Ticket | undefined): Way {
@@ -37,7 +42,7 @@ function mount(app: FastifyInstance, { browser }: FlowDeps): void {
       ...(told !== 'changed' && { againHref: resetHref(request, way) }),
     });
 
-  /** @param refused the password that was not taken, or why none was looked at. */
+  /** @param refused the password that was not taken, or why one was not that keeps the rules. */
   async function show(request: FastifyRequest, reply: FastifyReply, token: string, refused?: string | Fault) {
     const found = await lookUpReset(request.tenant, token);
     if (found.status !== 'open') return tell(request, reply, found.status, wayFrom(request, found.ticket));
@@ -57,7 +62,7 @@ function mount(app: FastifyInstance, { browser }: FlowDeps): void {
         rules: passwordRules(policy).map((rule) => ({ ...rule, broken: broken.has(rule.name) })),
         error:
           refused instanceof Fault
-            ? { key: 'password.error.unavailable' }
+            ? errorOf(refused)
             : refused === undefined
               ? undefined
               : { field: 'password', key: refused ? 'password.error.rules' : 'password.error.missing' },
@@ -97,7 +102,7 @@ function mount(app: FastifyInstance, { browser }: FlowDeps): void {
         tags: ['dbconnection'],
         summary: 'Reset password change',
         description:
-          'Sets the password, ends the sessions and tokens of the user, and proves the address. The link is used up by that; a password that the policy of the connection refuses (400 `password_policy`) leaves it as it is. A link that does not work is 404 `link_unknown`, 410 `link_used` or `link_expired`.',
+          'Sets the password, ends the sessions and tokens of the user, and proves the address. The link is used up by that; a password that the policy of the connection refuses (400 `password_policy`, `password_breached`) leaves it as it is. A link that does not work is 404 `link_unknown`, 410 `link_used` or `link_expired`.',
         body: Type.Object({
           state: Type.String({ maxLength: 200, description: 'The `ticket` of the mailed link' }),
           new_password: Type.String({ minLength: 1, maxLength: MAX_PASSWORD_LENGTH }),
@@ -127,7 +132,8 @@ function mount(app: FastifyInstance, { browser }: FlowDeps): void {
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
         if (error.code === 'password_policy') return show(request, reply, token, password);
-        if (error.code === 'unavailable') return show(request, reply, token, error);
+        if (error.code === 'unavailable' || error.code === 'password_breached')
+          return show(request, reply, token, error);
         if (error.code.startsWith('link_')) return show(request, reply, token);
         throw error;
       }

@@ -255,13 +255,13 @@ const LONG = 'aB3'.repeat(400);
 const POLICIES: [policy: Record<string, unknown> | null, good: string[], bad: string[]][] = [
   [{ level: 'none' }, ['x', ' ', 'é'], ['', LONG]],
   [{ level: 'low' }, ['aaaaaa', '👪👪👪👪👪👪'], ['aaaaa', '👪👪👪', '']],
-  [{ level: 'fair' }, ['Abcdefg1', 'Ñandúes1'], ['Abcdef1', 'abcdefg1', 'ABCDEFG1', 'Abcdefgh']],
+  [{ level: 'fair' }, ['Abcdefh1', 'Ñandúes1'], ['Abcdef1', 'abcdefg1', 'ABCDEFG1', 'Abcdefgh']],
   [
     { level: 'good' },
-    ['Abcdefg1', 'abcdef1!', 'ABCDEF1!', 'Abcdefg!'],
+    ['Abcdefh1', 'abcdef1!', 'ABCDEF1!', 'Abcdefg!'],
     ['Abcdef1', 'abcdefg1', 'abcdefgh', '12345678', 'Abcdefgh'],
   ],
-  [null, ['Abcdefg1'], ['abcdefg1', 'Abcdef1']],
+  [null, ['Abcdefh1'], ['abcdefg1', 'Abcdef1']],
   [{ level: 'excellent' }, ['Abcdefghi1', 'Aabbcc112!'], ['Abcdefgh1', 'Abcdefghij', 'Aaabbbccc1']],
   [{ level: 'none', min_length: 4, require_number: true }, ['abc1', '1234'], ['abc', 'abcd']],
   [{ level: 'fair', require_uppercase: false, require_special: true }, ['abcdef1!'], ['abcdefg1', 'Abcdefg1']],
@@ -292,6 +292,26 @@ test('a password meets the policy of its connection, or is refused with what is 
       (await acme.call('POST', '/credentials', { user, connection: id, username, password: good[0] })).status,
       200,
     );
+  }
+});
+
+test('a password that leaked elsewhere is refused, in any case of its letters, unless the policy takes it', async () => {
+  const policies: [policy: Record<string, unknown> | null, password: string, taken: boolean][] = [
+    [null, 'Abcdefg1', false],
+    [{ level: 'good' }, '1QAZ2wsx', false],
+    [{ level: 'good' }, '1qaz2wsX-', true],
+    [{ level: 'low' }, 'trustno1', false],
+    [{ level: 'none' }, '123456', true],
+    [{ level: 'none', allow_breached: false }, '123456', false],
+    [{ level: 'good', allow_breached: true }, '1QAZ2wsx', true],
+  ];
+  for (const [policy, password, taken] of policies) {
+    const { id: user } = await acme.api('POST', '/user', {});
+    const { id } = await connection(acme, policy ? { password_policy: policy } : {});
+    const answer = await acme.call('POST', '/credentials', { user, connection: id, username: unique('u'), password });
+    if (taken) assert.equal(answer.status, 200, `${JSON.stringify(policy)} ${password}`);
+    else assertRefused(answer, 400, 'password_breached', /leaked elsewhere/);
+    assert.ok(!answer.text.includes(password));
   }
 });
 
