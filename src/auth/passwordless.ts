@@ -3,7 +3,7 @@
  * Whether the address has an account shows in neither answers nor work.
  */
 
-import { type Connection, connectionsFor } from '../domain/connection/connection.ts';
+import { type Connection, connectionsFor, maySignUp } from '../domain/connection/connection.ts';
 import {
   CODE_SECONDS,
   findLink,
@@ -78,7 +78,7 @@ export async function startPasswordless(tenant: Tenant, start: Start): Promise<s
   }
 
   const user = await userOfEmail(tenant, email);
-  const welcome = user ? !user.suspended && !user.email_bounced_at : !connection.disable_signup;
+  const welcome = user ? !user.suspended && !user.email_bounced_at : maySignUp(tenant, connection);
   const id = mintMailedId();
   const code = mintCode();
   const token = mintLinkToken();

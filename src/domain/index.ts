@@ -29,7 +29,8 @@ import { mount as subscriptionDelivery } from './trail/subscription-delivery.ts'
 import { mount as credential, credentials } from './user/credential.ts';
 import { identities, mount as identity } from './user/identity.ts';
 import { mount as userTransfer } from './user/transfer/routes.ts';
-import { mount as user, users } from './user/user.ts';
+import { users } from './user/user.ts';
+import { mount as user } from './user/user-routes.ts';
 
 type Options = { root: Root; baseDomain: string; importBytes: number; postmarkWebhookSecret: string | undefined };
 /** Rows with their routes, or routes alone that belong to rows above them. */

@@ -7,8 +7,9 @@ import { markEmailBounced } from '../../src/domain/user/user.ts';
 import { asTenant } from '../../src/kernel/context.ts';
 import { available } from '../../src/look/words.ts';
 import { outbox } from '../../src/outbox/outbox.ts';
-import { failAt } from '../kit/faults.ts';
-import { type TenantHandle, world } from '../kit/index.ts';
+import { failAt, WRITES } from '../kit/faults.ts';
+import { passwordGrant, type TenantHandle, world } from '../kit/index.ts';
+import { followLink, lastLink } from '../kit/mailbox.ts';
 
 const w = await world({ env: { POSTMARK_WEBHOOK_SECRET: 'a password of the webhook' } });
 const t = await w.tenant('Acme & Söhne <b>');
@@ -260,5 +261,65 @@ describe('what Postmark says later', () => {
       assert.equal(refused.status, 401);
     }
     assert.equal(await bouncedAt(t, user), null);
+  });
+});
+
+describe('what is mailed of itself to a new user', () => {
+  const settings = (at: TenantHandle, notification_settings: object) =>
+    at.api('POST', `/account/${at.id}`, { notification_settings });
+  const templates = async (at: { origin: string }, to: string) => {
+    await w.deliver();
+    return (await outboxOf(at, to)).map(({ template }) => template).toSorted();
+  };
+  const linkIn = ({ text }: Read, path: string) => new RegExp(`https?:\\S+${path}\\S*`).exec(text)![0];
+
+  test('is nothing unless the account says so, and a link that verifies and a welcome where it does', async () => {
+    const silent = await other.user();
+    assert.deepEqual(await templates(other, silent.email), []);
+    await settings(t, { verify_email_auto_send: true, welcome_email_enabled: true });
+    const [plain, verified] = [await t.user({ locale: 'es' }), await t.user({ email_verified: true })];
+    await t.api('POST', '/user', { name: 'Without an address' });
+    assert.deepEqual(await templates(t, plain.email), ['verify_email', 'welcome']);
+    assert.deepEqual(await templates(t, verified.email), ['welcome']);
+    const mails = await outboxOf(t, plain.email);
+    const welcome = mails.find(({ template }) => template === 'welcome')!;
+    assert.equal(welcome.subject, 'Te damos la bienvenida a Acme & Söhne <b>');
+    assert.equal(linkIn(welcome, ':'), `${t.origin}/`);
+    // What an administrator set after the mail had gone out is the user's.
+    const link = linkIn(mails.find(({ template }) => template === 'verify_email')!, '/verify-email');
+    assert.equal((await followLink(link)).status, 'verified');
+    const door = await t.client({ grant_types: ['password'] });
+    assert.equal((await passwordGrant(t, door, plain)).status, 200);
+  });
+
+  test('goes to who comes by an invitation too, and to nobody whom an import brings', async () => {
+    const team = await t.api('POST', '/team', { name: 'Newcomers' });
+    await t.api('POST', `/team/${team.id}/invite`, { email: 'invited@example.com' });
+    await followLink(await lastLink(t, 'invited@example.com'));
+    assert.deepEqual(await templates(t, 'invited@example.com'), ['team_invite', 'welcome']);
+    const line = JSON.stringify({ email: 'imported@example.com' });
+    const imported = await w.send(`${t.origin}/user/import`, {
+      method: 'POST',
+      body: line,
+      headers: { 'content-type': 'application/x-ndjson', authorization: `Bearer ${t.adminToken}` },
+    });
+    assert.equal(imported.status, 200, imported.text);
+    assert.deepEqual(await templates(t, 'imported@example.com'), []);
+  });
+
+  test('is sent where the user was made, and not where a crash came before', async () => {
+    let complete = false;
+    for (let n = 1; !complete; n += 1) {
+      const email = `crash${n}@example.com`;
+      const fault = failAt(n, WRITES);
+      const answer = await t.call('POST', '/user', { email });
+      fault.restore();
+      complete = fault.refused.length === 0;
+      assert.ok(n < 20);
+      const made = (await t.api('GET', `/user?query=email:${email}`)).results.length === 1;
+      assert.ok(made || answer.status >= 500);
+      await outbox.model.updateMany({ account: t.id, to: email }, { $set: { due: new Date(0) } });
+      assert.deepEqual(await templates(t, email), made ? ['verify_email', 'welcome'] : [], `${n} ${fault.refused[0]}`);
+    }
   });
 });

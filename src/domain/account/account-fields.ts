@@ -94,7 +94,13 @@ export const FIELDS = {
     at: 'creation',
     start: nothing,
   },
-  notification_settings: { ...notifications, open: 'as it starts' },
+  disable_signup: {
+    stored: Type.Boolean({ description: 'True: nobody signs up at any connection' }),
+    write: Type.Boolean(),
+    start: () => false,
+    view: 'disable_signup',
+  },
+  notification_settings: { ...notifications, view: 'notifications', open: 'as it starts' },
   email_change_verification_mode: { stored: EmailChangeMode, write: EmailChangeMode, start: () => 'new_only' },
   email_oauth_sync_policy: { stored: SyncPolicy, write: SyncPolicy, start: () => 'preserve_manual' },
   branding: {

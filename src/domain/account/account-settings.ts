@@ -34,11 +34,14 @@ export const Hostname = Type.String({
 });
 export const notifications = group({
   welcome_email_enabled: setting(
-    Type.Boolean({ default: false, description: 'Send the built-in welcome email on user.created' }),
+    Type.Boolean({ default: false, description: 'Mail a welcome to every new user; those of an import aside' }),
     false,
   ),
   verify_email_auto_send: setting(
-    Type.Boolean({ default: false, description: 'Send a verification email when a user is created' }),
+    Type.Boolean({
+      default: false,
+      description: 'Mail a verification link to every new user whose address is not verified; those of an import aside',
+    }),
     false,
   ),
 });

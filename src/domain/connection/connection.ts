@@ -38,6 +38,9 @@ const settings = {
   email_oauth_sync_policy: nullable(SyncPolicy),
   password_policy: nullable(PasswordPolicy),
   disable_signup: Type.Optional(Type.Boolean({ description: 'Turns public signup off' })),
+  requires_username: Type.Optional(
+    Type.Boolean({ description: 'Of a database: who signs up chooses a username besides the email' }),
+  ),
   metadata: Type.Optional(Metadata),
 };
 
@@ -65,6 +68,7 @@ export const connections = defineCollection({
     email_oauth_sync_policy: Type.Optional(SyncPolicy),
     password_policy: Type.Optional(PasswordPolicy),
     disable_signup: Type.Boolean(),
+    requires_username: Type.Boolean(),
   }),
   sealed: Object.fromEntries(SECRETS.map((name) => [name, SHOW_SECRETS])),
   defaults: () => ({
@@ -75,6 +79,7 @@ export const connections = defineCollection({
     authorize_params: {},
     is_using_default_credentials: false,
     disable_signup: false,
+    requires_username: false,
   }),
   filter: ['connection_name', 'connection_type', 'enabled', 'issuer'],
   search: ['connection_name', 'connection_type'],
@@ -150,11 +155,15 @@ export async function connectionsFor(
     .sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));
 }
 
+/** Whether strangers may make an account of theirs by it. */
+export const maySignUp = ({ account }: Tenant, { disable_signup }: Connection): boolean =>
+  !(account.disable_signup || disable_signup);
+
 /** Whether somebody else says who comes through it: whoever sets it up could say that it is an administrator. */
 const believes = (type: ConnectionType): boolean => !offers(type, 'checkPassword') && !offers(type, 'sendsCodes');
 
 /** What does not change whom it believes. */
-const OF_ITS_OWN = new Set(['connection_name', 'password_policy', 'disable_signup', 'metadata']);
+const OF_ITS_OWN = new Set(['connection_name', 'password_policy', 'disable_signup', 'requires_username', 'metadata']);
 
 export function mount(app: FastifyInstance): void {
   const { connection_name, connection_type } = connections.spec.row.properties;

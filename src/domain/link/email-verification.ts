@@ -15,29 +15,58 @@ import { checkTarget, RedirectUri } from './link-target.ts';
 import type { MailedLink } from './mailed-link.ts';
 import { issueTicket, type Over, redeemTicket, type Ticket } from './ticket.ts';
 
-const TTL_SECONDS = DAY;
+const VERIFY_SECONDS = DAY;
 
-type Details = { asker: Asker };
+/** `vouched` where it went out as an administrator made the user, who goes on to set what the user logs in with. */
+type Details = { asker: Asker; vouched?: true };
+
+/** @param grant of the session that asks. */
+type Asked = { redirect_uri?: string; browser?: string; locale?: string; grant?: string };
 
 /** Earlier links to the same address stay good: whoever asks twice may follow either. */
 async function startEmailVerification(
   tenant: Tenant,
   userId: string,
-  { grant, ...asked }: { redirect_uri?: string; browser?: string; grant?: string },
+  { grant, ...asked }: Asked,
 ): Promise<Ticket | 'already_verified'> {
   const { email, email_verified } = await users.get(tenant, userId);
   if (!email) throw new Fault('invalid_request', 'The user has no email address that could be verified.');
   if (email_verified) return 'already_verified';
-  return issueTicket(tenant, {
+  return issueVerification(tenant, { id: userId, email }, { ...asked, asker: await askerOf(tenant, userId, grant) });
+}
+
+const issueVerification = (
+  tenant: Tenant,
+  { id, email }: { id: string; email: string },
+  { locale, asker, vouched, ...asked }: Omit<Asked, 'grant'> & Details,
+  told?: string[],
+): Promise<Ticket> =>
+  issueTicket(tenant, {
     type: 'verify_email',
     email,
-    user: userId,
+    user: id,
     ...asked,
-    details: { asker: await askerOf(tenant, userId, grant) } satisfies Details,
-    ttlSeconds: TTL_SECONDS,
+    details: { asker, vouched } satisfies Details,
+    ttlSeconds: VERIFY_SECONDS,
     mail: (link, ref) =>
-      add(tenant, verifyEmail, { to: email, ref, data: { link, user: userId, expires_in: TTL_SECONDS } }),
+      add(tenant, verifyEmail, { to: email, ref, data: { link, user: id, locale, expires_in: VERIFY_SECONDS } }),
+    told,
   });
+
+/**
+ * The same for a user who is about to be made: the mail leaves once there is one.
+ * @param asked the asker is who signs up; without one it is an administrator who makes the user.
+ * @returns the id of the message, for `release`.
+ */
+export async function prepareVerification(
+  tenant: Tenant,
+  user: { id: string; email: string },
+  { asker, ...asked }: { asker?: Asker; browser?: string; locale?: string },
+): Promise<string[]> {
+  const told: string[] = [];
+  const details: Details = asker ? { asker } : { asker: { credentials: [], identities: [] }, vouched: true };
+  await issueVerification(tenant, user, { ...asked, ...details }, told);
+  return told;
 }
 
 /** @throws Fault `not_found` when the user is gone or has another address by now. */
@@ -135,7 +164,7 @@ export function mount(app: FastifyInstance): void {
       const asked = { redirect_uri, ...(asking && { browser: asking.browser, grant: actor.grant }) };
       const started = await startEmailVerification(tenant, user_id, asked);
       if (started === 'already_verified') return { status: started };
-      if (asking) markBrowser(request, reply, asking.proof, TTL_SECONDS);
+      if (asking) markBrowser(request, reply, asking.proof, VERIFY_SECONDS);
       await request.audit({ type: 'user.email_verification_started', subject: user_id, refs: { user: user_id } });
       return { status: 'verification_sent', ticket_id: started.id };
     },

@@ -20,7 +20,8 @@ import { teamInvite } from '../message/team-invite.ts';
 import { teamMemberAdded } from '../message/team-member-added.ts';
 import { append } from '../trail/log.ts';
 import { proveEmail } from '../user/first-proof.ts';
-import { createUser, isProved, type User } from '../user/user.ts';
+import { admitUser } from '../user/newcomer.ts';
+import { isProved, type User } from '../user/user.ts';
 import { userOfEmail } from '../user/user-of-email.ts';
 import { checkTarget, RedirectUri } from './link-target.ts';
 import type { MailedLink } from './mailed-link.ts';
@@ -85,7 +86,8 @@ async function addKnown(tenant: Tenant, team: Team, user: User, roles: readonly 
 async function accept(tenant: Tenant, ticket: Ticket, ip: string | null): Promise<void> {
   const team = await teams.get(tenant, ticket.team!);
   const known = await userOfEmail(tenant, ticket.email);
-  const user = known ?? (await createUser(tenant, { email: ticket.email, email_verified: true }, 'team_invite'));
+  const user =
+    known ?? (await admitUser(tenant, { email: ticket.email, email_verified: true }, { method: 'team_invite' }));
   // A role that was deleted since the invitation is not a reason to refuse it.
   const roles = [...(await allRoles.many(tenant, (ticket.details as Details).roles)).keys()];
   const evenVouched = await gainsBy(tenant, user.id, roles);

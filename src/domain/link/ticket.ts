@@ -78,15 +78,21 @@ export type NewTicket = {
   slot?: string;
   /** Adds the message with the link to the outbox, about the ticket whose id `ref` is. @returns the message's id. */
   mail: (link: string, ref: string) => Promise<string>;
+  /** Of a user who is yet to be written: takes the message's id, which the caller releases. */
+  told?: string[];
 };
 
 export const isIssued = (tenant: Tenant, id: string): Promise<boolean> => tickets.exists(tenant, { _id: { $eq: id } });
+
+/** Whom a ticket is about, while it is there. */
+export const subjectOf = async (tenant: Tenant, id: string): Promise<string | undefined> =>
+  (await tickets.find(tenant, id))?.user;
 
 export const isOpen = (): Filter => ({ consumed_at: null, expires_at: { $gt: now() } });
 
 /** Of several calls for one slot at once, all succeed and one ticket stays open. */
 export async function issueTicket(tenant: Tenant, ticket: NewTicket): Promise<Ticket> {
-  const { ttlSeconds, mail, ...fields } = ticket;
+  const { ttlSeconds, mail, told, ...fields } = ticket;
   const id = tickets.mintId();
   const token = mintToken();
   const message = await mail(`${tenant.origin}${TICKET_PATHS[ticket.type]}?ticket=${token}`, id);
@@ -101,7 +107,8 @@ export async function issueTicket(tenant: Tenant, ticket: NewTicket): Promise<Ti
     if (ticket.slot) await voidSlot(tenant, ticket.slot);
     try {
       const issued = await tickets.create(tenant, row);
-      await release(tenant, [message]);
+      if (told) told.push(message);
+      else await release(tenant, [message]);
       return issued;
     } catch (error) {
       if (!isTaken(error, 'slot')) throw error;

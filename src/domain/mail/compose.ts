@@ -53,7 +53,15 @@ export async function composeMail(tenant: Tenant, occasion: Occasion, source?: S
 }
 
 /** What only some mails of a template say; the others have it as nothing. */
-const OPTIONAL = { link: null, code: null, code_spaced: null, new_email: null, step: null, team: null };
+const OPTIONAL = {
+  link: null,
+  code: null,
+  code_spaced: null,
+  new_email: null,
+  step: null,
+  team: null,
+  reset_link: null,
+};
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
 

@@ -1,5 +1,6 @@
 /** THE list of message kinds: what the outbox holds, and what the channels have to be able to send. */
 import type { Message } from '../../outbox/message.ts';
+import { accountExists } from './account-exists.ts';
 import { backchannelLogout } from './backchannel-logout.ts';
 import { changeEmail } from './change-email.ts';
 import type { MailKind } from './define-mail.ts';
@@ -13,8 +14,11 @@ import { teamInvite } from './team-invite.ts';
 import { teamMemberAdded } from './team-member-added.ts';
 import { verifyEmail } from './verify-email.ts';
 import { webhook } from './webhook.ts';
+import { welcome } from './welcome.ts';
 
 export const MESSAGES = [
+  welcome,
+  accountExists,
   verifyEmail,
   changeEmail,
   emailChanged,

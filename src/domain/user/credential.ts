@@ -21,6 +21,7 @@ import { mountResource } from '../../resource/routes.ts';
 import { byUser } from '../access/ceiling.ts';
 import { type Connection, connections } from '../connection/connection.ts';
 import { Email, Reference, Text } from '../fields.ts';
+import { vouchFor } from '../link/vouching.ts';
 import { revokeUser } from '../protocol/session-end.ts';
 import { lifecycle } from '../trail/events.ts';
 import { append } from '../trail/log.ts';
@@ -183,6 +184,13 @@ export async function rehash(tenant: Tenant, credential: Credential, password_ha
   );
 }
 
+/** By an administrator, who vouches for it. */
+async function setUp(tenant: Tenant, input: CredentialInput): Promise<Credential> {
+  const credential = await createCredential(tenant, input);
+  await vouchFor(tenant, credential.user, 'credentials', credential.id);
+  return credential;
+}
+
 async function updateCredential(tenant: Tenant, id: string, patch: Identifiers): Promise<Credential> {
   return credentials.update(tenant, id, patch);
 }
@@ -206,7 +214,7 @@ export function mount(app: FastifyInstance): void {
         },
         { additionalProperties: false },
       ),
-      run: createCredential,
+      run: setUp,
       gives: (tenant, { user }: CredentialInput) => byUser(tenant, user),
     },
     update: {

@@ -11,6 +11,7 @@ import { createRow, missingReference } from '../../resource/references.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { byUser } from '../access/ceiling.ts';
 import { Reference } from '../fields.ts';
+import { vouchFor } from '../link/vouching.ts';
 
 const SEE_TOKENS = 'read:identity_tokens';
 /** A token that expires sooner than this is of no use to whoever asks for it. */
@@ -61,6 +62,13 @@ async function createIdentity(tenant: Tenant, { account, ...input }: IdentityInp
   return createRow(identities, tenant, input);
 }
 
+/** By an administrator, who vouches for it. */
+async function setUp(tenant: Tenant, input: IdentityInput) {
+  const identity = await createIdentity(tenant, input);
+  await vouchFor(tenant, identity.user, 'identities', identity.id);
+  return identity;
+}
+
 type ProviderToken = { access_token: string; access_token_expires_at?: Date; refreshed: boolean };
 
 /**
@@ -90,7 +98,7 @@ export function mount(app: FastifyInstance): void {
         },
         { additionalProperties: false },
       ),
-      run: createIdentity,
+      run: setUp,
       gives: (tenant, { user }: IdentityInput) => byUser(tenant, user),
     },
     remove: true,

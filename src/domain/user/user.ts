@@ -1,7 +1,6 @@
 /**
  * Users: profile, verification, suspension and login counters. Passwords are credential.ts's, upstream links identity.ts's.
  */
-import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { now } from '../../kernel/clock.ts';
 import type { Origin, Tenant } from '../../kernel/context.ts';
@@ -14,10 +13,7 @@ import { username } from '../../kernel/text/username.ts';
 import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
-import type { Given } from '../../resource/request.ts';
-import { mountResource } from '../../resource/routes.ts';
 import { toWire } from '../../resource/wire.ts';
-import { byUser, changedBy } from '../access/ceiling.ts';
 import { Email, nullable, Text, WebUrl } from '../fields.ts';
 import { revokeUser } from '../protocol/session-end.ts';
 import { lifecycle } from '../trail/events.ts';
@@ -162,7 +158,7 @@ const writable = {
   app_metadata: Type.Optional(Merging),
 };
 export const UserWrite = Type.Object(writable, { additionalProperties: false });
-type UserInput = Partial<Pick<User, keyof typeof writable>>;
+export type UserInput = Partial<Pick<User, keyof typeof writable>>;
 
 /** What a change of these fields implies for the fields that administrators do not write. */
 export function deriveUser(input: UserInput, current?: User): Partial<User> {
@@ -192,7 +188,7 @@ export function deriveUser(input: UserInput, current?: User): Partial<User> {
 /** @param method how a verified address was verified. */
 export async function createUser(
   tenant: Tenant,
-  input: UserInput,
+  input: UserInput & { id?: string },
   method: VerificationMethod = 'manual',
 ): Promise<User> {
   checkMetadata('/user_metadata', input.user_metadata);
@@ -283,22 +279,3 @@ export async function recordLogin(tenant: Tenant, { id, email_verified }: User, 
 /** A user as the user's own apps see it, and its schema. */
 export const UserView = Type.Ref(users.spec.title);
 export const viewOfUser = (user: User): Record<string, unknown> => toWire(users, user, () => false);
-
-/** By which addresses people log in, and whether they are theirs. */
-const REACHES = ['email', 'email_verified', 'phone', 'phone_verified'] as const;
-
-/** Who was suspended and is let in again gets back what they may do. */
-const givesUser = (tenant: Tenant, patch: UserInput, current: User): Given =>
-  changedBy(patch, current).some(
-    (field) => (REACHES as readonly string[]).includes(field) || (field === 'suspended' && !patch.suspended),
-  )
-    ? byUser(tenant, current.id)
-    : [];
-
-export function mount(app: FastifyInstance): void {
-  mountResource(app, users, {
-    create: { body: UserWrite, run: (tenant, input) => createUser(tenant, input) },
-    update: { body: UserWrite, run: updateUser, gives: givesUser, weighs: ['suspended', ...REACHES] },
-    remove: true,
-  });
-}

@@ -1,0 +1,54 @@
+/**
+ * Users as they come to be one by one: by an administrator, a sign-up, a first login, an invitation. Besides the row that
+ * is what the account has mailed to whoever is new. An import brings users who were there before, and is none of these.
+ */
+import type { Tenant } from '../../kernel/context.ts';
+import { emailAddress } from '../../kernel/text/email.ts';
+import { add, release } from '../../outbox/outbox.ts';
+import { prepareVerification } from '../link/email-verification.ts';
+import { welcome } from '../message/welcome.ts';
+import type { Asker } from './first-proof.ts';
+import { createUser, type User, type UserInput, users, type VerificationMethod } from './user.ts';
+
+export type Arrival = {
+  /** Of the user, where it is known before. */
+  id?: string;
+  /** How a verified address was verified. */
+  method?: VerificationMethod;
+  /** Who signs up; without it an administrator made the user. */
+  asker?: Asker;
+  /** Hash of the cookie of the browser that the newcomer is at. */
+  browser?: string;
+  /** The language of the page that they came by, and the app. */
+  locale?: string;
+  app?: { name: string; home?: string };
+};
+
+/** Creates a user; the mails are stored ahead, so that no crash makes a user whom nobody writes to. @throws as `createUser`. */
+export async function admitUser(tenant: Tenant, input: UserInput, arrival: Arrival = {}): Promise<User> {
+  const { id = users.mintId(), method } = arrival;
+  const told = await prepareMails(tenant, { ...input, id }, arrival);
+  const user = await createUser(tenant, { ...input, id }, method);
+  await release(tenant, told);
+  return user;
+}
+
+async function prepareMails(
+  tenant: Tenant,
+  user: UserInput & { id: string },
+  { asker, browser, locale, app }: Arrival,
+): Promise<string[]> {
+  const { welcome_email_enabled, verify_email_auto_send } = tenant.account.notifications;
+  // What is no address is told of by whoever writes the user.
+  const email = user.email ? emailAddress.canonical(user.email) : undefined;
+  if (!email) return [];
+  const { id } = user;
+  const told =
+    verify_email_auto_send && !user.email_verified
+      ? await prepareVerification(tenant, { id, email }, { asker, browser, locale })
+      : [];
+  if (!welcome_email_enabled) return told;
+  const link = app?.home ?? `${tenant.origin}/`;
+  const data = { link, user: id, locale, ...(app && { app: app.name }) };
+  return [...told, await add(tenant, welcome, { to: email, ref: id, data })];
+}
