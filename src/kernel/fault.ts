@@ -68,6 +68,10 @@ export const FAULTS = {
   method_not_allowed: { status: 405, message: 'The method is not supported at this address.' },
   conflict: { status: 409, message: 'This already exists.' },
   changed_meanwhile: { status: 409, message: 'This was changed at the same moment. Read it and try again.' },
+  rotated_recently: {
+    status: 409,
+    message: 'The keys were rotated a moment ago. The next one has to be known to everybody before it signs.',
+  },
   email_already_exists: { status: 409, message: 'This email address belongs to another user.' },
   protected: { status: 409, message: 'This is needed and cannot be removed.' },
   payload_too_large: { status: 413, message: 'The request body is too large.', oauth: 'invalid_request' },

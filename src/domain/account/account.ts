@@ -46,6 +46,8 @@ export const accounts = defineCollection({
     /** Every key of the published set; one that lost the race of a rotation never gets in. */
     keys_published: Type.Array(Type.String()),
     keys_rotated_at: Type.Optional(Nullable(Timestamp())),
+    /** When a key last came that waits behind one that others know already. */
+    keys_queued_at: Type.Optional(Nullable(Timestamp())),
     /** False until everything that an account comes with is there; only then is it served. */
     provisioned: Type.Boolean(),
     deleting_at: Type.Optional(Nullable(Timestamp())),

@@ -3,7 +3,7 @@
  * change is one update of the account row, made only if no key came or went since it was read.
  */
 import { LRUCache } from 'lru-cache';
-import { now } from '../../kernel/clock.ts';
+import { HOUR, inSeconds, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { type Account, accounts, everything, writeAccount } from '../account/account.ts';
@@ -91,10 +91,10 @@ function pairsOf({ key_production, key_next, keys_more }: Account): [SigningAlg,
 export const isKeyInUse = (account: Account, kid: string): boolean =>
   pairsOf(account).some(([, { production, next }]) => production === kid || next === kid);
 
-type Change = { pairs: [SigningAlg, Pair][]; published: string[]; rotated?: true };
+type Change = { pairs: [SigningAlg, Pair][]; published: string[]; rotated?: true; queued?: true };
 
 /** @returns false when some key came or went since the account was read. */
-function writeKeys(account: Account, { pairs, published, rotated }: Change): Promise<boolean> {
+function writeKeys(account: Account, { pairs, published, rotated, queued = rotated }: Change): Promise<boolean> {
   const { RS256, ...more } = Object.fromEntries(pairs) as Record<SigningAlg, Pair>;
   return writeAccount(
     account.id,
@@ -104,6 +104,7 @@ function writeKeys(account: Account, { pairs, published, rotated }: Change): Pro
       keys_more: more,
       keys_published: published,
       ...(rotated && { keys_rotated_at: now() }),
+      ...(queued && { keys_queued_at: now() }),
     },
     // Every change adds a kid or takes one away, and no kid comes back.
     { keys_published: { $eq: account.keys_published } },
@@ -147,12 +148,31 @@ export async function ensureSigningKeys(tenant: Tenant, alg: SigningAlg | null |
   }
 }
 
+/** So long may somebody who verifies remember a key set before looking again: what it does not hold must not sign yet. */
+const PROPAGATION_SECONDS = HOUR;
+
+/** @throws Fault `rotated_recently` while the key that waits may be news to somebody. */
+function checkPropagated({ keys_queued_at, keys_rotated_at }: Account): void {
+  const queuedAt = keys_queued_at ?? keys_rotated_at;
+  if (!queuedAt || queuedAt <= inSeconds(-PROPAGATION_SECONDS)) return;
+  const retryAt = new Date(queuedAt.getTime() + PROPAGATION_SECONDS * 1000);
+  throw new Fault(
+    'rotated_recently',
+    `The key that waits was published at ${queuedAt.toISOString()}, and signs from ${retryAt.toISOString()} at the earliest: by then everybody who remembers the key set knows it. A key that somebody else may have is revoked instead.`,
+    {
+      details: { retry_at: retryAt.toISOString() },
+      retryAfterSeconds: Math.ceil((retryAt.getTime() - Date.now()) / 1000),
+    },
+  );
+}
+
 /**
  * Promotes the queued key of every algorithm and queues new ones. Of several rotations at once exactly one happens.
- * @throws Fault `conflict` for the others.
+ * @throws Fault `conflict` for the others; `rotated_recently` for one that comes too soon after another.
  */
 export async function rotateKeys(tenant: Tenant) {
   const before = await accounts.get(everything, tenant.id);
+  checkPropagated(before);
   for (let account = before; ; account = await accounts.get(everything, tenant.id)) {
     if (account.key_next !== before.key_next)
       throw new Fault('conflict', 'The keys were rotated by somebody else a moment ago.');
@@ -196,7 +216,7 @@ export async function revokeKey(tenant: Tenant, kid: string) {
       each === alg ? { production: production === kid ? next : production, next: minted! } : { production, next },
     ]);
     const published = [...account.keys_published.filter((other) => other !== kid), ...(minted ? [minted] : [])];
-    if (await writeKeys(account, { pairs, published })) {
+    if (await writeKeys(account, { pairs, published, ...(minted && { queued: true }) })) {
       await removeSigningKey(kid);
       return {
         revoked_at: now().toISOString(),

@@ -66,7 +66,7 @@ export function mountKeys(app: FastifyInstance): void {
         ...describe(
           'rotateKeys',
           'Rotate the Account signing keys',
-          'Promotes the queued key of every algorithm and queues new ones. Older keys stay published, so that live tokens verify.',
+          'Promotes the queued key of every algorithm and queues new ones. Older keys stay published, so that live tokens verify. Within an hour after the last one a rotation is refused with the time (409 `rotated_recently`, `Retry-After`), since not everybody knows the queued key yet.',
         ),
         body: Nullable(Type.Object({}, { additionalProperties: false })),
         response: {

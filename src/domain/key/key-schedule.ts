@@ -44,8 +44,8 @@ async function rotateDue(): Promise<unknown[]> {
       const data = { actor_kind: 'system', subject: account.id, previous_production_kid, production_kid };
       await append(tenant, { type: 'admin.account.keys_rotated', status: 'success', data });
     } catch (error) {
-      // Another instance was first.
-      if (!(error instanceof Fault && error.code === 'conflict')) throw error;
+      // Another instance was first, or somebody by hand: it is tried again in a minute.
+      if (!(error instanceof Fault && (error.code === 'conflict' || error.code === 'rotated_recently'))) throw error;
     }
   });
 }
