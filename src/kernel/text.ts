@@ -62,12 +62,15 @@ function endsOf(word: string): string[] {
   return ends.filter((end) => end.length >= SHORTEST_END || UNSPACED.test(end[0]!)).map((end) => end.join(''));
 }
 
-/** A URL-safe name of at most `limit` characters; empty when nothing of the name survives. */
+/**
+ * A URL-safe name of at most `limit` characters: Latin letters lose their marks, what is of another script is left out.
+ * Empty when nothing of the name survives.
+ */
 export const slugify = (name: string, limit = 48): string =>
   foldWords(name)
+    .map((word) => word.replace(/[^a-z0-9]/g, ''))
+    .filter(Boolean)
     .join('-')
-    .replace(/[^a-z0-9-]/g, '')
-    .replace(/^-+|-+$/g, '')
     .slice(0, limit)
     .replace(/-+$/, '');
 

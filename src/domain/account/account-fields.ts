@@ -6,6 +6,7 @@ import Type, { type Static, type TSchema } from 'typebox';
 import { Metadata, Nullable, OneOf } from '../../resource/define.ts';
 import { Name, nullable, WebUrl } from '../fields.ts';
 import { closed, Hostname, notifications, oauth, sessions } from './account-settings.ts';
+import { Slug } from './slug.ts';
 
 const Branding = Type.Object(
   {
@@ -45,7 +46,7 @@ type Field = {
 /** In the order in which the wire has them. */
 export const FIELDS = {
   name: { stored: Name(), write: Name(), at: 'required', view: 'name', open: 'as it is' },
-  slug: { stored: Type.String(), view: 'slug', open: 'as it is' },
+  slug: { stored: Type.String(), write: Slug, at: 'creation', view: 'slug', open: 'as it is' },
   logo_src: {
     stored: Nullable(Type.String()),
     write: Nullable(WebUrl()),
@@ -106,6 +107,7 @@ export const FIELDS = {
   branding: {
     stored: Branding,
     write: Branding,
+    at: 'any time',
     start: (): Static<typeof Branding> => ({}),
     view: 'branding',
     open: 'as it is',
@@ -140,7 +142,16 @@ const metadata = Type.Optional(Metadata);
 const anyTime = writable(({ at }) => at === 'any time');
 
 export const accountBodies = {
-  create: Type.Object({ name: FIELDS.name.write, team: FIELDS.team.write, ...anyTime, metadata }, closed),
+  create: Type.Object(
+    {
+      ...writable(({ at }) => at === 'creation'),
+      name: FIELDS.name.write,
+      team: FIELDS.team.write,
+      ...anyTime,
+      metadata,
+    },
+    closed,
+  ),
   update: Type.Object(
     {
       ...writable(({ at }) => at === 'required'),

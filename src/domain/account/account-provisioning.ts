@@ -13,8 +13,8 @@ import { createConnection } from '../connection/connection.ts';
 import { isTaken } from '../fields.ts';
 import { mintSigningKey, removeSigningKeys } from '../key/signing-key.ts';
 import { removeProtocol } from '../protocol/protocol-row.ts';
-import { type Account, accounts, everything, viewOf, writeAccount } from './account.ts';
-import { CANDIDATES, isReserved, isRetired, retireSlug, slugOf } from './slug.ts';
+import { type Account, type AccountPatch, accounts, everything, viewOf, writeAccount } from './account.ts';
+import { CANDIDATES, isReserved, isRetired, refuseReserved, retireSlug, slugOf, takenSlug } from './slug.ts';
 
 export type NewAccount = {
   name: string;
@@ -23,15 +23,18 @@ export type NewAccount = {
   icon_src?: string | null;
   callback_hostnames?: string[];
   default_connection?: string | null;
+  branding?: AccountPatch['branding'];
   metadata?: Record<string, unknown>;
   /** Only the installation's own account. */
   root?: boolean;
+  /** Made of the name where nobody chooses one. */
   slug?: string;
 };
 
 /** What the client is called that comes with an account. */
 export const MANAGEMENT_CLIENT = 'Management client';
 
+/** @throws Fault `conflict` for a chosen slug that another account has or had. */
 async function insertAccount(input: NewAccount): Promise<Account> {
   for (let n = 1; ; n += 1) {
     const slug = input.slug ?? slugOf(input.name, n);
@@ -48,10 +51,12 @@ async function insertAccount(input: NewAccount): Promise<Account> {
         provisioned: false,
       });
       // Asked when the slug is ours: an account that goes retires its own before it lets go of it.
-      if (input.slug || !(await isRetired(slug))) return inserted;
+      if (input.root || !(await isRetired(slug))) return inserted;
       await accounts.model.deleteOne({ _id: { $eq: inserted.id } });
+      if (input.slug) throw takenSlug();
     } catch (error) {
-      if (!isTaken(error, 'slug') || input.slug || n > CANDIDATES) throw error;
+      if (isTaken(error, 'slug') && input.slug) throw takenSlug();
+      if (!isTaken(error, 'slug') || n > CANDIDATES) throw error;
     }
   }
 }
@@ -67,6 +72,7 @@ export async function createAccount(
   checkMetadata('/metadata', input.metadata);
   // An account that is not there yet has no connection that could be named.
   if (input.default_connection) missingReference('default_connection', input.default_connection);
+  if (input.slug && !input.root) refuseReserved(input.slug);
   const inserted = await insertAccount(input);
   const tenant = asTenant(viewOf(inserted), '');
   const [production, next] = await Promise.all([mintSigningKey(inserted.id), mintSigningKey(inserted.id)]);

@@ -1,10 +1,12 @@
 /**
- * Host names that accounts get under the base domain: made from the account's name, never one that means something to
+ * Host names that accounts get under the base domain: chosen, or made from the account's name; never one that means something to
  * programs or people, and never one that another account had. Tokens, cookies, bookmarks and the apps of a deleted account
  * go by its host: whoever got that next would be taken for it.
  */
 import mongoose from 'mongoose';
+import Type from 'typebox';
 import { now } from '../../kernel/clock.ts';
+import { Fault } from '../../kernel/fault.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
 import { slugify } from '../../kernel/text.ts';
 
@@ -29,18 +31,41 @@ const PATTERNS = [/^(ns|dns|mx|mail|smtp|imap|pop|www|web|api|cdn)\d+$/, /^..--/
 export const isReserved = (slug: string): boolean =>
   NAMES.has(slug) || NAMES.has(slug.replaceAll('-', '')) || PATTERNS.some((pattern) => pattern.test(slug));
 
+/** A name that an operator chooses: one label of a host name (RFC 1123 §2.1). */
+export const Slug = Type.String({
+  minLength: 1,
+  maxLength: 63,
+  pattern: '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$',
+  description:
+    'Its name under the base domain, which stays; without one it is made of `name`. Not one that means something to programs or people, nor one that a deleted account had',
+});
+
+/** @throws Fault `validation` */
+export function refuseReserved(slug: string): void {
+  if (!isReserved(slug)) return;
+  const message = 'is reserved: it means something to programs or people';
+  throw new Fault('validation', `"slug" ${message}.`, { details: [{ path: '/slug', message }] });
+}
+
+/** As for one that another account has by now. */
+export const takenSlug = (): Fault =>
+  new Fault('conflict', 'An account with this slug already exists, or did.', { details: { fields: ['slug'] } });
+
 /** How many are tried for one account. */
 export const CANDIDATES = 20;
 
-/** What an account may be called, the n-th choice from 1: the name, the name with a number, the name with anything. */
+/**
+ * What an account may be called, the n-th choice from 1: the name, the name with a number, the name with anything. A name
+ * of which nothing survives, since it is in another script, becomes `tenant` with anything.
+ */
 export function slugOf(name: string, n: number): string {
-  const base = slugify(name, 40) || 'account';
-  if (n === 1) return base;
-  if (n < 10) return `${base}-${n}`;
-  const anything = mintToken(4)
+  const base = slugify(name, 40);
+  if (base && n === 1) return base;
+  if (base && n < 10) return `${base}-${n}`;
+  const anything = mintToken(6)
     .toLowerCase()
     .replace(/[^a-z0-9]/g, '0');
-  return `${base}-${anything}`;
+  return `${base || 'tenant'}-${anything}`;
 }
 
 type Retired = { _id: string; at: Date };
