@@ -23,6 +23,7 @@ import { reference } from './http/docs/reference.ts';
 import { answerAsPage } from './http/errors/answer.ts';
 import { answerOAuthError } from './http/errors/oauth.ts';
 import { hooks } from './http/hooks.ts';
+import { patchUpdates } from './http/methods.ts';
 import { protectedResource } from './http/protected-resource.ts';
 import { server } from './http/server.ts';
 import { system } from './http/system.ts';
@@ -139,6 +140,7 @@ export async function buildApp({ config, store, operator, log, ...options }: App
   registration(app, answerOAuthError);
   app.register(async (scope) => {
     const { baseDomain, importBytes, postmarkWebhookSecret } = config;
+    patchUpdates(scope);
     mountResources(scope, { root: asRoot(), baseDomain, importBytes, postmarkWebhookSecret });
     system(scope, () => store.ping(), config.mail?.by ?? 'none');
     await protectedResource(scope);

@@ -5,9 +5,9 @@ import Fastify, { type FastifyInstance, LogController, type RouteOptions } from 
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { believeCookies, hostCookies } from '../kernel/cookies.ts';
-import { Fault } from '../kernel/fault.ts';
 import { answerFault, type RenderFault } from './errors/answer.ts';
 import { answerMalformed, answerUnasked } from './malformed.ts';
+import { refusals } from './methods.ts';
 import { compilersFactory, parsing } from './parsing.ts';
 import { checkTarget, originForm } from './target.ts';
 
@@ -48,9 +48,8 @@ export async function server(config: Config, { log, renderFault, onRoute }: Opti
   answerUnasked(app.server, onMalformed);
   if (onRoute) app.addHook('onRoute', onRoute);
   app.setErrorHandler(answer);
-  app.setNotFoundHandler((request, reply) =>
-    answer(new Fault('not_found', 'There is nothing at this address.'), request, reply),
-  );
+  const refusal = refusals(app);
+  app.setNotFoundHandler((request, reply) => answer(refusal(request, reply), request, reply));
   parsing(app);
   const secure = config.publicScheme === 'https';
   app.addHook('onRequest', async ({ raw }) => believeCookies(raw, secure));

@@ -34,5 +34,7 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     access?: Access;
+    /** It says that the address has no such method. */
+    refuses?: true;
   }
 }

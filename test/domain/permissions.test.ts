@@ -70,6 +70,37 @@ test('exactly the permission opens an operation, and its absence names it', asyn
   }
 });
 
+test('PATCH does what POST updates, for the same permission; another method is told which ones there are', async () => {
+  const role = await t.api('POST', '/role', { name: 'before' });
+  assert.equal((await t.api('PATCH', `/role/${role.id}`, { name: 'after' })).name, 'after');
+  const [row] = (await t.api('GET', '/log?query=type:admin.role.updated')).results;
+  assert.deepEqual([row.data.subject, row.data.fields], [role.id, ['name']]);
+  const updates = all.filter(({ id }) => id.endsWith('/update'));
+  assert.ok(updates.length > 8, `${updates.length} updates`);
+  const none = await t.token('read:logs');
+  for (const update of updates)
+    for (const token of [undefined, none, other.adminToken, await t.token()]) {
+      const [posted, patched] = [await call(token, update), await call(token, { ...update, method: 'PATCH' })];
+      assert.deepEqual([patched.status, patched.text], [posted.status, posted.text], update.id);
+    }
+
+  const allowed: [method: string, path: string, allow: string][] = [
+    ['PUT', `/role/${role.id}`, 'DELETE, GET, HEAD, PATCH, POST'],
+    ['PATCH', '/role', 'GET, HEAD, POST'],
+    ['PATCH', `/log/${role.id}`, 'GET, HEAD'],
+    ['DELETE', '/oauth/token', 'GET, POST'],
+    ['GET', '/oauth/revoke', 'POST'],
+    ['PUT', '/account/keys/x/revoke?y', 'POST'],
+  ];
+  for (const [method, path, allow] of allowed) {
+    const answer = await w.call(t.origin, undefined, method, path);
+    assert.deepEqual([answer.status, answer.headers.get('allow')], [405, allow], `${method} ${path}: ${answer.text}`);
+    assert.equal(answer.body.code, 'method_not_allowed');
+  }
+  for (const path of ['/nothing', '/role/a/b/c', '/rolex'])
+    assert.equal((await w.call(t.origin, undefined, 'PATCH', path)).status, 404, path);
+});
+
 test('a user’s token gets what roles grant, and nothing once the user is suspended', async () => {
   const user = await t.user();
   const client = await t.client();

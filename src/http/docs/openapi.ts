@@ -12,7 +12,7 @@ const DESCRIPTION = `A multi-tenant identity provider: OAuth 2, OpenID Connect, 
 
 Every account is served at a host of its own and is an issuer of its own. Management calls carry an access token for the
 account's management audience, \`cardea:management:<account id>\`, which its discovery document publishes as
-\`management_audience\`. Updates are \`POST\` with the fields to change; lists answer \`{results, next}\`.`;
+\`management_audience\`. Updates are \`POST\` with the fields to change, and \`PATCH\` does the same; lists answer \`{results, next}\`.`;
 
 /** What a route may carry besides what Fastify knows; swagger's own types have it too. */
 type Described = FastifySchema & {

@@ -95,7 +95,7 @@ const NAMING: FastifyCorsOptions = {
  * only do it too (RFC 9110 §9.2.1, §9.3.2).
  */
 function refuseHead(scope: FastifyInstance, url: string, allow: string): void {
-  scope.head(url, { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => {
+  scope.head(url, { config: { access: 'public', refuses: true }, schema: { hide: true } }, async (_request, reply) => {
     reply.header('allow', allow);
     throw new Fault('method_not_allowed');
   });
