@@ -18,6 +18,8 @@ export type GrantTypeRecord = {
   name: string;
   /** Its place among the grant types that a client has unless it says otherwise; none: whoever needs it asks for it. */
   byDefault?: number;
+  /** Whether it has a password looked at: it is refused before anything else is done where too many of the tenant's wait. */
+  hashes?: true;
   /** Those of its own, besides what every token request has. */
   parameters: Readonly<Record<string, GrantParameter>>;
 };
@@ -38,6 +40,8 @@ export function enterGrantTypes(list: readonly GrantTypeRecord[]): void {
   for (const [name, { secret }] of list.flatMap(({ parameters }) => Object.entries(parameters)))
     if (secret) secrets[secret].add(name);
 }
+
+export const hashes = (name: string | null): boolean => records.some((one) => one.name === name && one.hashes);
 
 const ofDefault = (): GrantTypeRecord[] =>
   records.filter(({ byDefault }) => byDefault !== undefined).sort((a, b) => a.byDefault! - b.byDefault!);

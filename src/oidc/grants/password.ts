@@ -7,6 +7,7 @@ import { issueUserTokens } from './user-tokens.ts';
 
 export const password: GrantType = {
   name: 'password',
+  hashes: true,
   // Not by default: it trains people to type their password into apps (RFC 9700 §2.4), so whoever needs it asks for it.
   parameters: {
     username: { description: '`password` and one-time codes: the email, or whatever the user logs in with.' },

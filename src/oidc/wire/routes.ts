@@ -1,6 +1,8 @@
 /** The engine's endpoints as routes of ours. /authorize itself, which is for people, is in bridge.ts. */
 import type { FastifyRequest } from 'fastify';
+import { hashes } from '../../domain/client/grant-type.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import { checkHashingRoom } from '../../kernel/secret/password.ts';
 import { PATHS } from '../engine/configure.ts';
 import { aliasAudience, authorizationRequest, hideJwt } from './parameters.ts';
 import { nameWithoutSecret } from './public-client.ts';
@@ -27,7 +29,11 @@ const ofClient =
     await nameWithoutSecret(request, form);
     return adjust(form, request.tenant);
   };
-const ofTokens = ofClient(aliasAudience);
+/** A flood of passwords is refused before the engine looks who sends them, which costs more than the refusal. */
+const ofTokens: Adjust = async (form, request) => {
+  if (hashes(form.get('grant_type'))) await checkHashingRoom(request.tenant.id);
+  return ofClient(aliasAudience)(form, request);
+};
 const aboutToken = ofClient(hideJwt);
 const ofLogin = ofClient(authorizationRequest);
 
