@@ -296,7 +296,7 @@ export const SETTINGS = {
     name: 'UV_THREADPOOL_SIZE',
     fallback: '4, which is Node’s own; 8 in the container image',
     about:
-      'How many threads sign, hash and look up names. Passwords are hashed in all but two of them and in no more than there are processors but one, so that signing goes on.',
+      'How many threads sign, look up names and read files. Passwords are hashed in threads of their own, as many as there are processors but one.',
     example: '8',
     read(text = '4', { refuse }): number {
       if (!/^\d{1,4}$/.test(text) || Number(text) < 2 || Number(text) > 1024)

@@ -123,7 +123,7 @@ async function checksPasswords(w: World, checkPassword: Capabilities['checkPassw
   const withoutPassword = async () => ({ user: 'user_1' });
   try {
     for (const passwordHash of ['bcrypt', 'argon2id'] as const) {
-      useHashing({ passwordHash, threads: 4 });
+      useHashing({ passwordHash });
       const ours = await hashPassword(asker, right);
       assert.deepEqual(await checkPassword(known(ours), right, asker), {
         credential: { user: 'user_1', password_hash: ours },

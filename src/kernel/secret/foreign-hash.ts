@@ -3,12 +3,9 @@
  * first login, and then replaced by ours. Knows bcrypt, argon2, scrypt, pbkdf2, Firebase's scrypt and the plain digests of
  * older systems.
  */
-import { createCipheriv, createHash, createHmac, pbkdf2, scrypt, timingSafeEqual } from 'node:crypto';
-import { promisify } from 'node:util';
+import { createCipheriv, createHash, createHmac, pbkdf2Sync, scryptSync, timingSafeEqual } from 'node:crypto';
 import { Fault } from '../fault.ts';
 import { strictBytes } from './encoding.ts';
-
-const pbkdf2Async = promisify(pbkdf2);
 
 /** In bytes. */
 const LENGTHS = { md5: 16, sha1: 20, sha256: 32, sha512: 64 } as const;
@@ -56,12 +53,8 @@ function sized(digest: Digest, text: string | undefined): Buffer {
   return data;
 }
 
-const scryptAsync = (password: string, salt: Buffer, length: number, [N, r, p]: number[]): Promise<Buffer> =>
-  new Promise((resolve, reject) => {
-    scrypt(password, salt, length, { N, r, p, maxmem: 129 * N! * r! + 256 * r! * p! }, (error, key) =>
-      error ? reject(error) : resolve(key),
-    );
-  });
+const scrypt = (password: string, salt: Buffer, length: number, [N, r, p]: number[]): Buffer =>
+  scryptSync(password, salt, length, { N, r, p, maxmem: 129 * N! * r! + 256 * r! * p! });
 
 function scryptCost(N: number, r: number, p: number): number[] {
   if (N < 2 || !Number.isInteger(Math.log2(N))) refuse('has a cost that is no power of two');
@@ -75,7 +68,7 @@ function scryptCost(N: number, r: number, p: number): number[] {
 const scryptWork = (cost: number[]): number => cost.reduce((product, one) => product * one) / PER_BCRYPT_ROUND.scrypt;
 
 /** What is in a line: the key that the password is to come to, and how it comes to one. */
-type Judged = { key: Buffer; work: number; derive(password: string): Promise<Buffer> | Buffer };
+type Judged = { key: Buffer; work: number; derive(password: string): Buffer };
 
 /**
  * Of what one may ask for, so many take as long as one round of bcrypt, 2^cost of which a bcrypt hash has. Measured, and
@@ -88,7 +81,7 @@ const FORMS: Record<string, (parts: string[]) => Judged> = {
   scrypt([N, r, p, salt, text]) {
     const cost = scryptCost(whole('cost', N), whole('block size', r), whole('parallelization', p));
     const [salted, key] = [decoded('salt', salt, SALT_LEAST), decoded('key', text, KEY_LEAST)];
-    return { key, work: scryptWork(cost), derive: (password) => scryptAsync(password, salted, key.length, cost) };
+    return { key, work: scryptWork(cost), derive: (password) => scrypt(password, salted, key.length, cost) };
   },
   pbkdf2([name, count, salt, text]) {
     const [digest, rounds] = [digestOf(name), whole('count of rounds', count)];
@@ -96,7 +89,7 @@ const FORMS: Record<string, (parts: string[]) => Judged> = {
     const all = rounds * Math.ceil(key.length / LENGTHS[digest]);
     if (all > LIMITS.pbkdf2Work) refuse('costs more than a login may');
     const work = all / PER_BCRYPT_ROUND[digest];
-    return { key, work, derive: (password) => pbkdf2Async(password, salted, rounds, key.length, digest) };
+    return { key, work, derive: (password) => pbkdf2Sync(password, salted, rounds, key.length, digest) };
   },
   hmac([name, secret, text]) {
     const digest = digestOf(name);
@@ -130,8 +123,8 @@ const FORMS: Record<string, (parts: string[]) => Judged> = {
     return {
       key,
       work: scryptWork(cost),
-      async derive(password) {
-        const made = await scryptAsync(password, salted, 64, cost);
+      derive(password) {
+        const made = scrypt(password, salted, 64, cost);
         const cipher = createCipheriv('aes-256-ctr', made.subarray(0, 32), Buffer.alloc(16));
         return Buffer.concat([cipher.update(signer), cipher.final()]);
       },
@@ -204,17 +197,17 @@ export function passwordHash(text: string): string {
   return line;
 }
 
-/** Whether a stored line is one of ours to verify here (bcrypt and argon2 are password.ts's). */
+/** Whether a stored line is one of ours to verify here (bcrypt and argon2 are hash-work.ts's). */
 export const isForeignHash = (stored: string): boolean => Object.hasOwn(FORMS, stored.split('$')[1] ?? '');
 
 /** What a look at a stored line costs, in rounds of bcrypt; nothing where it is not looked at. */
 export const hashWork = (stored: string): number =>
   unlessRefused(() => (isForeignHash(stored) ? judged(stored).work : judgeOwn(stored))) ?? 0;
 
-/** False too for a line that would not be taken today. */
-export async function verifyForeign(password: string, stored: string): Promise<boolean> {
+/** Takes the thread until it is done. False too for a line that would not be taken today. */
+export function verifyForeign(password: string, stored: string): boolean {
   const line = unlessRefused(() => judged(stored));
   if (!line) return false;
-  const actual = await line.derive(password);
+  const actual = line.derive(password);
   return actual.length === line.key.length && timingSafeEqual(actual, line.key);
 }

@@ -1,6 +1,6 @@
 /**
- * Who may hash a password now. Hashing is slow on purpose and runs in the same threads as signing, so few of them do it at
- * once, tenants take turns, and so many may wait and no more. What is hashed, and how, is password.ts's.
+ * Who may hash a password now. Hashing is slow on purpose, so few do it at once, tenants take turns, and so many may wait
+ * and no more. What is hashed, and how, is password.ts's.
  */
 import { availableParallelism } from 'node:os';
 import type { WhenGone } from '../context.ts';
@@ -110,17 +110,14 @@ export function hashingQueue({ slots, perTenant, inAll }: Limits): HashingQueue 
   };
 }
 
-/** Node's own number of threads, which signing, hashing and the looking up of names share. */
-export const NODE_THREADS = 4;
-/** What is left to signing, whatever is hashed. */
-const SIGNING_THREADS = 2;
+/** A hash of ours may take 19 MiB of memory, and a thread some more. */
+const MOST_AT_ONCE = 16;
 
-/** As many as there are threads and processors to spare: with all of them, signatures and answers would wait for hashes. */
-export const slotsFor = (threads: number): number =>
-  Math.max(1, Math.min(threads - SIGNING_THREADS, availableParallelism() - 1));
+/** As many as there are processors to spare: with all of them, answers would wait where threads have no priorities. */
+export const hashingSlots = (processors: number): number => Math.min(Math.max(1, processors - 1), MOST_AT_ONCE);
 
 /** A hash takes some 50 ms: a tenant's last waits for three seconds, which is longer than people like and better than no answer. */
-export const queueFor = (threads: number): HashingQueue => {
-  const slots = slotsFor(threads);
+export function queueFor(processors = availableParallelism()): HashingQueue {
+  const slots = hashingSlots(processors);
   return hashingQueue({ slots, perTenant: 60 * slots, inAll: 240 * slots });
-};
+}
