@@ -1,19 +1,29 @@
-/** Runs every test file in a process of its own, two at a time, and fails loudly when none ran. */
+/** Runs every test file in a process of its own, two at a time, says what took long, and fails loudly when none ran. */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 const files = process.argv.length > 2 ? process.argv.slice(2) : globSync('test/**/*.test.ts').sort();
 if (files.length === 0) {
   process.stderr.write('no test files\n');
   process.exit(1);
 }
+const here = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const child = spawn(
   process.execPath,
   [
     `--import=${new URL('../test/kit/rsa-keys.ts', import.meta.url)}`,
-    ...['--test', '--test-concurrency=2', '--test-timeout=120000', '--test-reporter=spec'],
+    ...['--test', '--test-concurrency=2', '--test-timeout=300000'],
+    ...['spec', here('scripts/slowest.ts')].flatMap((reporter) => [
+      `--test-reporter=${reporter}`,
+      '--test-reporter-destination=stdout',
+    ]),
     ...files,
   ],
-  { stdio: 'inherit', env: { ...process.env, NODE_ENV: 'test' } },
+  {
+    stdio: 'inherit',
+    // Every file loads the whole server: what one has compiled, the others and the servers that they start need not.
+    env: { NODE_COMPILE_CACHE: here('node_modules/.cache/compile'), ...process.env, NODE_ENV: 'test' },
+  },
 );
 child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

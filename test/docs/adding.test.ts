@@ -18,7 +18,9 @@ for (const name of ['package.json', 'package-lock.json', 'tsconfig.json']) cpSyn
 symlinkSync(join(process.cwd(), 'node_modules'), join(copy, 'node_modules'));
 
 const read = (file: string) => readFileSync(join(copy, file), 'utf8');
-const node = (...argv: string[]) => run(process.execPath, argv, { cwd: copy });
+// What is compiled of a copy nobody needs a second time.
+const env = { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' };
+const node = (...argv: string[]) => run(process.execPath, argv, { cwd: copy, env });
 /** A path of the patch without the letter of its side. */
 const pathOf = (name: string | undefined) => name!.replace(/^[ab]\//, '');
 
