@@ -1,6 +1,6 @@
 /** Style sheets and scripts: named by their content and cached for a year. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fastify from 'fastify';
 import { assets, assetUrl } from '../../../src/flows/shell/assets.ts';
@@ -28,4 +28,24 @@ test('assets are cached for a year by content, compressed, and unknown names are
   ])
     assert.equal((await app.inject({ url })).statusCode, 404, url);
   assert.throws(() => assetUrl('nothing.css'));
+});
+
+test('style sheets know where a line begins and ends, not left and right, and move nothing', () => {
+  for (const path of globSync('views/assets/*.css')) {
+    const rules = read(path).replace(/\/\*[\s\S]*?\*\//g, '');
+    const sides = rules.match(/.*(?:[\s{-](?:left|right)\s*:|:\s*(?:left|right)\b|-(?:left|right)-).*/g);
+    assert.equal(sides, null, path);
+    for (const [shorthand, , end, , start] of rules.matchAll(
+      /(?:margin|padding|inset): ([^\s;]+) ([^\s;]+) ([^\s;]+) ([^\s;]+);/g,
+    ))
+      assert.equal(end, start, `${path}: ${shorthand}`);
+    // A page that goes on by itself appears later, at once.
+    const moving = rules.match(/.*(?:transition|animation|: smooth\b).*/g) ?? [];
+    const isLate = (line: string) => line.trim() === 'animation: appear 0s 600ms backwards;';
+    assert.deepEqual(
+      moving.filter((line) => !isLate(line)),
+      [],
+      path,
+    );
+  }
 });
