@@ -22,8 +22,10 @@ import { assets } from '../../src/flows/shell/assets.ts';
 import type { Page, PageData } from '../../src/flows/shell/page.ts';
 import { render, renderPage } from '../../src/flows/shell/render.ts';
 import { sampler, type Twist } from '../../src/flows/shell/sample.ts';
-import { available } from '../../src/look/words.ts';
+import { available, nameOf } from '../../src/look/words.ts';
+import { axeOn, serveAxe } from '../kit/axe.ts';
 import { browsers } from '../kit/browser.ts';
+import { PSEUDO, unmarked } from '../kit/pseudo-locale.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
@@ -69,6 +71,17 @@ describe('page', () => {
         for (const [, value] of body.matchAll(/(?:href|src|action)="([^"]*)"/g))
           assert.doesNotMatch(value!.trim(), /^(?:j[\s\S]*:|vbscript:|data:text|undefined)/i, `${label}: ${value}`);
       }
+  });
+
+  test('every word is of the locale files, in all that is shown and read aloud', () => {
+    const NAME = '◇';
+    const languages = available.map(nameOf).join('|');
+    const known = new RegExp(
+      `^(?:${languages}|ABCD-1234|\\.data/demo\\.json)$|(?:https?://)?\\w+\\.example[\\w./:-]*`,
+      'g',
+    );
+    for (const { label, one, data } of samples(PSEUDO, { text: NAME }))
+      assert.deepEqual(unmarked(render(one, data).body, known), [], label);
   });
 
   test('a logo may be an https or a data image, never plain http', () => {
@@ -215,18 +228,51 @@ describe('in a browser', () => {
   });
   after(() => app.close());
 
-  for (const locale of available)
-    test(`every page fits 320 px without a horizontal scroll bar, with long names and large text (${locale})`, async () => {
-      await visit({ viewport: { width: 320, height: 640 } }, async (tab) => {
-        for (const { label } of samples(locale, { long: true })) {
-          await tab.goto(`${origin}/sample/${locale}/long/${label}`);
-          const wide = () => tab.evaluate<number>('document.documentElement.scrollWidth');
-          assert.ok((await wide()) <= 320, `${label}: ${await wide()} px`);
-          await tab.evaluate("document.documentElement.style.fontSize = '200%'");
-          assert.ok((await wide()) <= 320, `${label} at 200 %: ${await wide()} px`);
+  describe('each state of every page, in a language of long words that is read from right to left', () => {
+    const wide: string[] = [];
+    const faults: string[] = [];
+
+    before(() =>
+      visit({ viewport: { width: 320, height: 640 } }, async (tab) => {
+        const [shapes, tags] = [new Set<string>(), new Set<string>()];
+        for (const { label, one, data } of samples(PSEUDO, { long: true })) {
+          await tab.goto(`${origin}/sample/${PSEUDO}/long/${label}`);
+          const shape = shapeOf(render(one, data).body);
+          if (!shapes.has(shape)) {
+            shapes.add(shape);
+            const known = tags.size;
+            for (const [tag] of shape.matchAll(/<\w[^>]*>/g)) tags.add(tag);
+            const axe = await axeOn(tab);
+            for (const fault of await axe()) faults.push(`${label}: ${fault}`);
+            if (tags.size > known) {
+              await tab.emulateMedia({ colorScheme: 'dark' });
+              for (const fault of await axe('color-contrast')) faults.push(`${label} in the dark: ${fault}`);
+              await tab.emulateMedia({ colorScheme: 'light' });
+            }
+          }
+          for (const [how, width] of await tab.evaluate<[string, number][]>(WIDTHS))
+            if (width > 320) wide.push(`${label} ${how}: ${width} px`);
         }
-      });
+      }),
+    );
+
+    test('fits 320 px without a horizontal scroll bar, with long names and large text, and the other way round too', () => {
+      assert.deepEqual(wide, []);
     });
+
+    test('has nothing for axe to find, in light and dark', () => {
+      assert.deepEqual(faults, []);
+    });
+  });
+
+  test('axe would find what is wrong', async () => {
+    await visit({}, async (tab) => {
+      await tab.goto(`${origin}/faulty`);
+      const rules = (await (await axeOn(tab))()).map((fault) => fault.split(' ')[0]);
+      for (const rule of ['image-alt', 'label', 'color-contrast', 'html-has-lang'])
+        assert.ok(rules.includes(rule), `${rule} is not among ${rules}`);
+    });
+  });
 
   test('controls are 44 px high, and inputs are not smaller than 16 px', async () => {
     await visit({ viewport: { width: 390, height: 780 } }, async (tab) => {
@@ -385,6 +431,20 @@ function answers(): Sample[] {
   ];
 }
 
+/** A page without what it says: two that differ in words alone have one shape. */
+const shapeOf = (html: string): string =>
+  html
+    .replace(/>[^<]*[^<\s][^<]*/g, '>x')
+    .replace(/\s(value|href|action|content|nonce|alt|src|aria-label|placeholder|data-[a-z-]+)="[^"]+"/g, ' $1="x"');
+
+/** How wide a page becomes: in both directions of reading, and with larger text. */
+const WIDTHS = `['100%', '200%'].flatMap((size) => ['rtl', 'ltr'].map((dir) => {
+  const root = document.documentElement;
+  root.style.fontSize = size;
+  root.dir = dir;
+  return [size + ' ' + dir, root.scrollWidth];
+}))`;
+
 const posts = { count: 0 };
 
 /** The samples, a form that says what it was sent, and just enough of a provider for the playground. */
@@ -392,6 +452,12 @@ function server(): FastifyInstance {
   const app = fastify();
   app.register(assets);
   app.register(formbody);
+  serveAxe(app);
+  app.get('/faulty', (_, reply) =>
+    reply
+      .type('text/html')
+      .send('<!doctype html><title>x</title><main><img src="x"><input><p style="color:#aaa">Pale</p></main>'),
+  );
 
   app.get<{ Params: { locale: string; length: string; label: string } }>(
     '/sample/:locale/:length/:label',

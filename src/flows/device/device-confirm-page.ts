@@ -40,7 +40,7 @@ function samples(sample: Sampler): Record<string, DeviceConfirmData> {
     device: 'd.1',
     code: 'ABCD-1234',
     deviceName: text('marcs-mbp (macOS)', 'Wohnzimmerfernsehgerät von Maximiliane '.repeat(5)),
-    address: '2001:db8:85a3:8d3:1319:8a2e:370:7348',
+    address: text('2001:db8:85a3:8d3:1319:8a2e:370:7348'),
     user,
     switchAccountHref: address('/authorize'),
   };
