@@ -55,3 +55,10 @@ export function networksOf(ip: string | null): Counted[] {
     { network: prefixOf(parts, 48), times: 16 },
   ];
 }
+
+/** About where an address is, for people to read: `203.0.113.…`, `2001:db8:1:…`. */
+export function roughly(ip: string | null | undefined): string | undefined {
+  if (!ip) return undefined;
+  const parts = partsOf(ip);
+  return typeof parts === 'string' ? `${parts.slice(0, parts.lastIndexOf('.'))}.…` : `${parts.slice(0, 3).join(':')}:…`;
+}

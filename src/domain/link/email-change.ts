@@ -4,8 +4,8 @@
  */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import { DAY, MINUTE, now, nowSeconds } from '../../kernel/clock.ts';
-import { type Actor, can, isOwn, type Tenant } from '../../kernel/context.ts';
+import { DAY, now } from '../../kernel/clock.ts';
+import { can, isOwn, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
 import { demand } from '../../kernel/text/kind.ts';
@@ -16,10 +16,11 @@ import { accountOf } from '../account/account.ts';
 import { Email } from '../fields.ts';
 import { changeEmail } from '../message/change-email.ts';
 import { emailChanged } from '../message/email-changed.ts';
-import { revokeUser } from '../protocol/session-end.ts';
+import { revokeUser, type Spared } from '../protocol/session-end.ts';
 import { append } from '../trail/log.ts';
 import { credentials } from '../user/credential.ts';
 import { type Asker, askerOf, endOthers } from '../user/first-proof.ts';
+import { requireRecentLogin } from '../user/recent-login.ts';
 import { type User, users } from '../user/user.ts';
 import { markBrowser, mintBrowserProof } from './asking-browser.ts';
 import { checkTarget, RedirectUri } from './link-target.ts';
@@ -30,18 +31,9 @@ const TTL_SECONDS = DAY;
 const MODES = ['new_only', 'old_and_new'] as const;
 type Mode = (typeof MODES)[number];
 
-/** Whoever finds an unlocked device must not walk away with the account (OWASP ASVS 5.0 §7.5.1): how old a login may be. */
-const LOGIN_SECONDS = 10 * MINUTE;
-
 /** `from` is the address at the start; `step` whose link this is. */
 type Details = { from: string | null; mode: Mode; step: 'new' | 'old'; asker?: Asker };
-type Change = { new_email: string; verification_mode?: Mode; redirect_uri?: string; browser?: string; grant?: string };
-
-/** @throws Fault `insufficient_user_authentication` for a user whose login is not recent. An administrator needs none. */
-function requireRecentLogin({ authTime = 0 }: Actor): void {
-  if (authTime > nowSeconds() - LOGIN_SECONDS) return;
-  throw new Fault('insufficient_user_authentication', undefined, { details: { max_age: LOGIN_SECONDS } });
-}
+type Change = { new_email: string; verification_mode?: Mode; redirect_uri?: string; browser?: string } & Spared;
 
 /**
  * Whether an address has an account is for administrators alone: to everybody else a change to a taken one looks like any
@@ -63,7 +55,7 @@ async function startEmailChange(
   const policy = (await accountOf(tenant)).email_change_verification_mode;
   const mode: Mode =
     policy === 'old_and_new' || change.verification_mode === 'old_and_new' ? 'old_and_new' : 'new_only';
-  const asker = await askerOf(tenant, user.id, change.grant);
+  const asker = await askerOf(tenant, user.id, { session: change.session, grant: change.grant });
   const details: Details = { from, mode, step: 'new', asker };
   const ticket = await issue(tenant, { user: user.id, email, redirect_uri, browser, details }, free ? email : null);
   return { ticket, mode };
@@ -141,7 +133,7 @@ async function apply(tenant: Tenant, ticket: Ticket, { from, asker }: Details): 
     email_bounced_at: null,
   };
   if (await users.updateWhere(tenant, user.id, patch, { email: { $eq: from } })) {
-    if (isFirst) await revokeUser(tenant, user.id, asker?.grant);
+    if (isFirst) await revokeUser(tenant, user.id, asker);
     return;
   }
   await moveLogins(tenant, user.id, email, from ?? email);
@@ -242,6 +234,7 @@ export function mount(app: FastifyInstance): void {
       const change = request.body as Change;
       const user = await users.get(tenant, user_id);
       const isAdmin = can(actor, 'update:users');
+      // An administrator needs none.
       if (!isAdmin) requireRecentLogin(actor);
       await checkTarget(tenant, actor, 'update:users', change.redirect_uri);
       const asking = isOwn(actor, user_id) ? mintBrowserProof() : undefined;

@@ -213,8 +213,13 @@ export async function revokeDevicesOf(tenant: Tenant, user: string, client?: str
   await devices.model.updateMany(approved, { $set: { state: 'revoked' } });
 }
 
-/** What was approved in a session and not fetched when it ended; offline access outlives the session. */
-export async function revokeDevicesOfSession(tenant: Tenant, session: string): Promise<void> {
+/** What was approved in a session and not fetched when it ended; offline access outlives the session unless that goes too. */
+export async function revokeDevicesOfSession(
+  tenant: Tenant,
+  session: string,
+  { evenOffline = false }: { evenOffline?: boolean } = {},
+): Promise<void> {
   const approved = { session: { $eq: session }, account: { $eq: tenant.id }, state: 'approved' };
-  await devices.model.updateMany({ ...approved, scope: { $not: OFFLINE } }, { $set: { state: 'revoked' } });
+  const those = evenOffline ? approved : { ...approved, scope: { $not: OFFLINE } };
+  await devices.model.updateMany(those, { $set: { state: 'revoked' } });
 }

@@ -188,10 +188,7 @@ export async function consumeProtocol(tenant: Tenant, key: Keyed): Promise<boole
 
 /** @returns whether it was there. */
 export async function destroyProtocol(tenant: Tenant, key: Keyed): Promise<boolean> {
-  const _id = keyOf(tenant, key);
-  const { deletedCount } = await rows().deleteOne({ _id: { $eq: _id }, ...scope(tenant) });
-  held.forget(_id);
-  return deletedCount === 1;
+  return removeProtocolRow(tenant, keyOf(tenant, key));
 }
 
 /**
@@ -273,6 +270,28 @@ export async function extendGrant(tenant: Tenant, grant: string, expires_at: Dat
   await protocolModel.updateOne({ _id: { $eq: _id }, ...scope(tenant) }, { $max: { expires_at } });
   held.forget(_id);
 }
+
+/** A row by its key, as a row has it. @returns whether it was there. */
+export async function removeProtocolRow(tenant: Tenant, id: string): Promise<boolean> {
+  const { deletedCount } = await protocolModel.deleteOne({ _id: { $eq: id }, ...scope(tenant) });
+  held.forget(id);
+  return deletedCount === 1;
+}
+
+/** Refresh tokens of a user that are good for another use, the newest first. */
+export const refreshTokensOf = (tenant: Tenant, user: string, most: number): Promise<ProtocolRow[]> =>
+  protocolModel
+    .find({
+      user: { $eq: user },
+      kind: 'RefreshToken',
+      consumed_at: null,
+      ...scope(tenant),
+      expires_at: { $gt: now() },
+    })
+    .sort({ expires_at: -1 })
+    .limit(most)
+    .lean<ProtocolRow[]>()
+    .exec();
 
 /** Live rows of a user of these kinds. */
 export const protocolOfUser = (tenant: Tenant, user: string, kinds: readonly string[]): Promise<ProtocolRow[]> =>

@@ -10,12 +10,15 @@ import { type Client, clients, isDocumentId } from '../client/client.ts';
 import { backchannelLogout } from '../message/backchannel-logout.ts';
 import { revokeDevicesOf, revokeDevicesOfSession } from './device-code.ts';
 import {
+  findProtocol,
+  findProtocolByUid,
   isKept,
   type Kept,
   type ProtocolRow,
   protocolOfUser,
   removeBoundGrants,
   removeProtocolOfUser,
+  removeProtocolRow,
   revokeGrant,
 } from './protocol-row.ts';
 
@@ -47,12 +50,42 @@ export async function endSession(tenant: Tenant, session: EndingSession, destroy
 }
 
 /**
- * Ends a user's sessions, logins under way, grants, codes and refresh tokens in the account.
- * @param keptGrant goes on, and so does the session that it was given in, with all that was granted there.
+ * Ends one session of a user because they want that device out: offline access that was given in it ends as well.
+ * @returns whether this call ended it.
  */
-export async function revokeUser(tenant: Tenant, user: string, keptGrant?: string): Promise<void> {
+export async function endSessionOf(tenant: Tenant, user: string, uid: string): Promise<boolean> {
+  const row = await findProtocolByUid(tenant, 'Session', uid);
+  if (row?.user !== user) return false;
+  const session = sessionOf(row);
+  const told = await announce(tenant, [session]);
+  for (const { grantId } of Object.values(session.authorizations)) if (grantId) await revokeGrant(tenant, grantId);
+  await revokeDevicesOfSession(tenant, uid, { evenOffline: true });
+  await removeBoundGrants(tenant, uid);
+  const ended = await removeProtocolRow(tenant, row._id);
+  await release(tenant, told);
+  return ended;
+}
+
+/**
+ * Ends access that outlived its session, or never had one: a device's, a program's.
+ * @returns whether this call ended it.
+ */
+export async function endGrantOf(tenant: Tenant, user: string, grant: string): Promise<boolean> {
+  const row = await findProtocol(tenant, { kind: 'Grant', token: grant });
+  if (row?.user !== user) return false;
+  const told = await announce(tenant, [], [row]);
+  const ended = await revokeGrant(tenant, grant);
+  await release(tenant, told);
+  return ended;
+}
+
+/** What of a user's goes on while all else ends: a session, or the one that a grant was given in; with what was granted there. */
+export type Spared = { session?: string; grant?: string };
+
+/** Ends a user's sessions, logins under way, grants, codes and refresh tokens in the account. */
+export async function revokeUser(tenant: Tenant, user: string, spared: Spared = {}): Promise<void> {
   const all = await protocolOfUser(tenant, user, ['Session', 'Grant']);
-  const kept = keptGrant === undefined ? { grants: [] } : keptWith(all, keptGrant);
+  const kept = keptWith(all, spared);
   const rows = all.filter((row) => !isKept(tenant, row, kept));
   const sessions = rows.filter(({ kind }) => kind === 'Session').map(sessionOf);
   const told = await announce(tenant, sessions, rows);
@@ -61,12 +94,13 @@ export async function revokeUser(tenant: Tenant, user: string, keptGrant?: strin
   await release(tenant, told);
 }
 
-function keptWith(rows: readonly ProtocolRow[], grant: string): Kept {
+function keptWith(rows: readonly ProtocolRow[], { session: uid, grant }: Spared): Kept {
+  if (uid === undefined && grant === undefined) return { grants: [] };
   const sessions = rows.filter(({ kind }) => kind === 'Session').map(sessionOf);
   const grantsOf = ({ authorizations }: EndingSession) =>
     Object.values(authorizations).flatMap(({ grantId }) => grantId ?? []);
-  const session = sessions.find((one) => grantsOf(one).includes(grant));
-  return { session: session?.uid, grants: session ? grantsOf(session) : [grant] };
+  const session = sessions.find((one) => one.uid === uid || (grant !== undefined && grantsOf(one).includes(grant)));
+  return { session: session?.uid, grants: session ? grantsOf(session) : [grant ?? []].flat() };
 }
 
 /** A stored session: the engine's own field names. */

@@ -5,23 +5,23 @@
 import type { Tenant } from '../../kernel/context.ts';
 import { consents, revokeConsent } from '../access/consent.ts';
 import { isOpen, tickets, voidTicket } from '../link/ticket.ts';
-import { revokeUser } from '../protocol/session-end.ts';
+import { revokeUser, type Spared } from '../protocol/session-end.ts';
 import { credentials } from './credential.ts';
 import { identities } from './identity.ts';
 import { isProved, markEmailVerified, type User, users, type VerificationMethod } from './user.ts';
 
 /**
- * Who asked for the very mail that proves the address: a sign-up, or a session (by its grant). With what was set for the
+ * Who asked for the very mail that proves the address: a sign-up, or a session (or a grant of one). With what was set for the
  * account by then these are no other hands. An administrator who has it sent vouches for what there is.
  */
-export type Asker = { credentials: string[]; identities: string[]; grant?: string };
+export type Asker = Spared & { credentials: string[]; identities: string[] };
 
-export async function askerOf(tenant: Tenant, user: string, grant?: string): Promise<Asker> {
+export async function askerOf(tenant: Tenant, user: string, by: Spared = {}): Promise<Asker> {
   const [known, linked] = await Promise.all([
     credentials.all(tenant, { user: { $eq: user } }),
     identities.all(tenant, { user: { $eq: user } }),
   ]);
-  return { credentials: known.map(({ id }) => id), identities: linked.map(({ id }) => id), grant };
+  return { credentials: known.map(({ id }) => id), identities: linked.map(({ id }) => id), ...by };
 }
 
 type Proof = { email: string; method: VerificationMethod; asker?: Asker; evenVouched?: boolean };
@@ -48,7 +48,7 @@ export async function proveEmail(
     return latest?.email === email ? { user: latest, first: false } : undefined;
   }
   // Whoever was let in while it ended.
-  await revokeUser(tenant, id, asker?.grant);
+  await revokeUser(tenant, id, asker);
   return { user: proven, first: true };
 }
 
@@ -68,7 +68,7 @@ export async function endOthers(tenant: Tenant, user: string, email: string, ask
   const leading = await tickets.all(tenant, { ...own, type: { $eq: 'change_email' }, ...isOpen() });
   for (const { id } of leading) await voidTicket(tenant, id);
   if (!asker) for (const { id } of await consents.all(tenant, own)) await revokeConsent(tenant, id);
-  await revokeUser(tenant, user, asker?.grant);
+  await revokeUser(tenant, user, asker);
 }
 
 /** What somebody set for an account, for whoever reads its mail to say whether it was them. */

@@ -4,9 +4,11 @@
  */
 import type { FastifyRequest } from 'fastify';
 import type { Adapter, AdapterPayload, Session } from 'oidc-provider';
+import { isSessionOver, type Seen } from '../../domain/protocol/session.ts';
 import { nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { currentRequest } from '../engine/context.ts';
+import { AGENT_LENGTH } from '../../kernel/user-agent.ts';
+import { callerAddress, currentRequest } from '../engine/context.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 
 export const SESSION_COOKIE = 'cardea_sess';
@@ -43,13 +45,14 @@ export function secondsLeft({ account }: Tenant, session: { loginTs?: number }):
 type Stored = AdapterPayload & {
   /** When the row was last written for a use, in seconds. */
   used?: number;
+  seen?: Seen;
 };
 
-/** By the settings of now, not those of when it was written. */
-function isOver({ account }: Tenant, { used, iat = 0, loginTs = 0 }: Stored): boolean {
-  const { idle_lifetime: idle, absolute_lifetime: absolute } = account.sessions;
-  const now = nowSeconds();
-  return now >= (used ?? iat) + idle || now >= loginTs + absolute;
+/** Nothing outside of the engine's requests: the next one tells. */
+function seenNow(): Seen | undefined {
+  const request = currentRequest();
+  if (!request) return undefined;
+  return { ip: callerAddress() || null, agent: request.get('user-agent').slice(0, AGENT_LENGTH) || null };
 }
 
 /** A use is written down when this part of the idle lifetime has passed since the last one that was. */
@@ -59,7 +62,7 @@ const CONTENT = ['uid', 'accountId', 'loginTs', 'acr', 'amr', 'transient', 'stat
 const contentOf = (payload: Stored): string => JSON.stringify(CONTENT.map((name) => payload[name]));
 
 /** What a request of the engine has read, so that it does not write the same again. */
-const read = new WeakMap<object, { id: string; content: string; used: number }>();
+const read = new WeakMap<object, { id: string; content: string; used: number; seen: string }>();
 
 /**
  * Storage of sessions with the account's lifetimes: one past either is as absent as none. A session of nobody is not
@@ -67,13 +70,19 @@ const read = new WeakMap<object, { id: string; content: string; used: number }>(
  */
 export function sessionsWithLifetimes(tenant: Tenant, rows: Adapter): Adapter {
   const alive = (payload: Awaited<ReturnType<Adapter['find']>>) =>
-    payload && !isOver(tenant, payload) ? (payload as Stored) : undefined;
+    payload && !isSessionOver(tenant, payload) ? (payload as Stored) : undefined;
   return {
     ...rows,
     async find(id) {
       const payload = alive(await rows.find(id));
       const request = currentRequest();
-      if (payload && request) read.set(request, { id, content: contentOf(payload), used: payload.used ?? 0 });
+      if (payload && request)
+        read.set(request, {
+          id,
+          content: contentOf(payload),
+          used: payload.used ?? 0,
+          seen: JSON.stringify(payload.seen),
+        });
       return payload;
     },
     async findByUid(uid) {
@@ -82,13 +91,15 @@ export function sessionsWithLifetimes(tenant: Tenant, rows: Adapter): Adapter {
     async upsert(id, payload, expiresIn) {
       if (!payload.accountId) return;
       const used = nowSeconds();
+      const seen = seenNow();
       const request = currentRequest();
       const before = request && read.get(request);
       const isNews =
         before?.id !== id ||
         before.content !== contentOf(payload) ||
+        before.seen !== JSON.stringify(seen) ||
         used - before.used >= tenant.account.sessions.idle_lifetime * WORTH_WRITING;
-      if (isNews) await rows.upsert(id, { ...payload, used } as AdapterPayload, expiresIn);
+      if (isNews) await rows.upsert(id, { ...payload, used, seen } as AdapterPayload, expiresIn);
     },
   };
 }
