@@ -4,7 +4,10 @@
  */
 import formbody from '@fastify/formbody';
 import type { FastifyInstance } from 'fastify';
+import { account } from './account/account.ts';
 import { apps } from './account/apps.ts';
+import { devices } from './account/devices.ts';
+import { profile } from './account/profile.ts';
 import { consent } from './consent/consent.ts';
 import { device } from './device/device.ts';
 import { errorPage } from './error/error-page.ts';
@@ -33,6 +36,9 @@ const journeys: readonly Journey[] = [
   leave,
   returning,
   consent,
+  account,
+  profile,
+  devices,
   apps,
   device,
   passwordless,

@@ -1,5 +1,6 @@
 /** The server itself: its limits, what it takes for a request, and how it answers what goes wrong. */
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import cookie from '@fastify/cookie';
 import Fastify, { type FastifyInstance, LogController, type RouteOptions } from 'fastify';
 import type { Logger } from 'pino';
@@ -16,6 +17,27 @@ type Options = {
   renderFault: RenderFault;
   onRoute?: (route: RouteOptions) => void;
 };
+
+/**
+ * Where one address is a page for people and a call for programs: a route with `constraints: { reader: 'person' }` answers
+ * what a browser is sent to open, and the one without answers the rest.
+ */
+const reader = {
+  name: 'reader',
+  mustMatchWhenDerived: false,
+  storage() {
+    // Of routes, which are the framework's business.
+    const held = new Map<string, never>();
+    return {
+      get: (key: string) => held.get(key) ?? null,
+      set(key: string, route: never) {
+        held.set(key, route);
+      },
+    };
+  },
+  deriveConstraint: ({ headers }: IncomingMessage) =>
+    headers.authorization === undefined && (headers.accept ?? '').includes('text/html') ? 'person' : 'program',
+} as const;
 
 /** Hops are counted from our side: the framework takes a number for nobody, and a function for what it says. */
 const trustOf = (setting: Config['trustProxy']) =>
@@ -35,7 +57,7 @@ export async function server(config: Config, { log, renderFault, onRoute }: Opti
     forceCloseConnections: 'idle',
     return503OnClosing: true,
     rewriteUrl: originForm as never,
-    routerOptions: { maxParamLength: 300 },
+    routerOptions: { maxParamLength: 300, constraints: { reader } },
     // Slow senders do not hold connections.
     requestTimeout: 30_000,
     frameworkErrors: answer as never,

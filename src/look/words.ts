@@ -83,6 +83,18 @@ export function duration(locale: string, seconds: number): string {
   return format.format(Math.ceil(seconds / (size as number)));
 }
 
+/** How long ago, as people say it: the largest unit of which there is a whole one. */
+export function ago(locale: string, time: Date): string {
+  const seconds = Math.max(0, (Date.now() - time.getTime()) / 1000);
+  const [unit, size] = AGO.find(([, length]) => seconds >= length) ?? (['minute', 60] as const);
+  return new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(-Math.floor(seconds / size), unit);
+}
+
+const AGO = [
+  ['day', 86_400],
+  ['hour', 3600],
+] as const;
+
 export type LocaleWish = {
   /** Explicit choices, strongest first: `?lang=`, then `ui_locales` (OIDC Core §3.1.2.1, space separated). */
   lang?: string;

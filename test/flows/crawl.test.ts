@@ -185,6 +185,27 @@ const tour: Record<string, (one: ReturnType<typeof browser>) => Promise<[Shown, 
     });
     return [[await open(request(body, { prompt: 'none' })), /Go on to the app on this device/]];
   },
+  async account({ logIn }) {
+    return [[await logIn('/account'), />Your account</]];
+  },
+  async profile({ logIn, press }) {
+    const page = await logIn('/account/profile');
+    return [
+      [page, />Your profile</],
+      [await press(page, { name: 'Ada' }), /Your profile is saved/],
+      [await press(page, { picture: 'nowhere' }), /Enter a web address/],
+    ];
+  },
+  async devices({ logIn }) {
+    return [[await logIn('/account/sessions'), />Where you are logged in</]];
+  },
+  async 'device-end'({ logIn, press }) {
+    const page = await logIn('/account/sessions/others');
+    return [
+      [page, /Log out everywhere else\?/],
+      [await press(page, {}), /Some apps take a few minutes/],
+    ];
+  },
   async apps({ logIn, press }) {
     const client = await t.client({ name: 'Partner', is_first_party: false });
     await press(await logIn(request(client, { scope: 'openid email' })), { decision: 'allow' });

@@ -32,7 +32,11 @@ async function startEmailVerification(
   const { email, email_verified } = await users.get(tenant, userId);
   if (!email) throw new Fault('invalid_request', 'The user has no email address that could be verified.');
   if (email_verified) return 'already_verified';
-  return issueVerification(tenant, { id: userId, email }, { ...asked, asker: await askerOf(tenant, userId, { grant }) });
+  return issueVerification(
+    tenant,
+    { id: userId, email },
+    { ...asked, asker: await askerOf(tenant, userId, { grant }) },
+  );
 }
 
 const issueVerification = (

@@ -24,6 +24,7 @@ type AppsData = PageCommon & {
   removed: boolean;
   apps: ListedApp[];
   nextHref?: string;
+  backHref: string;
   switchAccountHref: string;
   logoutHref: string;
 };
@@ -31,12 +32,18 @@ type AppsData = PageCommon & {
 export const appsPage = definePage<AppsData>({
   name: 'apps',
   view: () => ({ hostIn }),
-  words: ['apps', 'app.ours', 'consent', 'user.switch', 'signed_in.logout'],
+  words: ['apps', 'account.back', 'app.ours', 'consent', 'user.switch', 'signed_in.logout'],
   samples,
 });
 
 function samples({ common, user, permissions, host, text, address, badAddress }: Sampler): Record<string, AppsData> {
-  const listing = { ...common, user, switchAccountHref: address('/switch'), logoutHref: address('/logout') };
+  const listing = {
+    ...common,
+    user,
+    backHref: address('/account'),
+    switchAccountHref: address('/switch'),
+    logoutHref: address('/logout'),
+  };
   return {
     'apps-none': { ...listing, removed: true, apps: [] },
     apps: {

@@ -9,6 +9,7 @@ import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { appRemovePage } from './app-remove-page.ts';
 import { appsPage, type ListedApp } from './apps-page.ts';
+import { ACCOUNT } from './visit.ts';
 
 type Granted = NonNullable<Awaited<ReturnType<Browser['apps']['oneLetInBy']>>>;
 
@@ -44,6 +45,7 @@ function mount(app: FastifyInstance, { browser }: FlowDeps): void {
       removed: removed === '1',
       apps: found.apps.map((one) => listed(request, one, common.locale)),
       nextHref: found.next && href(request, APPS, { next: found.next }),
+      backHref: href(request, ACCOUNT),
       switchAccountHref: browser.loginHref(tenant, href(request, APPS), { prompt: 'login' }),
       logoutHref: '/logout',
     });

@@ -2,6 +2,7 @@
 import { definePage, type PageCommon } from '../shell/page.ts';
 
 type LandingData = PageCommon & {
+  accountHref?: string;
   /** Present in development only: what a developer trying Cardea wants next. */
   development?: {
     playgroundHref: string;
@@ -15,11 +16,12 @@ type LandingData = PageCommon & {
 
 export const landingPage = definePage<LandingData>({
   name: 'landing',
-  words: ['landing'],
-  samples: ({ common }) => ({
-    landing: common,
+  words: ['landing', 'account.manage'],
+  samples: ({ common, address }) => ({
+    landing: { ...common, accountHref: address('/account') },
     'landing-development': {
       ...common,
+      accountHref: address('/account'),
       development: {
         playgroundHref: '/playground',
         outboxHref: '/dev/outbox',

@@ -1,5 +1,7 @@
 /** The tenant host's front page, and the playground that development has. */
 import type { FastifyInstance } from 'fastify';
+import { ACCOUNT } from '../account/visit.ts';
+import { href } from '../shell/address.ts';
 import { pageCommon } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
@@ -11,6 +13,7 @@ function mount(app: FastifyInstance, { development, demo, playgroundClient }: Fl
   app.get('/', { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) =>
     renderPage(reply, landingPage, {
       ...pageCommon(request),
+      accountHref: href(request, ACCOUNT),
       ...(development && {
         development: {
           playgroundHref: '/playground',

@@ -2,7 +2,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { mfaRequired } from '../../auth/factor-due.ts';
 import type { Flow } from '../../oidc/browser/interactions.ts';
-import { APPS, guestOf } from '../consent/app-words.ts';
+import { ACCOUNT } from '../account/visit.ts';
+import { guestOf } from '../consent/app-words.ts';
 import { showConsent } from '../consent/consent.ts';
 import { href } from '../shell/address.ts';
 import { csrfToken, pageCommon, pageUser } from '../shell/context.ts';
@@ -20,7 +21,7 @@ async function showAccount(request: FastifyRequest, reply: FastifyReply, flow: F
     action: href(request, `/flow/${flow.uid}/account`),
     csrf: csrfToken(flow.uid),
     user: await pageUser(request, flow.sessionUser),
-    appsHref: APPS,
+    accountHref: href(request, ACCOUNT),
     back: backOf(request, flow),
     guest: guestOf(request.tenant, flow.client),
   });

@@ -16,8 +16,7 @@ type SignedInData = PageCommon & {
   logoutHref?: string;
   back?: PageBack;
   guest?: PageGuest;
-  /** To the apps with access to the account. */
-  appsHref?: string;
+  accountHref?: string;
 };
 
 export const signedInPage = definePage<SignedInData>({
@@ -26,7 +25,7 @@ export const signedInPage = definePage<SignedInData>({
   words: [
     'signed_in',
     'user.switch',
-    'apps.heading',
+    'account.manage',
     'back',
     'consent.notice',
     'consent.destination',
