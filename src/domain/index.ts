@@ -14,6 +14,7 @@ import { customDomains } from './account/custom-domain.ts';
 import { mount as customDomain } from './account/custom-domain-routes.ts';
 import { mount as api, apis } from './api/api.ts';
 import { mount as client, clients } from './client/client.ts';
+import { mount as clientSecret } from './client/client-secret.ts';
 import { mount as initialAccessToken } from './client/initial-access-token.ts';
 import { mount as action, actions } from './connection/action.ts';
 import { mount as connection, connections } from './connection/connection.ts';
@@ -41,6 +42,7 @@ const RESOURCES: readonly Resource[] = [
   { rows: accounts, mount: account },
   { rows: connections, mount: connection },
   { rows: clients, mount: client },
+  { mount: clientSecret },
   { mount: initialAccessToken },
   { rows: users, mount: user },
   { mount: userTransfer },

@@ -2,6 +2,7 @@
 import { closeMachineLogins } from '../auth/machine-login.ts';
 import { resumeAccounts } from '../domain/account/account-provisioning.ts';
 import { reapUnusedClients } from '../domain/client/client-registration.ts';
+import { clearEndedSecrets } from '../domain/client/client-secret.ts';
 import { tendKeys } from '../domain/key/key-schedule.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import { sweep } from '../store/sweep.ts';
@@ -13,5 +14,6 @@ export const JOBS: readonly Job[] = [
   { name: 'finishing accounts that a crash left half made', everySeconds: MINUTE, run: resumeAccounts },
   { name: 'telling how often machines logged in', everySeconds: MINUTE, run: () => closeMachineLogins() },
   { name: 'removing clients that nobody used', everySeconds: MINUTE, run: reapUnusedClients },
+  { name: 'forgetting secrets of clients that are over', everySeconds: MINUTE, run: clearEndedSecrets },
   { name: 'making and rotating keys', everySeconds: MINUTE, run: tendKeys },
 ];

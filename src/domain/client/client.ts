@@ -1,13 +1,13 @@
 /** OAuth clients: the applications of an account. How the provider sees one is oidc/client/client-metadata.ts's business. */
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
+import { now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
 import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { Metadata, Nullable, OneOf, type Row, Timestamp } from '../../resource/define.ts';
 import { wherePresent } from '../../resource/partial-index.ts';
-import { present } from '../../resource/presentation.ts';
 import { createRow, updateRow } from '../../resource/references.ts';
 import { removeRow } from '../../resource/removal.ts';
 import { mountResource } from '../../resource/routes.ts';
@@ -104,6 +104,11 @@ const writable = {
   ),
 };
 
+const SecretState = Type.Object({
+  state: OneOf(['current', 'previous']),
+  expires_at: Nullable(Timestamp('When it stops working; null: it does not')),
+});
+
 const Registration = Type.Object(
   {
     source: OneOf(['dynamic']),
@@ -126,15 +131,27 @@ export const clients = defineCollection({
       Type.String({ description: 'Masked without the permission read:client_keys; a public client has none' }),
     ),
     ...writable,
+    secrets: Type.Optional(
+      Type.Array(SecretState, { readOnly: true, description: 'Which secrets work, without their values' }),
+    ),
     registration: Type.Optional(Registration),
   }),
   stored: Type.Object({
+    /** The one before, for as long as it is good beside the new one (client-secret.ts). */
+    previous_secret: Type.Optional(Type.String()),
+    previous_secret_expires_at: Type.Optional(Timestamp()),
     /** Hash of the token that lets a client that registered itself manage its own row (RFC 7592). */
     registration_token: Type.Optional(Type.String()),
     /** What it registered that has no field of its own, as it came. */
     registration_metadata: Type.Optional(Metadata),
   }),
-  sealed: { client_secret: 'read:client_keys' },
+  sealed: { client_secret: 'read:client_keys', previous_secret: 'read:client_keys' },
+  wire: ({ client_secret, previous_secret_expires_at: until }) => ({
+    secrets: [
+      ...(client_secret ? [{ state: 'current', expires_at: null }] : []),
+      ...(until && until > now() ? [{ state: 'previous', expires_at: until }] : []),
+    ],
+  }),
   events: lifecycle({ created: 'client.created', updated: 'client.updated', deleted: 'client.deleted' }),
   secretsGive: (tenant, { grants }) => byGrants(tenant, grants),
   defaults: () => ({
@@ -169,7 +186,10 @@ export const clients = defineCollection({
       accept: (api, grant) => requirePermissions(api as unknown as Api, (grant as Grant).scope, 'grants'),
     },
   },
-  indexes: [{ keys: { 'registration.expires_at': 1 }, ...wherePresent('registration.expires_at') }],
+  indexes: ['registration.expires_at', 'previous_secret_expires_at'].map((field) => ({
+    keys: { [field]: 1 as const },
+    ...wherePresent(field),
+  })),
   traced: true,
   end: (tenant, { id }) => revokeClient(tenant, id),
 });
@@ -203,7 +223,7 @@ async function ensureKeys(tenant: Tenant, input: ClientInput, current: Partial<C
 
 const CLIENT_CREDENTIALS = 'client_credentials';
 
-const mintSecret = () => mintToken(36);
+export const mintSecret = () => mintToken(36);
 
 /**
  * A public client has no secret (RFC 6749 §2.1), and one that stops being public gets one.
@@ -214,7 +234,12 @@ function secretOf({ token_endpoint_auth_method }: ClientInput, held?: string): P
   return held === undefined ? { client_secret: mintSecret() } : {};
 }
 
-const WITHOUT_SECRET = { client_secret: null as unknown as undefined };
+/** To write: the old secret of a client ends with it. */
+export const WITHOUT_PREVIOUS = {
+  previous_secret: null as unknown as undefined,
+  previous_secret_expires_at: null as unknown as undefined,
+};
+const WITHOUT_SECRET = { client_secret: null as unknown as undefined, ...WITHOUT_PREVIOUS };
 
 /**
  * RFC 6749 §4.4: only a client that keeps a secret may act for itself. A client that becomes public loses the grant; one
@@ -285,19 +310,7 @@ export async function updateClient(
   return updateRow(clients, tenant, id, change, where);
 }
 
-const WITHOUT_TOKEN = { registration_token: null as unknown as undefined };
-
-/**
- * The old secret stops working with this call, and so does what would show the new one to whoever registered the client.
- * @throws Fault `invalid_request` for a public client, which has none; `not_found`.
- */
-async function rotateSecret(tenant: Tenant, id: string): Promise<Client> {
-  const patch = { client_secret: mintSecret(), ...WITHOUT_TOKEN };
-  const rotated = await clients.updateWhere(tenant, id, patch, { token_endpoint_auth_method: { $ne: 'none' } });
-  if (rotated) return rotated;
-  await clients.get(tenant, id);
-  throw new Fault('invalid_request', 'A public client (token_endpoint_auth_method none) has no secret.');
-}
+export const WITHOUT_TOKEN = { registration_token: null as unknown as undefined };
 
 /** With its consents, tokens and grants. @throws Fault `not_found` */
 export const removeClient = (tenant: Tenant, id: string): Promise<Client> => removeRow(clients, tenant, id);
@@ -313,33 +326,4 @@ export function mount(app: FastifyInstance): void {
     },
     remove: true,
   });
-  app.post(
-    '/client/:client_id/rotate-secret',
-    {
-      config: {
-        access: {
-          permission: 'update:clients',
-          gives: async ({ tenant, params }) =>
-            byGrants(tenant, (await clients.find(tenant, (params as { client_id: string }).client_id))?.grants),
-        },
-      },
-      schema: {
-        operationId: 'client/rotateSecret',
-        tags: ['client'],
-        summary: "Rotate a Client's secret",
-        description:
-          'Makes a new `client_secret` and shows it. The previous one stops working at once. A public client has none: 400.',
-        security: [{ bearerAuth: [] }],
-        params: Type.Object({ client_id: Type.String({ maxLength: 100 }) }),
-        response: { 200: Type.Ref('Client') },
-      },
-    },
-    async (request) => {
-      const { client_id } = request.params as { client_id: string };
-      const rotated = await rotateSecret(request.tenant, client_id);
-      await request.audit({ type: 'admin.client.secret_rotated', subject: client_id, refs: { client: client_id } });
-      const [wire] = await present(request, clients, [rotated]);
-      return { ...wire, client_secret: clients.reveal(rotated, 'client_secret') };
-    },
-  );
 }

@@ -9,11 +9,13 @@ import { type Client, clients, isDocumentId } from '../../domain/client/client.t
 import { engineMembers } from '../../domain/client/client-members.ts';
 import { nameFault, nameOfAddress } from '../../domain/client/client-name.ts';
 import { isExpired, isVerified } from '../../domain/client/client-registration.ts';
+import { previousSecret } from '../../domain/client/client-secret.ts';
 import type { GroupsClaim } from '../../domain/client/groups-claim.ts';
 import { isSenderConstrained } from '../../domain/client/sender-constraint.ts';
 import { accountKeys, ensureSigningKeys } from '../../domain/key/account-keys.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { sameSecret } from '../../kernel/secret/random.ts';
 
 /** Our own pages as a relying party, for those that need to know who is there; it exists in no database. */
 export const PAGES = 'pages';
@@ -61,6 +63,7 @@ function metadataOf(tenant: Tenant, client: Client): ClientMetadata {
     token_endpoint_auth_method: method,
     // A client that signs has a secret in its row, which is of no use to anybody.
     ...(method.startsWith('client_secret') && { client_secret: clients.reveal(client, 'client_secret') ?? undefined }),
+    ...(method.startsWith('client_secret') && { previous_secret: previousSecret(client) }),
     ...(client.jwks && { jwks: client.jwks }),
     ...(client.jwks_uri && !client.jwks && { jwks_uri: client.jwks_uri }),
     redirect_uris: canRedirect ? client.callbacks : [],
@@ -204,6 +207,7 @@ const documentOf = (
 /** Our own metadata that the engine carries along (`extraClientMetadata`). */
 export const CLIENT_EXTRAS = [
   'native',
+  'previous_secret',
   'first_party',
   'groups_claim',
   'unverified',
@@ -217,6 +221,8 @@ export const CLIENT_EXTRAS = [
 
 export type ClientExtras = {
   native?: boolean;
+  /** Good beside the client's secret until then (Unix time in ms). */
+  previous_secret?: { secret: string; until: number };
   first_party?: boolean;
   groups_claim?: GroupsClaim;
   /** Nobody at the tenant has seen it: it registered itself. */
@@ -241,3 +247,7 @@ export const homeOf = (client: { clientId: string; clientUri?: string }): string
 /** Whoever likes can be this client, or was a moment ago another like it: what it may do is counted by where it comes from. */
 export const isAnybodys = (client: { clientId: string; clientAuthMethod?: string }): boolean =>
   client.clientAuthMethod === 'none' || isUnverified(client);
+
+/** Whether a secret is the one that the client had before, and good still. */
+export const isPreviousSecret = ({ previous_secret }: ClientExtras, shown: string): boolean =>
+  previous_secret !== undefined && previous_secret.until > Date.now() && sameSecret(previous_secret.secret, shown);

@@ -6,7 +6,7 @@
 import type { AccessToken, Client, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Tenant } from '../../kernel/context.ts';
 import { claimAssertion, refreshKeys } from '../client/client-assertion.ts';
-import { type ClientExtras, type ClientSources, clientMetadata } from '../client/client-metadata.ts';
+import { type ClientExtras, type ClientSources, clientMetadata, isPreviousSecret } from '../client/client-metadata.ts';
 import { grantAllowed, isOnDevice, redirectAllowed } from '../client/client-rules.ts';
 import { keepDeviceCode } from '../request/device.ts';
 import { limitPushes } from '../request/pushed-request.ts';
@@ -179,6 +179,14 @@ export const PATCHES: readonly Patch[] = [
     replace: () =>
       function (this: { grantTypes: readonly string[] }, type: string) {
         return grantAllowed(this.grantTypes, type, grantTypeAskedFor());
+      },
+  },
+  {
+    member: 'Client.prototype.compareClientSecret',
+    why: 'a secret that was rotated with an overlap is good beside the new one for a while',
+    replace: (compare) =>
+      function (this: ClientExtras, shown: string) {
+        return compare.call(this as never, ...([shown] as never[])) || isPreviousSecret(this, shown);
       },
   },
   {

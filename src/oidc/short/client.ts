@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { ClientMetadata } from 'oidc-provider';
 import { basicOf } from '../../kernel/authorization.ts';
 import { sameSecret } from '../../kernel/secret/random.ts';
-import { type ClientExtras, rowMetadata } from '../client/client-metadata.ts';
+import { type ClientExtras, isPreviousSecret, rowMetadata } from '../client/client-metadata.ts';
 
 export type PlainClient = ClientMetadata & ClientExtras;
 
@@ -39,5 +39,5 @@ export async function plainClient(
   const client = id && secret ? ((await rowMetadata(request.tenant, id)) as PlainClient | undefined) : undefined;
   // One that registered itself is noted at its first use.
   if (!client?.client_secret || client.unused || client.dpop_bound_access_tokens) return undefined;
-  return sameSecret(client.client_secret, secret!) ? client : undefined;
+  return sameSecret(client.client_secret, secret!) || isPreviousSecret(client, secret!) ? client : undefined;
 }

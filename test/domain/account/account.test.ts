@@ -6,11 +6,14 @@ import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import mongoose from 'mongoose';
 import * as oidc from 'openid-client';
+import { clearEndedSecrets } from '../../../src/domain/client/client-secret.ts';
 import {
   type Answer,
   agent,
   assertRefused,
+  introspect,
   REDIRECT,
+  revoke,
   type TenantHandle,
   tokenRequest,
   tokensOf,
@@ -145,7 +148,7 @@ test('answers have the shape that is documented, and that of the contract', asyn
   await call('get', '/account/{account_id}', acme.id);
   await call('post', '/account/{account_id}', acme.id, {
     logo_src: null,
-    notification_settings: { welcome_email_enabled: true },
+    notification_settings: { welcome_email_enabled: false },
   });
   await call('get', '/account/host/{host}', 'acme.localhost');
   await call('get', '/account/keys');
@@ -867,6 +870,62 @@ test('rotating a secret ends the old one at once', async () => {
   assert.deepEqual(works.sort(), [200, 401, 401, 401, 401]);
   await acme.api('DELETE', `/client/${client.id}`);
   for (const answer of answers) assert.equal((await tryClient(answer)).body.error, 'invalid_client');
+});
+
+test('a secret that is rotated with an overlap works beside the new one until the time that is told, and not after', async () => {
+  const client = await acme.client({ grant_types: ['client_credentials'] });
+  const path = `/client/${client.id}`;
+  const rotate = (json?: object) => acme.call('POST', `${path}/rotate-secret`, json);
+  const old = client.client_secret;
+  const secrets = async () => (await acme.api('GET', path)).secrets;
+  /** The short way, and what only the engine answers. */
+  const works = async (client_secret: string) => {
+    const shown = { client_id: client.client_id, client_secret };
+    const answers = [await tryClient(shown), await revoke(acme, shown, 'nothing'), await introspect(acme, shown, 'x')];
+    assert.equal(new Set(answers.map(({ status }) => status)).size, 1, answers.map(({ text }) => text).join());
+    return answers[0]!.status === 200;
+  };
+  for (const overlap_seconds of [-1, 2_592_001, 0.5, '60'])
+    assertRefused(await rotate({ overlap_seconds }), 400, 'validation', /overlap_seconds/);
+  assert.deepEqual(await secrets(), [{ state: 'current', expires_at: null }]);
+
+  const racers = await Promise.all([1, 2, 3].map(() => rotate({ overlap_seconds: 600 })));
+  assert.deepEqual(racers.map(({ status }) => status).sort(), [200, 409, 409]);
+  const rotated = racers.find(({ status }) => status === 200)!.body;
+  const until = new Date(Date.now() + 600_000);
+  const [, previous] = await secrets();
+  assert.ok(Math.abs(Date.parse(previous.expires_at) - until.getTime()) < 60_000);
+  assert.ok(!JSON.stringify(await acme.api('GET', path)).includes(old), 'the old one is not shown again');
+  assertRefused(await rotate({ overlap_seconds: 60 }), 409, 'conflict', new RegExp(previous.expires_at));
+  assert.deepEqual([await works(old), await works(rotated.client_secret)], [true, true]);
+  w.clock.advance({ seconds: 601 });
+  assert.deepEqual([await works(old), await works(rotated.client_secret)], [false, true]);
+  const kept = () => mongoose.connection.db!.collection('clients').findOne({ _id: client.id as never });
+  assert.ok(!JSON.stringify(await kept()).includes(rotated.client_secret));
+  await clearEndedSecrets();
+  assert.equal((await kept())!.previous_secret, undefined);
+
+  // Ended at once: by itself, by a rotation without overlap, and with the right to a secret at all.
+  const end = (t: TenantHandle = acme) => t.call('DELETE', `${path}/previous-secret`);
+  for (const how of [end, () => rotate(), () => acme.call('POST', path, { token_endpoint_auth_method: 'none' })]) {
+    const before = (await rotate({ overlap_seconds: 600 })).body.client_secret;
+    const now = (await rotate({ overlap_seconds: 0 })).body.client_secret;
+    assert.deepEqual([await works(before), await works(now)], [false, true]);
+    await rotate({ overlap_seconds: 600 });
+    assert.equal(await works(now), true);
+    assert.equal((await how()).status, 200);
+    assert.equal(await works(now), false);
+  }
+  assert.deepEqual(await secrets(), []);
+  assertRefused(await end(other), 404, 'not_found');
+  const narrow = await acme.token('read:clients');
+  assertRefused(
+    await w.call(acme.origin, narrow, 'DELETE', `${path}/previous-secret`),
+    403,
+    'insufficient_scope',
+    /update:clients/,
+  );
+  await acme.api('DELETE', path);
 });
 
 test('a secret is shown to its maker, to whom may read it, and masked to everybody else', async () => {

@@ -171,6 +171,13 @@ const RELIED_ON: Record<string, (made: Made) => Promise<void>> = {
     assert.equal(client.grantTypeAllowed('authorization_code'), true);
     assert.equal(client.grantTypeAllowed('client_credentials'), false);
   },
+  async 'Client.prototype.compareClientSecret'({ provider }) {
+    const client = (await provider.Client.find('app')) as Loose;
+    assert.deepEqual(
+      [client.compareClientSecret(CLIENT.client_secret), client.compareClientSecret('another')],
+      [true, false],
+    );
+  },
   async 'Client.prototype.includeSid'({ provider }) {
     const client = (await provider.Client.find('app')) as Loose;
     assert.ok(!client.includeSid());
