@@ -8,6 +8,7 @@ import { COMMITTED, currentDocument } from '../../scripts/openapi.ts';
 import { platformPermissions } from '../../src/domain/api/permission.ts';
 import { TAGS } from '../../src/http/docs/openapi-document.ts';
 import { type OpenApi, type Operation, type Parameter, resolve } from '../../src/http/docs/openapi-types.ts';
+import { requestValidator } from '../../src/resource/validation.ts';
 
 type Listed = { method: string; path: string; operation: Operation };
 
@@ -94,6 +95,15 @@ describe('routes', () => {
         .map(({ name }) => name),
       [],
     );
+  });
+
+  test('each takes what a schema says that can be compiled', () => {
+    const parts = { body: 'body', querystring: 'query', params: 'params' };
+    for (const { route } of served())
+      for (const [name, httpPart] of Object.entries(parts)) {
+        const schema = (route.schema as Record<string, unknown> | undefined)?.[name];
+        if (schema) requestValidator({ schema, httpPart })(undefined);
+      }
   });
 
   test('those that are public are on the list', () => {
