@@ -11,24 +11,23 @@ import { LIMITER_COLLECTION } from './limiter.ts';
 /** A new index on a large collection takes longer than a request may: the server goes on building while we ask again. */
 const RETRY_SECONDS = 2;
 
+type Index = mongo.IndexDescription;
+
 export async function migrate(store: Pick<Store, 'healthy'>): Promise<void> {
   const db = mongoose.connection.db!;
-  const limits = db.collection(LIMITER_COLLECTION);
-  const changes = db.collection(CHANGES_COLLECTION);
-  const steps = [
-    ...Object.values(mongoose.models).map(({ schema, collection }) => async () => {
-      for (const [keys, { background: _, ...options }] of schema.indexes())
-        await ensureIndex(
-          db.collection(collection.collectionName),
-          keys as never,
-          options as mongo.CreateIndexesOptions,
-        );
-    }),
-    () => ensureIndex(limits, { key: 1 }, { unique: true }),
-    () => ensureIndex(limits, { expire: 1 }),
-    () => ensureIndex(changes, { at: 1 }),
-    () => ensureIndex(changes, { expires_at: 1 }),
+  const wanted: [collection: string, indexes: Index[]][] = [
+    ...Object.values(mongoose.models).map(({ schema, collection }): [string, Index[]] => [
+      collection.collectionName,
+      schema.indexes().map(([key, { background: _, ...options }]) => ({ ...options, key }) as Index),
+    ]),
+    [LIMITER_COLLECTION, [{ key: { key: 1 }, unique: true }, { key: { expire: 1 } }]],
+    [CHANGES_COLLECTION, [{ key: { at: 1 } }, { key: { expires_at: 1 } }]],
   ];
+  const steps = wanted.map(
+    ([name, indexes]) =>
+      () =>
+        ensureIndexes(db.collection(name), indexes),
+  );
   await Promise.all(steps.map((step) => untilDone(step, store)));
 }
 
@@ -62,17 +61,18 @@ export async function takeDataSteps(
 const DIFFERENT = new Set<unknown>([85, 86]);
 
 /** An index that an earlier release made otherwise is made anew: nothing but its name can stay. */
-async function ensureIndex(
-  collection: mongo.Collection,
-  keys: mongo.IndexSpecification,
-  options: mongo.CreateIndexesOptions = {},
-): Promise<void> {
+async function ensureIndexes(collection: mongo.Collection, indexes: Index[]): Promise<void> {
+  if (indexes.length === 0) return;
   try {
-    await collection.createIndex(keys, options);
+    await collection.createIndexes(indexes);
   } catch (error) {
     if (!DIFFERENT.has((error as { code?: unknown }).code)) throw error;
-    await collection.dropIndex(Object.entries(keys).flat().join('_'));
-    await collection.createIndex(keys, options);
+    if (indexes.length > 1) {
+      for (const index of indexes) await ensureIndexes(collection, [index]);
+      return;
+    }
+    await collection.dropIndex(Object.entries(indexes[0]!.key).flat().join('_'));
+    await collection.createIndexes(indexes);
   }
 }
 
