@@ -48,6 +48,7 @@ async function run(program: string, env: Record<string, string>, awaited?: RegEx
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       PORT: '0',
       DATA_DIR: w.config.dataDir,
       SEED_DEMO: 'false',
