@@ -28,10 +28,12 @@ import { resetAsk } from './reset/ask.ts';
 import { reset } from './reset/reset.ts';
 import type { FlowDeps, Journey } from './shell/journey.ts';
 import type { Page, PageData } from './shell/page.ts';
+import { signingUp } from './sign-up/sign-up.ts';
 
 const journeys: readonly Journey[] = [
   dispatch,
   login,
+  signingUp,
   back,
   leave,
   returning,

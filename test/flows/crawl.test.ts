@@ -161,6 +161,17 @@ const tour: Record<string, (one: ReturnType<typeof browser>) => Promise<[Shown, 
       [wrong, /Log in to Orders/],
     ];
   },
+  async 'sign-up'({ open, press }) {
+    const page = await open(request(await t.client(), { screen_hint: 'signup' }));
+    return [
+      [page, /Sign up for Orders/],
+      [await press(page, { email: 'nobody', password: 'weak' }), /Sign up for Orders/],
+    ];
+  },
+  async 'sign-up-sent'({ open, press }) {
+    const page = await open(request(await t.client(), { screen_hint: 'signup' }));
+    return [[await press(page, { email: user.email, password: 'Another-horse-2' }), /Check your inbox/]];
+  },
   async 'signed-in'({ open, logIn }) {
     const client = await t.client();
     await logIn(request(client));

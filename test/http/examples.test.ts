@@ -119,6 +119,12 @@ const PREPARED: Record<string, () => Promise<unknown>> = {
   'oauth-deviceVerify': ofUser,
   'passwordless-start': () =>
     t.api('POST', '/connection', { connection_name: 'email', connection_type: 'passwordless_email' }),
+  // Whose address it is in the examples has an account by then.
+  async signup() {
+    for (const path of ['user', 'credentials'])
+      for (const { id } of (await t.api('GET', `/${path}?query=email:ada@example.com`)).results)
+        await t.api('POST', `/${path}/${id}`, { email: `moved-${id.toLowerCase()}@example.com` });
+  },
   async change_password_change() {
     const { email } = await t.user();
     await w.send(`${t.origin}/dbconnections/change_password`, { method: 'POST', json: { email } });

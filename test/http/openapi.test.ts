@@ -69,6 +69,7 @@ const PUBLIC = [
   'POST /authorize',
   'POST /change-email-verify',
   'POST /dbconnections/change_password',
+  'POST /dbconnections/signup',
   'POST /invite-verify',
   'POST /logout',
   'POST /oauth/device/code',

@@ -1,4 +1,4 @@
-/** The JSON of our own pages and apps, besides the management API: the session's user, passwordless login, passwords, the device flow. */
+/** The JSON of our own pages and apps, besides the management API: the session's user, passwordless login, sign-up, passwords, the device flow. */
 import type { FastifyInstance } from 'fastify';
 import type { LoginPolicy } from '../../auth/conclude-login.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
@@ -7,6 +7,7 @@ import { deviceAddresses } from './device-addresses.ts';
 import { deviceJson } from './device-json.ts';
 import { me } from './me.ts';
 import { passwordlessStart, type StartOptions } from './passwordless-start.ts';
+import { signUpByApi } from './sign-up.ts';
 
 type OwnOptions = StartOptions & { policy: LoginPolicy };
 
@@ -18,6 +19,7 @@ export async function ownDialect(
   deviceAddresses(app);
   me(app, browser);
   await passwordlessStart(app, browser, start);
+  await signUpByApi(app, browser, start);
   await changePassword(app, browser, start);
   deviceJson(app, browser, policy);
 }

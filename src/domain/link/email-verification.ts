@@ -15,7 +15,7 @@ import { checkTarget, RedirectUri } from './link-target.ts';
 import type { MailedLink } from './mailed-link.ts';
 import { issueTicket, type Over, redeemTicket, type Ticket } from './ticket.ts';
 
-const VERIFY_SECONDS = DAY;
+export const VERIFY_SECONDS = DAY;
 
 /** `vouched` where it went out as an administrator made the user, who goes on to set what the user logs in with. */
 type Details = { asker: Asker; vouched?: true };

@@ -87,7 +87,7 @@ const users = 'read:users';
 const logs = 'read:logs';
 export const EVENTS = {
   'user.created': {
-    description: 'A user was made: by the API, an import, an invitation, or a first login.',
+    description: 'A user was made: by the API, a sign-up, an import, an invitation, or a first login.',
     by: ['API', 'import', 'login', 'link'],
     permission: users,
     example: USER,

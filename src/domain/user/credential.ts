@@ -14,6 +14,7 @@ import { compared } from '../../kernel/text/kind.ts';
 import { username } from '../../kernel/text/username.ts';
 import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { Metadata, type Referred, type Row, Timestamp } from '../../resource/define.ts';
+import { wherePresent } from '../../resource/partial-index.ts';
 import { present } from '../../resource/presentation.ts';
 import { createRow } from '../../resource/references.ts';
 import type { Gives } from '../../resource/request.ts';
@@ -51,7 +52,12 @@ export const credentials = defineCollection({
     email: Type.Optional(Type.String({ description: 'Email login identifier (unique within the connection)' })),
     username: Type.Optional(Type.String({ description: 'Username login identifier (unique within the connection)' })),
   }),
-  stored: Type.Object({ password_hash: Type.Optional(Type.String()), password_changed_at: Type.Optional(Timestamp()) }),
+  stored: Type.Object({
+    password_hash: Type.Optional(Type.String()),
+    password_changed_at: Type.Optional(Timestamp()),
+    /** Since when a sign-up has it whose user is not written yet; see claim.ts. */
+    unsettled_at: Type.Optional(Timestamp()),
+  }),
   defaults: () => ({}),
   filter: ['email', 'username', 'user', 'connection'],
   search: ['email', 'username'],
@@ -59,6 +65,7 @@ export const credentials = defineCollection({
     ['connection', 'email'],
     ['connection', 'username'],
   ],
+  indexes: [{ keys: { unsettled_at: 1 }, ...wherePresent('unsettled_at') }],
   texts: { email: emailAddress, username },
   events: lifecycle<{ password_changed_at?: Date }>({
     changed: {

@@ -4,8 +4,9 @@
  */
 import type { Tenant } from '../../kernel/context.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
-import { add, release } from '../../outbox/outbox.ts';
+import { add, release, requireChannel } from '../../outbox/outbox.ts';
 import { prepareVerification } from '../link/email-verification.ts';
+import { verifyEmail } from '../message/verify-email.ts';
 import { welcome } from '../message/welcome.ts';
 import type { Asker } from './first-proof.ts';
 import { createUser, type User, type UserInput, users, type VerificationMethod } from './user.ts';
@@ -23,6 +24,12 @@ export type Arrival = {
   locale?: string;
   app?: { name: string; home?: string };
 };
+
+/** @throws Fault `no_transport` where a mail would be due that cannot leave, before anything is written. */
+export function requireArrivalMails({ account }: Tenant): void {
+  if (account.notifications.verify_email_auto_send) requireChannel(verifyEmail);
+  if (account.notifications.welcome_email_enabled) requireChannel(welcome);
+}
 
 /** Creates a user; the mails are stored ahead, so that no crash makes a user whom nobody writes to. @throws as `createUser`. */
 export async function admitUser(tenant: Tenant, input: UserInput, arrival: Arrival = {}): Promise<User> {

@@ -113,13 +113,18 @@ export function brokenRules(policy: PasswordPolicy | null | undefined, password:
   );
 }
 
+/** What can be said without looking anything up. @throws Fault `password_policy` with every rule that the password breaks. */
+export function checkRules(policy: PasswordPolicy | null | undefined, password: string): void {
+  const failures = brokenRules(policy, password).map(({ words }) => words);
+  if (failures.length) throw new Fault('password_policy', failures.join(' '), { details: failures });
+}
+
 /**
  * @throws Fault `password_policy` with every rule that the password breaks; `password_breached` for one that keeps them all
  *   and that others have lost.
  */
 export async function checkPassword(policy: PasswordPolicy | null | undefined, password: string): Promise<void> {
-  const failures = brokenRules(policy, password).map(({ words }) => words);
-  if (failures.length) throw new Fault('password_policy', failures.join(' '), { details: failures });
+  checkRules(policy, password);
   const allowed = policy?.allow_breached ?? policy?.level === 'none';
   if (!allowed && (await isBreached(password))) throw new Fault('password_breached');
 }

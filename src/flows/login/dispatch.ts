@@ -9,12 +9,20 @@ import { href } from '../shell/address.ts';
 import { csrfToken, pageCommon, pageUser } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
+import { showSignUp } from '../sign-up/sign-up.ts';
 import { backOf } from './back.ts';
 import { showLogin } from './login.ts';
+import { openConnection } from './open-connection.ts';
 import { signedInPage } from './signed-in-page.ts';
 
+/** The page that the app asked for (`screen_hint`), where there is one. */
+async function showFirst(request: FastifyRequest, reply: FastifyReply, flow: Flow) {
+  const wants = flow.params.screen_hint === 'signup' && (await openConnection(request, flow, 'sign up'));
+  return wants ? showSignUp(request, reply, flow) : showLogin(request, reply, flow);
+}
+
 async function showAccount(request: FastifyRequest, reply: FastifyReply, flow: Flow) {
-  if (!flow.sessionUser) return showLogin(request, reply, flow);
+  if (!flow.sessionUser) return showFirst(request, reply, flow);
   return renderPage(reply, signedInPage, {
     ...pageCommon(request, flow.params.ui_locales),
     appName: flow.client.name,
@@ -38,11 +46,21 @@ function mount(app: FastifyInstance, { interactions }: FlowDeps): void {
       case 'select_account':
         return showAccount(request, reply, flow);
       default:
-        return showLogin(request, reply, flow);
+        return showFirst(request, reply, flow);
     }
   });
-  // A reload or the back button after a refused form lands on a page, not on an error.
-  for (const step of ['login', 'consent', 'account', 'back'])
+  // From one to the other, whichever the app asked for first; and a reload, or the back button, after a refused form.
+  for (const [step, show] of [
+    ['login', showLogin],
+    ['signup', showSignUp],
+  ] as const)
+    app.get(`/flow/:uid/${step}`, { config: { access: 'session' }, schema: { hide: true } }, async (request, reply) => {
+      const flow = await interactions.open(request, reply);
+      if (flow.half || flow.prompt === 'consent') return reply.redirect(href(request, `/flow/${flow.uid}`), 303);
+      return show(request, reply, flow);
+    });
+  // A reload or the back button lands on a page, not on an error.
+  for (const step of ['consent', 'account', 'back'])
     app.get(`/flow/:uid/${step}`, { config: { access: 'session' }, schema: { hide: true } }, (request, reply) => {
       const { uid } = request.params as { uid: string };
       return reply.redirect(href(request, `/flow/${encodeURIComponent(uid)}`), 303);

@@ -1,7 +1,7 @@
 /** The login page of a flow: choose who you are, type a password, or go on as who you are. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { authenticate } from '../../auth/authenticate.ts';
-import { type Connection, connectionsFor } from '../../domain/connection/connection.ts';
+import { maySignUp } from '../../domain/connection/connection.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { duration } from '../../look/words.ts';
 import type { Flow } from '../../oidc/browser/interactions.ts';
@@ -13,18 +13,12 @@ import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { backOf } from './back.ts';
 import { type LoginError, loginPage } from './login-page.ts';
-
-async function passwordConnection(request: FastifyRequest, flow: Flow) {
-  const usable = await connectionsFor(request.tenant, flow.client.id, 'checkPassword');
-  const wanted = flow.params.connection_id ?? flow.params.connection;
-  const isWanted = ({ id, connection_name }: Connection) => !wanted || id === wanted || connection_name === wanted;
-  return usable.find(isWanted);
-}
+import { openConnection } from './open-connection.ts';
 
 type Attempt = { email?: string; error?: LoginError; status?: number };
 
 export async function showLogin(request: FastifyRequest, reply: FastifyReply, flow: Flow, attempt: Attempt = {}) {
-  const connection = await passwordConnection(request, flow);
+  const connection = await openConnection(request, flow, 'log in');
   const common = pageCommon(request, flow.params.ui_locales);
   const email = attempt.email ?? text(flow.params.login_hint);
   return renderPage(
@@ -42,6 +36,10 @@ export async function showLogin(request: FastifyRequest, reply: FastifyReply, fl
       connection: connection?.id,
       connections: [],
       forgotHref: resetHref(request, { client: flow.client.id, flow: flow.uid }, { email, locale: common.locale }),
+      signupHref:
+        connection && maySignUp(request.tenant, connection)
+          ? resetHref(request, {}, { path: `/flow/${flow.uid}/signup`, email: attempt.email })
+          : undefined,
       back: backOf(request, flow),
       guest: guestOf(request.tenant, flow.client),
     },
@@ -89,7 +87,7 @@ function mount(app: FastifyInstance, { interactions, policy }: FlowDeps): void {
           email,
           error: { field: 'password', key: 'login.error.password_missing' },
         });
-      const connection = await passwordConnection(request, flow);
+      const connection = await openConnection(request, flow, 'log in');
       if (!connection) throw new Fault('forbidden');
       const attempt = { connection, identifier: email, password, client: flow.client.id, from: request.from };
       const outcome = await authenticate(request.tenant, attempt, policy);

@@ -167,6 +167,8 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
         refuseSilentGuest(ctx);
         await reviewScope(tenant, ctx);
       },
+      // Which page comes first: `signup`, as with Auth0.
+      screen_hint: () => {},
       connection_id: (_ctx, id, client) => checkConnection(tenant, client, { id }),
       connection: (_ctx, name, client) => checkConnection(tenant, client, { name }),
     },

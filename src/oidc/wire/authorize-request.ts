@@ -4,7 +4,7 @@ import { loginHref } from '../browser/browser.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 
 /** What a login for one of our own pages takes over from the request. */
-const ABOUT_THE_LOGIN = ['prompt', 'max_age', 'login_hint', 'ui_locales', 'connection_id', 'connection'];
+const ABOUT_THE_LOGIN = ['prompt', 'max_age', 'login_hint', 'screen_hint', 'ui_locales', 'connection_id', 'connection'];
 
 /**
  * Where a request with `redirect_to` goes on: to a login of our own pages that comes back to that path of this origin. No
