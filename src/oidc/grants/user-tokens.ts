@@ -6,6 +6,7 @@ import { scopeWords } from '../../kernel/text.ts';
 import { buildTokenResponse, type GrantContext, type Proofs, useProofs } from '../engine/internals.ts';
 import { endOfLogin, mintTokens, type Proven } from '../mint.ts';
 import { defaultResource } from '../request/resource-server.ts';
+import { defaultScope } from '../request/scope.ts';
 import { asGrant } from './grant-type.ts';
 
 type Wanted = { scope?: string; resource?: string };
@@ -22,14 +23,21 @@ export async function issueUserTokens(
   proven: Proven,
   wanted?: Wanted,
 ): Promise<void> {
-  const { provider, client, params } = ctx.oidc;
-  const { scope, resource } = wanted ?? { scope: params.scope, resource: await targetOf(ctx, tenant) };
+  const { provider, client } = ctx.oidc;
+  const { scope, resource } = wanted ?? (await askedOf(ctx, tenant));
   const jkt = await useProofs(ctx, proofs);
   const audience = resource && audienceOf(resource);
   const minted = await asGrant(ctx, () =>
     mintTokens(tenant, { provider, client }, { ...proven, gty, jkt, scopes: scopeWords(scope), audience }),
   );
   ctx.body = buildTokenResponse(provider, minted);
+}
+
+/** An audience that is asked for without a scope is asked for with all that it has for the user, as at /authorize. */
+async function askedOf(ctx: GrantContext, tenant: Tenant): Promise<Wanted> {
+  const { scope } = ctx.oidc.params;
+  const resource = await targetOf(ctx, tenant);
+  return { scope: scope || !resource ? scope : (await defaultScope(tenant, [resource])).join(' '), resource };
 }
 
 /** The resource that a request names, else the account's default. @throws InvalidTarget (RFC 8707 §2) */

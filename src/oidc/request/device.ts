@@ -5,6 +5,7 @@ import { issueDeviceCode, POLL_SECONDS } from '../../domain/protocol/device-code
 import type { Tenant } from '../../kernel/context.ts';
 import { isAnybodys } from '../client/client-metadata.ts';
 import { asGrant } from '../grants/grant-type.ts';
+import { defaultScope } from './scope.ts';
 
 const NAME_LENGTH = 200;
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
@@ -33,10 +34,12 @@ export async function keepDeviceCode(
   { clientId, params, deviceInfo: { name, ...from } }: Asked,
 ): Promise<{ deviceCode: string; userCode: string }> {
   if (isAnybodys(ctx.oidc.client!)) await asGrant(ctx, () => countDevice(tenant, ctx.ip));
+  const resource = text(params?.resource);
   return issueDeviceCode(tenant, {
     client: clientId,
-    scope: text(params?.scope),
-    resource: text(params?.resource),
+    // What it is taken to mean is shown before anybody allows it.
+    scope: text(params?.scope) ?? (resource && (await defaultScope(tenant, [resource])).join(' ')),
+    resource,
     deviceName: name,
     from,
   });

@@ -30,7 +30,7 @@ export async function reviewScope(tenant: Tenant, ctx: KoaContextWithOIDC): Prom
   const offline =
     ctx.oidc.client?.grantTypeAllowed('refresh_token') &&
     (asked.includes('offline_access') || (await staysWithout(tenant, ctx, asked)));
-  const scopes = asked.length ? scopeWords(params.scope) : await defaultScope(tenant, ctx);
+  const scopes = asked.length ? scopeWords(params.scope) : await defaultScope(tenant, Object.keys(ctx.oidc.resourceServers ?? {}));
   params.scope = [...new Set([...scopes, ...(offline ? ['offline_access'] : [])])].join(' ') || undefined;
 }
 
@@ -50,8 +50,7 @@ async function staysWithout(tenant: Tenant, { oidc }: KoaContextWithOIDC, asked:
  * RFC 6749 §3.3: a request without a scope gets a default one or is refused as such. Ours is who the user is and all that
  * the audience offers; what of it this user may have, and whether to ask, is decided as ever.
  */
-async function defaultScope(tenant: Tenant, { oidc }: KoaContextWithOIDC): Promise<string[]> {
-  const audiences = Object.keys(oidc.resourceServers ?? {});
+export async function defaultScope(tenant: Tenant, audiences: readonly string[]): Promise<string[]> {
   const offered = await Promise.all(audiences.map((audience) => catalogueOf(tenant, audience)));
   return ['openid', ...offered.flat()];
 }

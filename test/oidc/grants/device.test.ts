@@ -166,6 +166,12 @@ test('the request may be JSON, the client confidential, the audience an Api; a n
   const { body } = await poll(t, client, device_code);
   assert.deepEqual([decodeJwt(body.access_token).aud, body.scope], [ORDERS, 'openid read:orders']);
 
+  const unsaid = await post(t, '/oauth/device/code', { ...credentialsOf(client), audience: ORDERS });
+  const shown = await follow(visit, await visit(unsaid.body.verification_uri_complete), NOWHERE);
+  await decide(visit, shown, 'allow');
+  const all = await poll(t, client, unsaid.body.device_code);
+  assert.equal(all.body.scope, 'openid read:orders create:orders', 'without a scope: all that the audience has');
+
   const attempt = (form: Record<string, string>) =>
     post(t, '/oauth/device/code', { ...credentialsOf(client), ...form });
   assert.deepEqual(refused(await attempt({ device_name: 'x'.repeat(201) })), [400, 'invalid_request']);

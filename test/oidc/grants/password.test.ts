@@ -117,6 +117,9 @@ test('what an Api with roles allows is what the user’s roles grant', async () 
   await t.api('POST', '/rolemember', { users: [user.id], role: role.id });
   const { body } = await login(t, client, user, { audience: t.audience, scope });
   assert.equal(decodeJwt(body.access_token).scope, 'openid read:users');
+  const unsaid = await passwordGrant(t, client, user, { audience: t.audience });
+  assert.equal(unsaid.body.scope, 'openid read:users', 'without a scope: all that the user has there, and no more');
+  assert.equal((await login(t, client, user, { audience: t.audience, scope: 'openid' })).body.scope, 'openid');
 });
 
 test('a client needs the grant type, and new clients do not have it', async () => {
