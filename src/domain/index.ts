@@ -31,6 +31,7 @@ import { mount as credential, credentials } from './user/credential.ts';
 import { identities, mount as identity } from './user/identity.ts';
 import { mount as userTransfer } from './user/transfer/routes.ts';
 import { users } from './user/user.ts';
+import { mount as userLists } from './user/user-lists.ts';
 import { mount as user } from './user/user-routes.ts';
 
 type Options = { root: Root; baseDomain: string; importBytes: number; postmarkWebhookSecret: string | undefined };
@@ -45,6 +46,7 @@ const RESOURCES: readonly Resource[] = [
   { mount: clientSecret },
   { mount: initialAccessToken },
   { rows: users, mount: user },
+  { mount: userLists },
   { mount: userTransfer },
   { mount: emailVerification },
   { mount: emailChange },

@@ -164,7 +164,7 @@ export function requirePermissions(api: Api, wanted: readonly string[], field: s
 }
 
 /** The row of the management Api keeps the catalogue of the day it was made; the system's is of today. */
-const permissionsOf = ({ system, permissions }: Api): Api['permissions'] =>
+export const permissionsOf = ({ system, permissions }: Api): Api['permissions'] =>
   system ? [...managementPermissions()] : permissions;
 
 /** The account's own management Api: a row like any other, except that the system owns it. */

@@ -1,7 +1,6 @@
 /** An Api of the account as the engine's resource server: which scopes a token for it may carry, and for how long. */
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
-import { type Role, roles } from '../../domain/access/role.ts';
-import { rolesOf } from '../../domain/access/role-member.ts';
+import { grantedBy, heldRoles } from '../../domain/access/user-permissions.ts';
 import { type Api, apis, recentApi, type TokenTyp } from '../../domain/api/api.ts';
 import { audienceOf, resourceOf, userinfoAudience } from '../../domain/api/audience.ts';
 import { managementAudience, PLATFORM_AUDIENCE, platformPermissions } from '../../domain/api/permission.ts';
@@ -39,14 +38,6 @@ export async function apiOf(tenant: Tenant, resource: string): Promise<Api | und
 /** RFC 9728: the management API under its address, which is how its metadata names it; some clients add a slash. */
 const isOwnAddress = ({ origin }: Tenant, identifier: string): boolean =>
   identifier === origin || identifier === `${origin}/`;
-
-export async function heldRoles(tenant: Tenant, user: string): Promise<Role[]> {
-  return [...(await roles.many(tenant, await rolesOf(tenant, user))).values()];
-}
-
-/** Permissions of an Api that roles grant. */
-const grantedBy = (roles: readonly Role[], api: Api): Set<string> =>
-  new Set(roles.flatMap((role) => role.permissions.filter((p) => p.api === api.id).map((p) => p.value)));
 
 /** Every scope that an audience knows, whoever asks. */
 export const catalogueOf = async (tenant: Tenant, identifier: string): Promise<string[]> =>

@@ -30,7 +30,9 @@ export async function reviewScope(tenant: Tenant, ctx: KoaContextWithOIDC): Prom
   const offline =
     ctx.oidc.client?.grantTypeAllowed('refresh_token') &&
     (asked.includes('offline_access') || (await staysWithout(tenant, ctx, asked)));
-  const scopes = asked.length ? scopeWords(params.scope) : await defaultScope(tenant, Object.keys(ctx.oidc.resourceServers ?? {}));
+  const scopes = asked.length
+    ? scopeWords(params.scope)
+    : await defaultScope(tenant, Object.keys(ctx.oidc.resourceServers ?? {}));
   params.scope = [...new Set([...scopes, ...(offline ? ['offline_access'] : [])])].join(' ') || undefined;
 }
 

@@ -4,11 +4,11 @@
  */
 import { teams } from '../../domain/access/team.ts';
 import { teamsOf } from '../../domain/access/team-member.ts';
+import { heldRoles } from '../../domain/access/user-permissions.ts';
 import { apiByIdentifier } from '../../domain/api/api.ts';
 import { managementAudience } from '../../domain/api/permission.ts';
 import type { GroupsClaim } from '../../domain/client/groups-claim.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { heldRoles } from '../request/resource-server.ts';
 
 /** Names of the user's account-wide roles. */
 export const roleNames = async (tenant: Tenant, user: string): Promise<string[]> =>

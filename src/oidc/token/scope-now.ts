@@ -4,6 +4,7 @@
  */
 import type { AdapterPayload } from 'oidc-provider';
 import type { Role } from '../../domain/access/role.ts';
+import { heldRoles } from '../../domain/access/user-permissions.ts';
 import { PLATFORM_AUDIENCE, platformPermissions } from '../../domain/api/permission.ts';
 import { type Client, clients, isDocumentId } from '../../domain/client/client.ts';
 import { isExpired } from '../../domain/client/client-registration.ts';
@@ -12,7 +13,7 @@ import { recent } from '../../kernel/recent.ts';
 import { scopeWords } from '../../kernel/text.ts';
 import type { ClientExtras } from '../client/client-metadata.ts';
 import { PAGES, PLAYGROUND } from '../client/client-metadata.ts';
-import { apiOf, heldRoles, machineScopes, mayActFor, userScopes } from '../request/resource-server.ts';
+import { apiOf, machineScopes, mayActFor, userScopes } from '../request/resource-server.ts';
 import { isStandardScope } from './claims.ts';
 
 export type Issued = {

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
+import { decodeJwt } from 'jose';
 import mongoose from 'mongoose';
 import * as oidc from 'openid-client';
 import { clearEndedSecrets } from '../../../src/domain/client/client-secret.ts';
@@ -252,6 +253,85 @@ test('a credential needs an identifier, and a connection that takes passwords', 
       'validation',
       new RegExp(`/${field}`),
     );
+});
+
+test('roles, permissions, sessions and trail of a user are listed in pages, to whom may read them, and nobody else’s', async () => {
+  const [user, bystander, client] = [await acme.user(), await acme.user(), await acme.client()];
+  const api = (fields: object) =>
+    acme.api('POST', '/api', { name: unique('api'), identifier: `https://${unique('api')}.example`, ...fields });
+  const permissions = [{ value: 'read:all', description: 'See all' }, { value: 'delete:all' }];
+  const open = await api({ permissions });
+  const careful = await api({ permissions, rbac: true });
+  const lax = await api({ permissions, rbac: true, enforce_policies: false });
+  const role = async (...granted: [api: Row, value: string][]) => {
+    const named = granted.map(([{ id }, value]) => ({ api: id, value }));
+    const { id } = await acme.api('POST', '/role', { name: unique('role'), permissions: named });
+    await acme.api('POST', `/role/${id}/users`, { users: [user.id, bystander.id] });
+    return id as string;
+  };
+  const reader = await role([careful, 'read:all'], [lax, 'unlisted']);
+  const second = await role([careful, 'read:all']);
+  for (let n = 0; n < 3; n += 1) await tokensOf(acme, client, user);
+  await tokensOf(acme, client, bystander);
+
+  /** All rows, two at a time. */
+  const listed = async (what: string, id = user.id, query = ''): Promise<Row[]> => {
+    const rows: Row[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const page: { results: Row[]; next: string | null } = await acme.api(
+        'GET',
+        `/user/${id}/${what}?pageSize=2${query}${cursor && `&cursor=${cursor}`}`,
+      );
+      assert.ok(page.results.length <= 2);
+      rows.push(...page.results);
+      cursor = page.next;
+    }
+    return rows;
+  };
+  const held = await listed('roles', user.id, '&expand=role');
+  assert.deepEqual(
+    held.map(({ role, user: id }) => [(role as Row).id, id]),
+    [second, reader].map((id) => [id, user.id]),
+  );
+  const effective = new Map((await listed('permissions')).map((row) => [row.api, row]));
+  const of = ({ id }: Row) => effective.get(id)?.permissions;
+  assert.deepEqual(of(careful), [{ value: 'read:all', description: 'See all', roles: [reader, second].sort() }]);
+  assert.deepEqual(of(lax), [{ value: 'unlisted', roles: [reader] }]);
+  assert.deepEqual(
+    of(open),
+    permissions.map((permission) => ({ ...permission, roles: [] })),
+  );
+  // As a token has it.
+  const { tokens } = await tokensOf(acme, client, user, {
+    scope: 'openid read:all delete:all',
+    audience: careful.identifier,
+  });
+  assert.equal(decodeJwt(tokens.access_token).scope, 'openid read:all');
+
+  const sessions = await listed('sessions');
+  assert.equal(sessions.length, 4);
+  assert.equal(new Set(sessions.map(({ id }) => id)).size, 4);
+  const times = sessions.map(({ last_used_at }) => String(last_used_at));
+  assert.deepEqual(times, times.toSorted().reverse());
+  for (const { amr, clients, logged_in_at } of sessions)
+    assert.deepEqual([amr, clients, typeof logged_in_at], [['pwd'], [client.client_id], 'string']);
+  assertRefused(await acme.call('GET', `/user/${user.id}/sessions?cursor=x`), 400, 'invalid_cursor');
+  const trail = await listed('logs');
+  assert.ok(trail.length >= 4 && trail.every((row) => row.user === user.id));
+
+  for (const what of ['roles', 'permissions', 'sessions', 'logs']) {
+    assertRefused(await other.call('GET', `/user/${user.id}/${what}`), 404, 'not_found');
+    assertRefused(await acme.call('GET', `/user/${user.id}/${what}?made_up=1`), 400, 'validation', /made_up/);
+  }
+  // What is beyond the asker's permissions is not in the answer either.
+  const few = await acme.token('read:rolemembers read:roles');
+  const asFew = (path: string) => w.call(acme.origin, few, 'GET', `/user/${user.id}/${path}`);
+  assertRefused(await asFew('permissions'), 403, 'insufficient_scope', /read:apis/);
+  assert.equal((await asFew('roles?expand=role')).status, 200);
+  assertRefused(await asFew('roles?expand=user'), 403, 'insufficient_scope', /read:users/);
+  await acme.api('POST', `/user/${user.id}`, { suspended: true });
+  assert.deepEqual(await listed('sessions'), []);
+  for (const { id } of [open, careful, lax]) await acme.api('DELETE', `/api/${id}`);
 });
 
 const LONG = 'aB3'.repeat(400);
