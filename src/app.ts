@@ -1,6 +1,7 @@
 /** Composition root: the one file that knows every room. */
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import type { Logger } from 'pino';
+import { useTurnstile } from './auth/challenge.ts';
 import { clientOfDocument } from './auth/client-document.ts';
 import { type FactorDue, nothingDue } from './auth/factor-due.ts';
 import { closeMachineLogins, recordMachineLogin } from './auth/machine-login.ts';
@@ -73,6 +74,7 @@ export type AppOptions = {
 export async function buildApp({ config, store, operator, log, ...options }: AppOptions): Promise<FastifyInstance> {
   const { production } = config;
   useHashing(config);
+  useTurnstile(config.turnstileUrl);
   useBreachedRange(
     config.breachedPasswordsUrl === undefined
       ? undefined

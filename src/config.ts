@@ -311,6 +311,19 @@ export const SETTINGS = {
     example: 'argon2id',
     read: (text = 'bcrypt', reading) => oneOf('PASSWORD_HASH', ['bcrypt', 'argon2id'], text, reading),
   }),
+  turnstileUrl: setting({
+    name: 'TURNSTILE_URL',
+    fallback: '`https://challenges.cloudflare.com/turnstile/v0`',
+    about:
+      'Where the script and `siteverify` of Turnstile are, for accounts whose challenge it is; for a stand-in that speaks as it does.',
+    example: 'https://challenges.cloudflare.com/turnstile/v0',
+    read(text = 'https://challenges.cloudflare.com/turnstile/v0', { production, refuse }): string {
+      const url = URL.parse(text);
+      if (!url || !(url.protocol === 'https:' || (url.protocol === 'http:' && !production)) || url.search)
+        refuse('TURNSTILE_URL must be an https address.');
+      return text.replace(/\/+$/, '');
+    },
+  }),
   breachedPasswordsUrl: setting({
     name: 'BREACHED_PASSWORDS_URL',
     fallback: 'none: the list that comes along is all',

@@ -25,6 +25,7 @@ import { Fault } from '../kernel/fault.ts';
 import { emailAddress } from '../kernel/text/email.ts';
 import { add, addDecoy, release, requireChannel } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
+import { passChallenge } from './challenge.ts';
 import { networkLimit } from './network-limit.ts';
 
 export const RESET_SECONDS = HOUR;
@@ -42,6 +43,8 @@ export type ResetAsked = {
   /** Id of the login that was interrupted, and the hash of a cookie of the browser that it is in. */
   flow?: string;
   browser?: string;
+  /** What the challenge was answered with, where the account has one. */
+  challenge?: string;
   locale: string;
   from: Origin;
 };
@@ -50,11 +53,15 @@ type Details = { credential: string; changed: string; client?: string; flow?: st
 /** The app that the link was asked for at, and the login there. */
 export type ResetOrigin = { client?: string; flow?: string; browser?: string };
 
-/** An address has one link in three minutes; earlier ones stay good until one of them is followed. */
+/**
+ * An address has one link in three minutes; earlier ones stay good until one of them is followed.
+ * @throws Fault `no_transport`, `too_many_requests`, `validation`, and as `passChallenge`.
+ */
 export async function startPasswordReset(tenant: Tenant, asked: ResetAsked): Promise<void> {
   const { client, flow, browser, locale, from } = asked;
   requireChannel(resetMail);
   await perNetwork.spend(tenant, from.ip);
+  await passChallenge(tenant, 'password_reset', asked.challenge);
   const email = emailAddress.typed(asked.email);
   if (email === undefined) throw new Fault('validation', '"email" is not an email address.');
   if ((await perMailbox.consume(`${tenant.id} ${email}`)) !== null) return;

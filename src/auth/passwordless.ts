@@ -30,6 +30,7 @@ import { emailAddress } from '../kernel/text/email.ts';
 import { compared } from '../kernel/text/kind.ts';
 import { add, addDecoy, release, requireChannel } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
+import { passChallenge } from './challenge.ts';
 import { concludeLogin, type LoginPolicy, type Outcome } from './conclude-login.ts';
 import { guessing, lockedOut } from './guessing.ts';
 import { recordRefusal } from './login-record.ts';
@@ -52,6 +53,8 @@ export type Start = {
   /** Where a link goes on, as authorization parameters; and the hash of a cookie of the browser that asked. */
   params?: string;
   browser?: string;
+  /** What the challenge was answered with, where the account has one. */
+  challenge?: string;
   /** The language of the message. */
   locale: string;
   from: Origin;
@@ -61,12 +64,13 @@ export type Start = {
  * @returns the id of the message, or undefined where the address had one of this client less than three minutes ago, or
  *   five of whoever asks in a quarter of an hour.
  * @throws Fault `too_many_requests` for a network address that asks for too many, `validation` for what is no address,
- *   `no_transport` where no mail can leave, which counts for nothing.
+ *   `no_transport` where no mail can leave, which counts for nothing, and as `passChallenge`.
  */
 export async function startPasswordless(tenant: Tenant, start: Start): Promise<string | undefined> {
   const { connection, client, send, params, browser, locale, from } = start;
   requireChannel(send === 'code' ? passwordlessCode : passwordlessLink);
   await perNetwork.spend(tenant, from.ip);
+  await passChallenge(tenant, 'passwordless', start.challenge);
   const email = emailAddress.typed(start.email);
   if (email === undefined) throw new Fault('validation', '"email" is not an email address.');
   const mailbox = `${tenant.id} ${connection.id} ${client.id} ${email}`;

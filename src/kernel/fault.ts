@@ -64,6 +64,11 @@ export const FAULTS = {
   user_suspended: { status: 403, message: 'user is suspended', oauth: 'invalid_grant', reveals: true },
   signup_disabled: { status: 403, message: 'Nobody can sign up here.' },
   csrf: { status: 403, message: 'This form has expired. Open the page again and retry.' },
+  challenge_required: {
+    status: 400,
+    message: 'This account asks for a challenge to be solved first: GET /challenge, and send challenge_response.',
+  },
+  challenge_failed: { status: 400, message: 'The challenge was not solved, has expired or was used already.' },
   not_found: { status: 404, message: 'Not found.' },
   unknown_host: { status: 404, message: 'No account is served at this address.' },
   method_not_allowed: { status: 405, message: 'The method is not supported at this address.' },

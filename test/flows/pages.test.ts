@@ -159,7 +159,7 @@ describe('page', () => {
         seen.add(file!);
       }
     }
-    assert.deepEqual([...seen].sort(), ['form-post', 'login', 'logout', 'web-message']);
+    assert.deepEqual([...seen].sort(), ['challenge', 'form-post', 'login', 'logout', 'web-message']);
     for (const file of seen) {
       const script = read(`views/assets/${file}.js`).replace(/^\s*\/\/.*$/gm, '');
       assert.doesNotMatch(

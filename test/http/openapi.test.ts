@@ -44,6 +44,7 @@ const PUBLIC = [
   'GET /assets/:file',
   'GET /authorize',
   'GET /authorize/:uid',
+  'GET /challenge',
   'GET /change-email-verify',
   'GET /confirm',
   // In development only.

@@ -5,6 +5,7 @@ import { RESET_SECONDS, startPasswordReset } from '../../auth/password-reset.ts'
 import { TypedEmail } from '../../domain/fields.ts';
 import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
+import { ChallengeResponse } from './challenge.ts';
 import { clientCors } from './client-cors.ts';
 import { mailingClient } from './mailing-client.ts';
 import type { StartOptions } from './passwordless-start.ts';
@@ -15,8 +16,9 @@ const Body = Type.Object({
   connection: Type.Optional(
     Type.String({ maxLength: 200, description: 'Id or name; without it the one that the address logs in with' }),
   ),
+  challenge_response: ChallengeResponse,
 });
-type Body = { email: string; client_id?: string; connection?: string };
+type Body = { email: string; client_id?: string; connection?: string; challenge_response?: string };
 
 export async function changePassword(
   app: FastifyInstance,
@@ -41,7 +43,7 @@ export async function changePassword(
           },
         },
         async (request, reply) => {
-          const { email, client_id, connection } = request.body as Body;
+          const { email, client_id, connection, challenge_response } = request.body as Body;
           const client = client_id === undefined ? undefined : await mailingClient(browser, request.tenant, client_id);
           const asking = mintBrowserProof();
           await startPasswordReset(request.tenant, {
@@ -49,6 +51,7 @@ export async function changePassword(
             connection,
             client: client && { id: client_id!, name: client.name },
             browser: asking.browser,
+            challenge: challenge_response,
             locale: localeOf(request),
             from: request.from,
           });

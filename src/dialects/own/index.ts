@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { LoginPolicy } from '../../auth/conclude-login.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
+import { challenge } from './challenge.ts';
 import { changePassword } from './change-password.ts';
 import { deviceAddresses } from './device-addresses.ts';
 import { deviceJson } from './device-json.ts';
@@ -18,6 +19,7 @@ export async function ownDialect(
 ): Promise<void> {
   deviceAddresses(app);
   me(app, browser);
+  await challenge(app);
   await passwordlessStart(app, browser, start);
   await signUpByApi(app, browser, start);
   await changePassword(app, browser, start);

@@ -8,6 +8,7 @@ import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.
 import { LINK_SECONDS } from '../../domain/link/passwordless.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Browser, StartingClient } from '../../oidc/browser/browser.ts';
+import { ChallengeResponse } from './challenge.ts';
 import { clientCors } from './client-cors.ts';
 import { mailingClient } from './mailing-client.ts';
 
@@ -37,6 +38,7 @@ const StartBody = Type.Object({
     description: 'Whether a link or a six-digit code is mailed',
   }),
   connection_id: Type.Optional(Type.String({ maxLength: 100, description: "The client's first one without it" })),
+  challenge_response: ChallengeResponse,
   auth_params: Type.Optional(
     Type.Record(Type.String(), Type.String({ maxLength: 2048 }), {
       description: 'With a link: what `/authorize` takes, such as `redirect_uri`, `scope`, `state`, `code_challenge`',
@@ -49,6 +51,7 @@ type StartBody = {
   send: 'link' | 'code';
   connection_id?: string;
   auth_params?: Record<string, string>;
+  challenge_response?: string;
 };
 
 const refuse = (message: string): never => {
@@ -113,6 +116,7 @@ export async function passwordlessStart(
             send: body.send,
             params,
             browser: params && asking.browser,
+            challenge: body.challenge_response,
             locale: localeOf(request, body.auth_params?.ui_locales),
             from: request.from,
           });

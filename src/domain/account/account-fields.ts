@@ -5,7 +5,7 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import { Metadata, Nullable, OneOf } from '../../resource/define.ts';
 import { Name, nullable, WebUrl } from '../fields.ts';
-import { closed, Hostname, notifications, oauth, sessions } from './account-settings.ts';
+import { challenge, closed, Hostname, notifications, oauth, sessions } from './account-settings.ts';
 import { Slug } from './slug.ts';
 
 const Branding = Type.Object(
@@ -113,6 +113,12 @@ export const FIELDS = {
     open: 'as it is',
   },
   session_settings: { ...sessions, view: 'sessions' },
+  challenge_settings: { ...challenge, view: 'challenge' },
+  challenge_secret: {
+    stored: Nullable(Type.String({ description: 'Masked without the permission read:account_keys' })),
+    write: Nullable(Type.String({ minLength: 1, maxLength: 500, description: 'Secret key of Turnstile; kept sealed' })),
+    start: nothing,
+  },
   oauth_settings: { ...oauth, view: 'oauth' },
 } as const satisfies Record<string, Field>;
 

@@ -56,6 +56,29 @@ export const sessions = group({
   absolute_lifetime: setting(Seconds('Seconds after the login at which its session ends, however busy'), 14 * DAY),
 });
 
+/** What a stranger can have done, by a page or by the API, that a challenge may stand before. */
+export const CHALLENGE_OCCASIONS = ['sign_up', 'password_reset', 'passwordless'] as const;
+export type ChallengeOccasion = (typeof CHALLENGE_OCCASIONS)[number];
+
+export const challenge = group({
+  provider: setting(
+    OneOf(
+      ['none', 'proof_of_work', 'turnstile'],
+      "What is to be solved: nothing, work that the page's script does by itself, or Cloudflare Turnstile (or what speaks as it does)",
+    ),
+    'none',
+  ),
+  on: setting(Type.Array(OneOf(CHALLENGE_OCCASIONS), { uniqueItems: true, description: 'Before what' }), [
+    ...CHALLENGE_OCCASIONS,
+  ]),
+  site_key: setting(
+    Type.Union([Type.String({ minLength: 1, maxLength: 200 }), Type.Null()], {
+      description: 'Of Turnstile; its secret is `challenge_secret`',
+    }),
+    null,
+  ),
+});
+
 export const oauth = group({
   default_audience: setting(
     Type.Union([Type.String({ minLength: 1, maxLength: 500 }), Type.Null()], {
@@ -111,6 +134,15 @@ export const oauth = group({
     null,
   ),
 });
+
+/** @throws Fault `validation` for a service that could not be asked. */
+export function checkChallenge({ provider, site_key }: Static<typeof challenge.stored>, hasSecret: boolean): void {
+  if (provider !== 'turnstile' || (site_key && hasSecret)) return;
+  const path = site_key ? '/challenge_secret' : '/challenge_settings/site_key';
+  throw new Fault('validation', 'Turnstile needs challenge_settings.site_key and challenge_secret.', {
+    details: [{ path, message: 'is required with turnstile' }],
+  });
+}
 
 /** @throws Fault `validation` for a session that would be over before it could be idle for long enough. */
 export function checkLifetimes({ idle_lifetime, absolute_lifetime }: Static<typeof sessions.stored>): void {

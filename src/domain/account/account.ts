@@ -7,15 +7,17 @@ import { now } from '../../kernel/clock.ts';
 import { type AccountView, asRoot, asTenant, type Root, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { isId } from '../../kernel/id.ts';
+import { seal } from '../../kernel/secret/seal.ts';
 import { defineCollection } from '../../resource/collection.ts';
 import { MapOf, Nullable, type Reference, type Referred, type Row, Timestamp } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { checkReferences } from '../../resource/references.ts';
 import { collectionNamed } from '../../resource/registry.ts';
+import { MASK, sealedFields } from '../../resource/sealing.ts';
 import { forgetHeld, noteChange, watched } from '../../store/changes.ts';
 import { managementAudience, managementAudiences } from '../api/permission.ts';
 import { AccountRow, GROUPS, type Group, startSettings, viewSettings } from './account-fields.ts';
-import { checkLifetimes } from './account-settings.ts';
+import { checkChallenge, checkLifetimes } from './account-settings.ts';
 import { accountOfDomain } from './custom-domain.ts';
 
 export const accounts = defineCollection({
@@ -52,7 +54,7 @@ export const accounts = defineCollection({
     provisioned: Type.Boolean(),
     deleting_at: Type.Optional(Nullable(Timestamp())),
   }),
-  sealed: { token_signature: 'read:account_keys' },
+  sealed: { token_signature: 'read:account_keys', challenge_secret: 'read:account_keys' },
   defaults: () => ({ ...startSettings(), keys_more: {} }),
   filter: ['name', 'slug', 'team'],
   search: ['name', 'slug'],
@@ -169,6 +171,10 @@ export async function accountOf(tenant: Tenant): Promise<Account> {
   return held.account;
 }
 
+/** What the service that tells people from programs knows this account by. */
+export const challengeSecretOf = async (tenant: Tenant): Promise<string | null> =>
+  accounts.reveal(await accountOf(tenant), 'challenge_secret');
+
 export const rootAccount = async (): Promise<AccountView | null> =>
   serve(await accounts.findOne(everything, { root: true }))?.view ?? null;
 
@@ -203,12 +209,22 @@ async function loseGone(tenant: Tenant, patch: AccountPatch): Promise<void> {
   }
 }
 
+/** A mask that comes back is the secret that it stands for. */
+function sealedPatch<P extends AccountPatch>(id: string, { challenge_secret: secret, ...patch }: P): Omit<P, 'name'> {
+  if (secret === undefined || secret === MASK) return patch as unknown as P;
+  const place = sealedFields(accounts.spec).find(({ field }) => field === 'challenge_secret')!;
+  return { ...patch, challenge_secret: secret && seal(secret, place.contextOf(id)) } as unknown as P;
+}
+
 export async function updateAccount(root: Root, id: string, patch: AccountPatch): Promise<Account> {
   const current = serve(await accounts.find(everything, id))?.account;
   if (!current) throw new Fault('not_found', 'Account not found.');
   checkMetadata('/metadata', patch.metadata);
   if (patch.session_settings) checkLifetimes({ ...viewOf(current).sessions, ...patch.session_settings });
-  const { name, ...rest } = patch;
+  const { name, ...given } = patch;
+  const rest = sealedPatch(id, given);
+  const secret = rest.challenge_secret === undefined ? current.challenge_secret : rest.challenge_secret;
+  checkChallenge({ ...viewOf(current).challenge, ...rest.challenge_settings }, Boolean(secret));
   await checkReferences(accounts, asTenant(viewOf(current), ''), patch);
   if (rest.default_connection === null)
     throw new Fault('protected', 'An account needs a default connection; name another one instead of none.');

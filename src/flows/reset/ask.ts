@@ -1,10 +1,12 @@
 /** The pages that ask for a link to choose another password: from the login page, or by themselves. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { challengeFor } from '../../auth/challenge.ts';
 import { RESET_SECONDS, startPasswordReset } from '../../auth/password-reset.ts';
 import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { duration } from '../../look/words.ts';
 import { queryOf } from '../shell/address.ts';
+import { challengeError, challengePolicy, challengeResponse } from '../shell/challenge.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
@@ -20,6 +22,7 @@ const bindingOf = ({ tenant }: FastifyRequest): string => `${tenant.id} reset-pa
 type Attempt = { email?: string; error?: ResetAskError };
 
 function ask(request: FastifyRequest, reply: FastifyReply, way: Way, { email, error }: Attempt, status?: number) {
+  const challenge = challengeFor(request.tenant, 'password_reset');
   return renderPage(
     reply,
     resetAskPage,
@@ -30,15 +33,18 @@ function ask(request: FastifyRequest, reply: FastifyReply, way: Way, { email, er
       csrf: csrfToken(bindingOf(request)),
       email,
       error,
+      challenge,
       backHref: flowHref(request, way),
     },
-    { status },
+    { ...challengePolicy({ challenge }), status },
   );
 }
 
 /** What a refused form says. */
 function errorOf(fault: Fault, request: FastifyRequest): ResetAskError {
   const { locale, tenant } = pageCommon(request);
+  const unsolved = challengeError(fault);
+  if (unsolved) return { key: unsolved };
   switch (fault.code) {
     case 'validation':
       return { field: 'email', key: 'reset_ask.error.email_invalid' };
@@ -88,6 +94,7 @@ function mount(app: FastifyInstance, { browser }: FlowDeps): void {
         client: known?.mayMail ? { id: way.client!, name: known.name } : undefined,
         flow: way.flow,
         browser: asking.browser,
+        challenge: challengeResponse(form),
         locale: pageCommon(request).locale,
         from: request.from,
       });

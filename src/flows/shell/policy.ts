@@ -5,6 +5,8 @@ export type PagePolicy = {
   formAction?: '*';
   /** True for a page whose script calls this origin. */
   connects?: boolean;
+  /** What the page may run besides our own scripts: addresses, of which the origins count. */
+  scriptSrc?: readonly string[];
   /** What the page may open in frames: addresses, of which the origins count. */
   frameSrc?: readonly string[];
   /** Origins that may have the page in a frame; default nobody. */
@@ -20,13 +22,13 @@ export const FLOW_PAGE: PagePolicy = { formAction: '*' };
 export function headersOf(
   locale: string,
   nonce: string,
-  { formAction, connects, frameSrc = [], frameAncestors = [] }: PagePolicy,
+  { formAction, connects, scriptSrc = [], frameSrc = [], frameAncestors = [] }: PagePolicy,
 ): Record<string, string> {
   const ancestors = frameAncestors.flatMap(frameSource);
   const policy = [
     "default-src 'none'",
     `style-src 'self' 'nonce-${nonce}'`,
-    "script-src 'self'",
+    ["script-src 'self'", ...new Set(scriptSrc.flatMap(source))].join(' '),
     "img-src 'self' https: data:",
     ...(connects ? ["connect-src 'self'"] : []),
     ...(frameSrc.length ? [['frame-src', ...new Set(frameSrc.flatMap(source))].join(' ')] : []),
