@@ -45,6 +45,20 @@ const perNetwork = networkLimit('passwordless-address', 100, 15 * MINUTE);
 const guessCode = guessing('passwordless', { each: 25, network: 100, everywhere: 100 });
 const perCode = limiter('passwordless-code', 5, CODE_SECONDS);
 
+/** What a link may go on with at /authorize. */
+export const LINK_PARAMETERS: readonly string[] = [
+  'scope',
+  'state',
+  'nonce',
+  'redirect_uri',
+  'response_mode',
+  'code_challenge',
+  'code_challenge_method',
+  'audience',
+  'resource',
+  'ui_locales',
+];
+
 export type Start = {
   connection: Connection;
   client: { id: string; name: string };

@@ -20,6 +20,7 @@ import { dispatch } from './login/dispatch.ts';
 import { formPostPage } from './login/form-post-page.ts';
 import { leave } from './login/leave.ts';
 import { login } from './login/login.ts';
+import { mailLogin } from './login/mail.ts';
 import { returning } from './login/return.ts';
 import { webMessagePage } from './login/web-message-page.ts';
 import { logout } from './logout/logout.ts';
@@ -34,6 +35,7 @@ const journeys: readonly Journey[] = [
   dispatch,
   login,
   signingUp,
+  mailLogin,
   back,
   leave,
   returning,

@@ -21,6 +21,7 @@ import {
   type TenantHandle,
   tokenRequest,
   userinfo,
+  wordsOf,
   world,
 } from '../kit/index.ts';
 import { followLink, lastLink, mailbox } from '../kit/mailbox.ts';
@@ -655,4 +656,122 @@ test('discovery lists the grant', async () => {
   const { t } = await ready();
   const { grant_types_supported } = await discovery(t);
   assert.ok(grant_types_supported.includes(OTP));
+});
+
+/** The login page that an app's request leads to, in a browser of its own. */
+async function atLogin(t: TenantHandle, client: Client, more: Record<string, string> = {}) {
+  const visit = agent();
+  const request = requestOf(client, { scope: 'openid email', state: 's1', ...more });
+  return { visit, page: await follow(visit, await visit(authorizeUrl(t, request.parameters))) };
+}
+
+const addressIn = ({ text }: { text: string }, end: string) => new RegExp(`href="([^"]*/${end}[^"]*)"`).exec(text)?.[1];
+
+test('the login page mails a code that goes on with the login it was asked in, and remembers the way', async () => {
+  const { t, client, connection } = await ready();
+  const email = stranger();
+  const { visit, page } = await atLogin(t, client);
+  assert.match(page.text, /name="password"/, 'passwords come first: theirs is the default connection');
+  assert.match(page.text, /Log in by email/);
+  assert.doesNotMatch(page.text, /Last used/);
+  const ask = await visit(t.origin + addressIn(page, 'mail')!);
+  const asked = await follow(visit, await submit(visit, ask, { email, send: 'code' }));
+  assert.match(asked.text, /autocomplete="one-time-code"/);
+  assert.ok(!asked.url.includes('@') && !asked.url.includes(encodeURIComponent(email)), 'no address in an address');
+  const wrong = await submit(visit, asked, { code: '000000x' });
+  assert.deepEqual([wrong.status, /aria-invalid="true"/.test(wrong.text)], [401, true]);
+  const typed = (await code(t, email)).replace(/(...)(...)/, '$1 $2');
+  const done = await follow(visit, await submit(visit, wrong, { code: typed }));
+  const back = new URL(done.location!);
+  assert.deepEqual([back.origin + back.pathname, back.searchParams.get('state')], [REDIRECT, 's1']);
+  assert.equal((await usersOf(t, email))[0].email_verified, true);
+  const next = await follow(visit, await visit(authorizeUrl(t, requestOf(client, { prompt: 'login' }).parameters)));
+  assert.match(next.text, /Last used/);
+  assert.match(next.headers.get('set-cookie') ?? '', /^(?!.*@)/);
+  assert.equal(connection.position, undefined);
+});
+
+test('a form of elsewhere has nothing mailed, and a code is for the browser of the flow', async () => {
+  const { t, client } = await ready();
+  const email = stranger();
+  const { visit, page } = await atLogin(t, client, { connection: 'mail' });
+  const form = { email, send: 'code' };
+  assert.equal((await submit(visit, page, { ...form, csrf: 'x' })).status, 403);
+  assert.equal((await submit(visit, page, form, { origin: 'https://evil.example' })).status, 403);
+  assert.equal((await submit(agent(), page, form)).status, 410);
+  assert.deepEqual(await mailbox(t, email), []);
+});
+
+test('a tenant without passwords, or with mail before them, asks for the address alone; a password is a link away', async () => {
+  const { t, client, connection } = await ready();
+  assert.match((await atLogin(t, client)).page.text, /name="password"/);
+  await t.api('POST', `/connection/${t.connection}`, { position: 1 });
+  const { visit, page } = await atLogin(t, client);
+  assert.match(page.text, /Send a code/);
+  assert.doesNotMatch(page.text, /name="password"/);
+  const [, other] = /href="([^"]*way=password[^"]*)"/.exec(page.text)!;
+  assert.match((await visit(t.origin + other)).text, /name="password"/);
+  await t.api('POST', `/connection/${t.connection}`, { enabled: false });
+  const alone = (await atLogin(t, client)).page;
+  assert.match(alone.text, /Send a code/);
+  assert.doesNotMatch(alone.text, /way=password/);
+  await t.api('POST', `/connection/${connection.id}`, { enabled_clients: [] });
+  assert.match((await atLogin(t, client)).page.text, /There is no way to log in here yet/);
+});
+
+test('what no page can run yet does not show, and an app that nobody verified has no mail sent', async () => {
+  const { t, client } = await ready();
+  const github = { connection_name: 'github', connection_type: 'github', client_id: 'x', client_secret: 'y' };
+  await t.call('POST', '/connection', github);
+  assert.doesNotMatch((await atLogin(t, client)).page.text, /github/i);
+  const { body } = await w.send(`${t.origin}/oidc/register`, {
+    method: 'POST',
+    json: { client_name: 'Agent', redirect_uris: [REDIRECT] },
+  });
+  const { visit, page } = await atLogin(t, body);
+  assert.doesNotMatch(page.text, /Log in by email/);
+  assert.equal((await visit(`${page.url}/mail`)).status, 403);
+});
+
+test('a link from the login page goes on with all that the app asked for, or is not offered', async () => {
+  const { t, client } = await ready();
+  const user = await t.user();
+  const asking = { connection: 'mail', nonce: 'n1' };
+  const { visit, page } = await atLogin(t, client, asking);
+  assert.match(
+    (await follow(visit, await submit(visit, page, { email: user.email, send: 'link' }))).text,
+    /Check your/,
+  );
+  const back = new URL((await follow(visit, await visit(await lastLink(t, user.email)))).location!);
+  assert.deepEqual([back.origin + back.pathname, back.searchParams.get('state')], [REDIRECT, 's1']);
+  const other = await t.user();
+  const strict = await atLogin(t, client, { ...asking, claims: '{"id_token":{"email":{"essential":true}}}' });
+  assert.doesNotMatch(strict.page.text, /value="link"/);
+  await submit(strict.visit, strict.page, { email: other.email, send: 'link' });
+  assert.deepEqual(
+    (await mailbox(t, other.email)).map(({ type }) => type),
+    ['passwordless_code'],
+  );
+});
+
+test('a connection may ask who it is first: the same next page for anybody, with or without an account', async () => {
+  const t = await w.tenant();
+  const user = await t.user();
+  const client = await t.client();
+  await t.api('POST', `/connection/${t.connection}`, { identifier_first: true });
+  const shown = async (email: string) => {
+    const { visit, page } = await atLogin(t, client);
+    assert.doesNotMatch(page.text, /name="password"/);
+    assert.match((await submit(visit, page, { email: '' })).text, /Enter your email or username/);
+    const then = await submit(visit, page, { email });
+    assert.match(then.text, new RegExp(`value="${email}"[^>]* readonly`));
+    return { visit, then };
+  };
+  const { visit, then } = await shown(user.email);
+  const nobody = stranger();
+  assert.equal(wordsOf((await shown(nobody)).then), wordsOf(then));
+  const wrong = await submit(visit, then, { email: user.email, password: 'wrong' });
+  assert.match(wrong.text, /readonly[\s\S]*Wrong email or password/);
+  const done = await follow(visit, await submit(visit, wrong, { email: user.email, password: user.password }));
+  assert.ok(done.location!.startsWith(REDIRECT));
 });

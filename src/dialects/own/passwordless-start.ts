@@ -1,7 +1,7 @@
 /** `POST /passwordless/start`: asking for a code or a link, as JSON, from wherever the client's own pages are. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
-import { startPasswordless } from '../../auth/passwordless.ts';
+import { LINK_PARAMETERS, startPasswordless } from '../../auth/passwordless.ts';
 import { connectionsFor } from '../../domain/connection/connection.ts';
 import { TypedEmail } from '../../domain/fields.ts';
 import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.ts';
@@ -14,20 +14,6 @@ import { mailingClient } from './mailing-client.ts';
 
 const START = '/passwordless/start';
 const GRANT = 'http://auth0.com/oauth/grant-type/passwordless/otp';
-
-/** What a link may go on with at /authorize. */
-const PARAMETERS = [
-  'scope',
-  'state',
-  'nonce',
-  'redirect_uri',
-  'response_mode',
-  'code_challenge',
-  'code_challenge_method',
-  'audience',
-  'resource',
-  'ui_locales',
-];
 
 const StartBody = Type.Object({
   client_id: Type.String({ maxLength: 100 }),
@@ -66,7 +52,9 @@ async function connectionOf(request: FastifyRequest, { client_id, connection_id 
 
 /** What the link will send to /authorize. @throws Fault for what would only fail once the mail is read. */
 function paramsOf(client: StartingClient, given: Record<string, string> = {}): string {
-  const known = Object.fromEntries(Object.entries(given).filter(([name, value]) => value && PARAMETERS.includes(name)));
+  const known = Object.fromEntries(
+    Object.entries(given).filter(([name, value]) => value && LINK_PARAMETERS.includes(name)),
+  );
   const redirect_uri = known.redirect_uri ?? client.callbacks[0] ?? refuse('The client has no callback to return to.');
   if (!client.mayRedirectTo(redirect_uri)) refuse('"redirect_uri" is not one of the callbacks of the client.');
   return JSON.stringify({ scope: 'openid profile email', ...known, redirect_uri });

@@ -26,6 +26,14 @@ import { PasswordPolicy } from '../user/password-policy.ts';
 const SHOW_SECRETS = 'read:connection_keys';
 const SyncPolicy = OneOf(['preserve_manual', 'always_sync']);
 const StringMap = MapOf<string>(Type.String({ maxLength: 2000 }));
+const Position = Type.Integer({
+  minimum: 0,
+  maximum: 1000,
+  description: 'Where it stands on the login page: lower first; of equals the default connection, then the oldest',
+});
+const IdentifierFirst = Type.Boolean({
+  description: 'With passwords: the login page asks who it is first, and for the password on a page of its own',
+});
 const settings = {
   ...perSetting(nullable),
   enabled: Type.Optional(Type.Boolean()),
@@ -38,6 +46,8 @@ const settings = {
   email_oauth_sync_policy: nullable(SyncPolicy),
   password_policy: nullable(PasswordPolicy),
   disable_signup: Type.Optional(Type.Boolean({ description: 'Turns public signup off' })),
+  position: Type.Optional(Position),
+  identifier_first: Type.Optional(IdentifierFirst),
   requires_username: Type.Optional(
     Type.Boolean({ description: 'Of a database: who signs up chooses a username besides the email' }),
   ),
@@ -68,6 +78,8 @@ export const connections = defineCollection({
     email_oauth_sync_policy: Type.Optional(SyncPolicy),
     password_policy: Type.Optional(PasswordPolicy),
     disable_signup: Type.Boolean(),
+    position: Type.Optional(Position),
+    identifier_first: Type.Optional(IdentifierFirst),
     requires_username: Type.Boolean(),
   }),
   sealed: Object.fromEntries(SECRETS.map((name) => [name, SHOW_SECRETS])),
@@ -163,7 +175,15 @@ export const maySignUp = ({ account }: Tenant, { disable_signup }: Connection): 
 const believes = (type: ConnectionType): boolean => !offers(type, 'checkPassword') && !offers(type, 'sendsCodes');
 
 /** What does not change whom it believes. */
-const OF_ITS_OWN = new Set(['connection_name', 'password_policy', 'disable_signup', 'requires_username', 'metadata']);
+const OF_ITS_OWN = new Set([
+  'connection_name',
+  'password_policy',
+  'disable_signup',
+  'requires_username',
+  'position',
+  'identifier_first',
+  'metadata',
+]);
 
 export function mount(app: FastifyInstance): void {
   const { connection_name, connection_type } = connections.spec.row.properties;

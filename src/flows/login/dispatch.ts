@@ -12,12 +12,12 @@ import { renderPage } from '../shell/render.ts';
 import { showSignUp } from '../sign-up/sign-up.ts';
 import { backOf } from './back.ts';
 import { showLogin } from './login.ts';
-import { openConnection } from './open-connection.ts';
 import { signedInPage } from './signed-in-page.ts';
+import { signUpConnection } from './ways.ts';
 
 /** The page that the app asked for (`screen_hint`), where there is one. */
 async function showFirst(request: FastifyRequest, reply: FastifyReply, flow: Flow) {
-  const wants = flow.params.screen_hint === 'signup' && (await openConnection(request, flow, 'sign up'));
+  const wants = flow.params.screen_hint === 'signup' && (await signUpConnection(request, flow));
   return wants ? showSignUp(request, reply, flow) : showLogin(request, reply, flow);
 }
 

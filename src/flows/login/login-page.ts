@@ -17,6 +17,8 @@ type LoginConnection = {
   /** `google`, `github`, `figma` have a mark of their own; every other type shows its label's initial. */
   type: string;
   href: string;
+  /** What its button says; default "Continue with" its label. */
+  words?: MessageKey;
   /** The one this browser used last time. */
   lastUsed?: boolean;
 };
@@ -31,6 +33,10 @@ type LoginData = PageCommon & {
   identifier?: 'email' | 'email_or_username';
   error?: LoginError;
   passwordEnabled: boolean;
+  /** Who it is first, then the password. Absent: both at once. */
+  step?: 'identifier' | 'password';
+  /** Back to who it is. */
+  changeHref?: string;
   /** Id of the password connection, posted back as `connection`. */
   connection?: string;
   /** Every other way in, in the tenant's order. The first four show, the rest sit behind "More ways to log in". */
@@ -64,7 +70,7 @@ function view(data: LoginData, t: Translate) {
       email: error?.field === 'email' ? message : undefined,
       password: error?.field === 'password' ? message : undefined,
     },
-    focus: error?.field ?? (data.email ? 'password' : 'email'),
+    focus: error?.field ?? (data.email && data.step !== 'identifier' ? 'password' : 'email'),
     identifier: data.identifier ?? 'email',
     shown: connections.slice(0, CONNECTIONS_SHOWN),
     rest,
@@ -89,6 +95,14 @@ function samples({ form, common, email, host, text, address }: Sampler): Record<
     href: address(`/c/${i}`),
     lastUsed: i === 1 || i === 4,
   }));
+  const byMail = {
+    id: 'c9',
+    label: text('Email'),
+    type: 'mail',
+    words: 'login.mail',
+    href: address('/mail'),
+    lastUsed: true,
+  } as const;
   const wrong = (key: MessageKey, field?: 'email' | 'password'): LoginData => ({
     ...usual,
     email,
@@ -103,6 +117,13 @@ function samples({ form, common, email, host, text, address }: Sampler): Record<
     'login-email': wrong('login.error.email_missing', 'email'),
     'login-password': wrong('login.error.password_missing', 'password'),
     'login-others': { ...usual, passwordEnabled: false, connections },
+    'login-first': { ...usual, step: 'identifier', email, connections: [byMail] },
+    'login-then': { ...usual, step: 'password', email, changeHref: address('/flow/1'), connections: [byMail] },
+    'login-then-wrong': {
+      ...wrong('login.error.wrong_credentials', 'password'),
+      step: 'password',
+      changeHref: address('/flow/1'),
+    },
     'login-none': { ...usual, passwordEnabled: false, back: { action: address('/back') } },
   };
 }

@@ -13,14 +13,25 @@ import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { backOf } from './back.ts';
 import { type LoginError, loginPage } from './login-page.ts';
-import { openConnection } from './open-connection.ts';
+import { mailHref, showMailAsk, wantsPassword } from './mail.ts';
+import { isLastUsed, rememberWay, waysOf } from './ways.ts';
 
 type Attempt = { email?: string; error?: LoginError; status?: number };
 
+/** Of a page that asks who it is first; nothing where it asks for both at once. */
+function stepOf(identifierFirst: boolean | undefined, { email, error }: Attempt) {
+  if (!identifierFirst) return undefined;
+  return email && error?.field !== 'email' ? 'password' : 'identifier';
+}
+
 export async function showLogin(request: FastifyRequest, reply: FastifyReply, flow: Flow, attempt: Attempt = {}) {
-  const connection = await openConnection(request, flow, 'log in');
+  const ways = await waysOf(request, flow);
+  const { password: connection, mail, mailFirst } = ways;
+  const isTried = attempt.email !== undefined || attempt.error !== undefined || wantsPassword(request);
+  if (mail && (!connection || (mailFirst && !isTried))) return showMailAsk(request, reply, flow, ways);
   const common = pageCommon(request, flow.params.ui_locales);
   const email = attempt.email ?? text(flow.params.login_hint);
+  const step = stepOf(connection?.identifier_first, attempt);
   return renderPage(
     reply,
     loginPage,
@@ -34,7 +45,16 @@ export async function showLogin(request: FastifyRequest, reply: FastifyReply, fl
       error: attempt.error,
       passwordEnabled: connection !== undefined,
       connection: connection?.id,
-      connections: [],
+      step,
+      changeHref: step === 'password' ? href(request, `/flow/${flow.uid}/login`, { way: 'password' }) : undefined,
+      connections: (mail ? [mail] : []).map((way) => ({
+        id: way.id,
+        label: way.connection_name,
+        type: 'mail',
+        words: 'login.mail' as const,
+        href: mailHref(request, flow, 'mail', attempt.email),
+        lastUsed: isLastUsed(request, way),
+      })),
       forgotHref: resetHref(request, { client: flow.client.id, flow: flow.uid }, { email, locale: common.locale }),
       signupHref:
         connection && maySignUp(request.tenant, connection)
@@ -74,23 +94,25 @@ function mount(app: FastifyInstance, { interactions, policy }: FlowDeps): void {
     const flow = await interactions.open(request, reply);
     let email: string | undefined;
     try {
-      const { password = '', ...form } = checkForm(request, flow.uid);
+      const { password, ...form } = checkForm(request, flow.uid);
       email = form.email?.trim().slice(0, 254);
       if (!email)
         return showLogin(request, reply, flow, {
           status: 400,
           error: { field: 'email', key: 'login.error.identifier_missing' },
         });
+      const { password: connection } = await waysOf(request, flow);
+      if (!connection) throw new Fault('forbidden');
+      if (password === undefined && connection.identifier_first) return showLogin(request, reply, flow, { email });
       if (!password)
         return showLogin(request, reply, flow, {
           status: 400,
           email,
           error: { field: 'password', key: 'login.error.password_missing' },
         });
-      const connection = await openConnection(request, flow, 'log in');
-      if (!connection) throw new Fault('forbidden');
       const attempt = { connection, identifier: email, password, client: flow.client.id, from: request.from };
       const outcome = await authenticate(request.tenant, attempt, policy);
+      rememberWay(request, reply, connection);
       return reply.redirect(await interactions.conclude(flow, request, outcome), 303);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;

@@ -16,7 +16,7 @@ import type { Flow } from '../../oidc/browser/interactions.ts';
 import { guestOf } from '../consent/app-words.ts';
 import { backOf } from '../login/back.ts';
 import { showLogin } from '../login/login.ts';
-import { openConnection } from '../login/open-connection.ts';
+import { signUpConnection } from '../login/ways.ts';
 import { carriedEmail, resetHref } from '../reset/way.ts';
 import { href, text } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
@@ -36,7 +36,7 @@ export async function showSignUp(
   typed: Typed = {},
   { errors, status }: Refused = { errors: {}, status: 200 },
 ) {
-  const connection = await openConnection(request, flow, 'sign up');
+  const connection = await signUpConnection(request, flow);
   if (!connection) return refuseAll(request, reply, flow);
   const hint = carriedEmail(request) ?? text(flow.params.login_hint);
   const policy = connection.password_policy;
@@ -164,7 +164,7 @@ function mount(app: FastifyInstance, { interactions, policy }: FlowDeps): void {
     try {
       const { password, ...form } = checkForm(request, flow.uid);
       typed = { email: trimmed(form.email, 254), username: trimmed(form.username, 150), password };
-      const connection = await openConnection(request, flow, 'sign up');
+      const connection = await signUpConnection(request, flow);
       if (!connection) return refuseAll(request, reply, flow);
       const lacking = missing(typed, connection);
       if (lacking) return showSignUp(request, reply, flow, typed, lacking);
