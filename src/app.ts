@@ -10,6 +10,7 @@ import { publishedFetch } from './connections/published-fetch.ts';
 import { safeFetch, safePost } from './connections/safe-fetch.ts';
 import { channels } from './delivery/channels/index.ts';
 import { mailTransport } from './delivery/mail/index.ts';
+import { smsTransport } from './delivery/sms/index.ts';
 import { type Worker, worker } from './delivery/worker.ts';
 import { ownDialect } from './dialects/own/index.ts';
 import { mountResources } from './domain/index.ts';
@@ -109,10 +110,12 @@ export async function buildApp({ config, store, operator, log, ...options }: App
     answers.onServerError,
   );
   const transport = config.mail && mailTransport(config.mail);
-  serveWithout(transport ? [] : ['mail']);
+  const texts = config.sms && smsTransport(config.sms);
+  serveWithout([...(transport ? [] : ['mail']), ...(texts ? [] : ['sms'])]);
   const outbox = worker(
     channels({
       ...(transport && { mail: { transport, from: config.mail!.from } }),
+      ...(texts && { sms: texts }),
       readClient: (tenant, address) => clientOfDocument(tenant, address, { fetch: fetchPublished, production, ip: '' }),
       mintLogoutToken: (...about) => mintLogoutToken(providerFor, ...about),
       post: (address, posted) => safePost(address, posted, { production, timeoutSeconds: 5 }),
@@ -144,7 +147,7 @@ export async function buildApp({ config, store, operator, log, ...options }: App
     const { baseDomain, importBytes, postmarkWebhookSecret } = config;
     patchUpdates(scope);
     mountResources(scope, { root: asRoot(), baseDomain, importBytes, postmarkWebhookSecret });
-    system(scope, () => store.ping(), config.mail?.by ?? 'none');
+    system(scope, () => store.ping(), { mail: config.mail?.by ?? 'none', sms: config.sms?.by ?? 'none' });
     await protectedResource(scope);
     await ownDialect(scope, pages, {
       policy,

@@ -13,6 +13,7 @@ import {
   type Reading,
   readPort,
   readSwitch,
+  readWeb,
   type Setting,
   secretsOf,
   setting,
@@ -254,12 +255,7 @@ export const SETTINGS = {
     fallback: '`https://api.postmarkapp.com`',
     about: "Address of Postmark's API, for a stand-in or a gateway.",
     example: 'https://api.postmarkapp.com',
-    read(text = 'https://api.postmarkapp.com', { production, refuse }): string {
-      const url = URL.parse(text);
-      if (!url || !(url.protocol === 'https:' || (url.protocol === 'http:' && !production)))
-        refuse('POSTMARK_URL must be an https address.');
-      return text;
-    },
+    read: (text = 'https://api.postmarkapp.com', reading): string => readWeb('POSTMARK_URL', text, reading),
   }),
   postmarkWebhookSecret: setting({
     name: 'POSTMARK_WEBHOOK_SECRET',
@@ -271,6 +267,52 @@ export const SETTINGS = {
       if (text && text.length < 16) refuse('POSTMARK_WEBHOOK_SECRET must be 16 characters or more.');
       return text;
     },
+  }),
+  smsFrom: setting({
+    name: 'SMS_FROM',
+    fallback: 'none',
+    about:
+      'What text messages come from: a number as `+34600123456`, a short code, a name of up to 11 letters, or a messaging service of Twilio, `MG…`. Required where they leave.',
+    example: '+34600123456',
+    read(text, { refuse }): string | undefined {
+      if (text && !/^(\+[1-9]\d{6,14}|\d{3,8}|MG[0-9a-f]{32}|[a-z0-9][a-z0-9 _-]{0,10})$/i.test(text))
+        refuse('SMS_FROM must be a number like +34600123456, a short code, a name of up to 11 letters, or MG….');
+      return text;
+    },
+  }),
+  twilioAccountSid: setting({
+    name: 'TWILIO_ACCOUNT_SID',
+    fallback: 'none',
+    about: 'Account at Twilio, `AC…`, by whose API text messages leave.',
+    example: '',
+    read(text, { refuse }): string | undefined {
+      if (text && !/^AC[0-9a-f]{32}$/i.test(text)) refuse('TWILIO_ACCOUNT_SID must be AC and 32 hexadecimal digits.');
+      return text;
+    },
+  }),
+  twilioApiKey: setting({
+    name: 'TWILIO_API_KEY',
+    fallback: "none: `TWILIO_AUTH_TOKEN` is the account's",
+    about: 'API key at Twilio, `SK…`, which can be taken back by itself; `TWILIO_AUTH_TOKEN` is its secret then.',
+    example: '',
+    read(text, { refuse }): string | undefined {
+      if (text && !/^SK[0-9a-f]{32}$/i.test(text)) refuse('TWILIO_API_KEY must be SK and 32 hexadecimal digits.');
+      return text;
+    },
+  }),
+  twilioAuthToken: setting({
+    name: 'TWILIO_AUTH_TOKEN',
+    fallback: 'none',
+    about: 'Secret of the account at Twilio, or of the API key.',
+    example: '',
+    read: (text): string | undefined => text,
+  }),
+  twilioUrl: setting({
+    name: 'TWILIO_URL',
+    fallback: '`https://api.twilio.com`',
+    about: "Address of Twilio's API, for another region or what speaks as it does.",
+    example: 'https://api.twilio.com',
+    read: (text = 'https://api.twilio.com', reading): string => readWeb('TWILIO_URL', text, reading),
   }),
   seedDemo: setting({
     name: 'SEED_DEMO',
@@ -317,12 +359,8 @@ export const SETTINGS = {
     about:
       'Where the script and `siteverify` of Turnstile are, for accounts whose challenge it is; for a stand-in that speaks as it does.',
     example: 'https://challenges.cloudflare.com/turnstile/v0',
-    read(text = 'https://challenges.cloudflare.com/turnstile/v0', { production, refuse }): string {
-      const url = URL.parse(text);
-      if (!url || !(url.protocol === 'https:' || (url.protocol === 'http:' && !production)) || url.search)
-        refuse('TURNSTILE_URL must be an https address.');
-      return text.replace(/\/+$/, '');
-    },
+    read: (text = 'https://challenges.cloudflare.com/turnstile/v0', reading): string =>
+      readWeb('TURNSTILE_URL', text, reading).replace(/\/+$/, ''),
   }),
   breachedPasswordsUrl: setting({
     name: 'BREACHED_PASSWORDS_URL',
@@ -330,13 +368,8 @@ export const SETTINGS = {
     about:
       'A service of leaked passwords that is asked besides the list that comes along, by the first five digits of a hash (k-anonymity, as Pwned Passwords). Where it does not answer within two seconds, the password is taken.',
     example: 'https://api.pwnedpasswords.com/range/',
-    read(text, { production, refuse }): string | undefined {
-      if (text === undefined) return undefined;
-      const url = URL.parse(text);
-      if (!url || !(url.protocol === 'https:' || (url.protocol === 'http:' && !production)) || url.search)
-        refuse('BREACHED_PASSWORDS_URL must be an https address.');
-      return text.endsWith('/') ? text : `${text}/`;
-    },
+    read: (text, reading): string | undefined =>
+      text && `${readWeb('BREACHED_PASSWORDS_URL', text, reading).replace(/\/+$/, '')}/`,
   }),
 };
 
@@ -355,11 +388,38 @@ type MailSettings =
     }
   | { readonly by: 'development'; readonly from: string };
 
+/** How text messages leave: as with mails, not at all is for nobody in production. */
+type SmsSettings =
+  | {
+      readonly by: 'twilio';
+      readonly url: string;
+      readonly account: string;
+      readonly user: string;
+      readonly password: string;
+      readonly from: string;
+    }
+  | { readonly by: 'development' };
+
+type Texts = 'smsFrom' | 'twilioAccountSid' | 'twilioApiKey' | 'twilioAuthToken' | 'twilioUrl';
+
+function smsSettings(values: Pick<Values, Texts | 'production'>, refuse: Reading['refuse']): SmsSettings | undefined {
+  const { production, smsFrom: from, twilioAccountSid: account, twilioApiKey, twilioAuthToken, twilioUrl } = values;
+  if (!account) {
+    if (twilioApiKey || twilioAuthToken)
+      return refuse('TWILIO_ACCOUNT_SID is required with TWILIO_AUTH_TOKEN or TWILIO_API_KEY.');
+    return production ? undefined : { by: 'development' };
+  }
+  if (!twilioAuthToken || !from) return refuse('TWILIO_AUTH_TOKEN and SMS_FROM are required with TWILIO_ACCOUNT_SID.');
+  return { by: 'twilio', url: twilioUrl, account, user: twilioApiKey ?? account, password: twilioAuthToken, from };
+}
+
 type Mails = 'mailFrom' | 'smtpUrl' | 'postmarkToken' | 'postmarkStream' | 'postmarkUrl';
-export type Config = Omit<Values, 'operatorId' | 'operatorSecret' | Mails> & {
+export type Config = Omit<Values, 'operatorId' | 'operatorSecret' | Mails | Texts> & {
   readonly operator: { readonly id: string; readonly secret: string } | undefined;
   /** Undefined where mails cannot leave. */
   readonly mail: MailSettings | undefined;
+  /** Undefined where text messages cannot leave. */
+  readonly sms: SmsSettings | undefined;
 };
 
 function mailSettings(values: Pick<Values, Mails | 'production'>, refuse: Reading['refuse']): MailSettings | undefined {
@@ -385,11 +445,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     read(env[name]?.trim() || undefined, reading),
   ]);
   const all = Object.fromEntries(read) as Values;
-  const { operatorId, operatorSecret, mailFrom, smtpUrl, postmarkToken, postmarkStream, postmarkUrl, ...values } = all;
+  const { operatorId, operatorSecret, mailFrom, smtpUrl, postmarkToken, postmarkStream, postmarkUrl, ...others } = all;
+  const { smsFrom, twilioAccountSid, twilioApiKey, twilioAuthToken, twilioUrl, ...values } = others;
   const mail = mailSettings(all, reading.refuse);
+  const sms = smsSettings(all, reading.refuse);
   if ((operatorId === undefined) !== (operatorSecret === undefined))
     faults.push('Set OPERATOR_CLIENT_ID and OPERATOR_CLIENT_SECRET together, or neither.');
   if (faults.length) throw new ConfigError(faults);
   const operator = operatorId && operatorSecret ? { id: operatorId, secret: operatorSecret } : undefined;
-  return Object.freeze({ ...values, operator, mail });
+  return Object.freeze({ ...values, operator, mail, sms });
 }

@@ -132,6 +132,7 @@ async function start(): Promise<void> {
   });
   if (!config.mail)
     log.warn('no mail transport is set up: what would send a mail answers 503; set SMTP_URL or POSTMARK_TOKEN');
+  if (!config.sms) log.info('no SMS transport is set up: text messages cannot leave; set TWILIO_ACCOUNT_SID');
   app.outbox.start();
   await app.listen({ port: config.port, host: config.host }).catch((error: unknown) => {
     throw cannotListen(error, config);

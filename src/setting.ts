@@ -50,6 +50,14 @@ export function readSwitch(name: string, text: string | undefined, { refuse }: R
   return ON.includes(word);
 }
 
+/** An address of the web that this server calls: with TLS, where it is not tried out. */
+export function readWeb(name: string, text: string, { production, refuse }: Reading): string {
+  const url = URL.parse(text);
+  const secure = url?.protocol === 'https:' || (url?.protocol === 'http:' && !production);
+  if (!secure || url.search || url.hash) refuse(`${name} must be an https address.`);
+  return text;
+}
+
 /** An address, a network by its prefix, or one of the names that the framework has for some. */
 export function isNetwork(text: string): boolean {
   if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;

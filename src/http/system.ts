@@ -8,10 +8,14 @@ const Status = Type.Object({ status: Type.String() });
 const Readiness = Type.Object({
   status: Type.String(),
   mail: Type.String({ description: 'How mails leave: `smtp`, `postmark`, `development`, or `none`' }),
+  sms: Type.String({ description: 'How text messages leave: `twilio`, `development`, or `none`' }),
 });
 
-/** @param ping throws where the database does not answer. @param mail how mails leave, `none` where they do not. */
-export function system(app: FastifyInstance, ping: () => Promise<unknown>, mail: string): void {
+/**
+ * @param ping throws where the database does not answer.
+ * @param leave how mails and text messages do, `none` where they do not.
+ */
+export function system(app: FastifyInstance, ping: () => Promise<unknown>, leave: { mail: string; sms: string }): void {
   const describe = (operationId: string, summary: string, response: Record<number, Type.TSchema>) => ({
     config: { access: 'public' as const },
     schema: { operationId, tags: ['system'], summary, response },
@@ -26,7 +30,7 @@ export function system(app: FastifyInstance, ping: () => Promise<unknown>, mail:
   }));
   app.get('/readyz', describe('getReadiness', 'Whether the database answers', { 200: Readiness }), async () => {
     await ping();
-    return { status: 'ok', mail };
+    return { status: 'ok', ...leave };
   });
   app.get('/docs/json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger());
 }

@@ -8,6 +8,8 @@ import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { mintToken } from '../kernel/secret/random.ts';
 import { emailAddress } from '../kernel/text/email.ts';
+import type { TextKind } from '../kernel/text/kind.ts';
+import { dialledNumber } from '../kernel/text/phone.ts';
 import { defineCollection } from '../resource/collection.ts';
 import { OneOf, type Row, Timestamp } from '../resource/define.ts';
 import type { Address, MessageKind } from './message.ts';
@@ -78,6 +80,11 @@ export async function addDecoy(tenant: Tenant, kind: MessageKind, to: string): P
   return store(tenant, kind, { to, ref: `never ${mintToken(12)}`, data: '{}' });
 }
 
+/** What is said where a channel is not the one for mails. */
+const WITHOUT: Readonly<Record<string, string>> = {
+  sms: 'This server cannot send text messages. Whoever runs it has to set up an SMS transport.',
+};
+
 let unserved: ReadonlySet<string> = new Set();
 /** Says by which channels nothing can leave: whoever adds a message for one is told so. */
 export function serveWithout(channels: readonly string[]): void {
@@ -89,7 +96,7 @@ export const isServed = (channel: string): boolean => !unserved.has(channel);
 
 /** For who counts or writes something before the message. @throws Fault `no_transport` */
 export function requireChannel({ channel }: MessageKind): void {
-  if (!isServed(channel)) throw new Fault('no_transport', undefined, { detail: { channel } });
+  if (!isServed(channel)) throw new Fault('no_transport', WITHOUT[channel], { detail: { channel } });
 }
 
 async function store(tenant: Tenant, kind: MessageKind, intent: Intent<string>): Promise<string> {
@@ -98,14 +105,18 @@ async function store(tenant: Tenant, kind: MessageKind, intent: Intent<string>):
   return id;
 }
 
+/** What a channel sends to, where that is no id. */
+const ADDRESSES: Readonly<Record<string, TextKind>> = { mail: emailAddress, sms: dialledNumber };
+
 function rowOf(tenant: Tenant, { type, channel }: MessageKind, intent: Intent<string>): Partial<OutboxRow> {
   // One that was kept before addresses were judged, and that a mailer may read as two.
-  const unsendable = channel === 'mail' && emailAddress.canonical(intent.to) !== intent.to;
+  const kind = ADDRESSES[channel];
+  const unsendable = kind && kind.canonical(intent.to) !== intent.to;
   return {
     type,
     origin: tenant.origin,
     ...intent,
-    ...(unsendable && { state: 'abandoned' as const, last_error: 'not an address that mail can be sent to' }),
+    ...(unsendable && { state: 'abandoned' as const, last_error: `not ${kind.what}` }),
     due: inSeconds(LEAD_SECONDS),
     expires_at: inSeconds(RETENTION_SECONDS),
   };

@@ -1,17 +1,38 @@
 /** Every channel there is passes the suite. */
 import assert from 'node:assert/strict';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { channels } from '../../src/delivery/channels/index.ts';
 import { markEmailBounced } from '../../src/domain/user/user.ts';
 import { asTenant } from '../../src/kernel/context.ts';
-import { tokensOf, world } from '../kit/index.ts';
+import { listen, tokensOf, world } from '../kit/index.ts';
 import { logoutReceiver } from '../kit/logout-receiver.ts';
 import { mailServer } from '../kit/mail-server.ts';
+import { textCode } from '../kit/mailbox.ts';
 import { webhookReceiver } from '../kit/webhook-receiver.ts';
 import { type ChannelCase, channelSuite } from '../suites/channel.ts';
 
 const post = await mailServer({ plain: true });
-const w = await world({ env: { SMTP_URL: post.url, MAIL_FROM: 'no-reply@example.com' } });
+const phones = await listen();
+const texted = { to: [] as string[], refusal: undefined as string | undefined };
+phones.serve(async (request, response) => {
+  texted.to.push(new URLSearchParams(await text(request)).get('To')!);
+  const said = texted.refusal === undefined ? { sid: 'SM1' } : { code: 20500, message: texted.refusal };
+  response.writeHead(texted.refusal === undefined ? 201 : 500, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(said));
+});
+const w = await world({
+  env: {
+    SMTP_URL: post.url,
+    MAIL_FROM: 'no-reply@example.com',
+    TWILIO_ACCOUNT_SID: `AC${'0'.repeat(32)}`,
+    TWILIO_AUTH_TOKEN: 'token',
+    SMS_FROM: 'Cardea',
+    TWILIO_URL: phones.origin,
+  },
+});
+
+let numbers = 0;
 
 const CASES: ChannelCase[] = [
   {
@@ -70,6 +91,24 @@ const CASES: ChannelCase[] = [
       };
     },
   },
+  {
+    name: 'sms',
+    audit: 'sms.sms_code',
+    async receiver(_w, t) {
+      const user = await t.user();
+      const to = `+3460${String(++numbers).padStart(7, '0')}`;
+      await t.api('POST', `/user/${user.id}`, { phone: to.replace(/^(...)/, '$1 ') });
+      texted.refusal = undefined;
+      return {
+        cause: () => textCode(t, to, user.id),
+        received: () => texted.to.filter((number) => number === to).length,
+        refuse: (words) => {
+          texted.refusal = words;
+        },
+        leave: () => t.api('POST', `/user/${user.id}`, { phone: '+34 611 111 111' }),
+      };
+    },
+  },
 ];
 
 for (const one of CASES) channelSuite(w, one);
@@ -77,6 +116,6 @@ for (const one of CASES) channelSuite(w, one);
 test('no channel is without its case', () => {
   assert.deepEqual(
     CASES.map(({ name }) => name),
-    channels({ mail: {} } as never).map(({ name }) => name),
+    channels({ mail: {}, sms: {} } as never).map(({ name }) => name),
   );
 });

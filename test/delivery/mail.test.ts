@@ -9,7 +9,7 @@ import { available } from '../../src/look/words.ts';
 import { outbox } from '../../src/outbox/outbox.ts';
 import { failAt, WRITES } from '../kit/faults.ts';
 import { passwordGrant, type TenantHandle, world } from '../kit/index.ts';
-import { followLink, lastLink } from '../kit/mailbox.ts';
+import { followLink, lastLink, textCode } from '../kit/mailbox.ts';
 
 const w = await world({ env: { POSTMARK_WEBHOOK_SECRET: 'a password of the webhook' } });
 const t = await w.tenant('Acme & Söhne <b>');
@@ -41,6 +41,45 @@ describe('the development outbox', () => {
     for (const address of ['', '/html']) {
       const theirs = await w.send(`${other.origin}/dev/outbox/${first.id}${address}`);
       assert.equal(theirs.status, 404);
+    }
+  });
+
+  test('has text messages as well: a code first, in one segment, and for the browser at its host', async () => {
+    const host = new URL(t.origin).hostname;
+    const words = { en: 'is your code for', es: 'es tu clave para' };
+    for (const [locale, said] of Object.entries(words)) {
+      const user = await t.user();
+      const to = locale === 'en' ? '+34600000001' : '+34600000002';
+      await t.api('POST', `/user/${user.id}`, { phone: to, locale });
+      await textCode(t, to, user.id);
+      await w.deliver();
+      // As a person types it, too: a plus reads as a space.
+      const { body } = await w.send(`${t.origin}/dev/outbox?to=${to}`, { headers: { accept: 'application/json' } });
+      const [message, ...more] = body.results;
+      assert.deepEqual([more, body.results, await outboxOf(other, to)], [[], await outboxOf(t, to), []]);
+      const { id, text, created_at, ...rest } = message;
+      assert.deepEqual(rest, { channel: 'sms', to, subject: null, html: null, template: 'sms_code' });
+      const [first, , last, ...none] = text.split('\n');
+      assert.ok(first.startsWith(`482913 ${said} Acme & Söhne <b>.`), text);
+      assert.match(first, / 5 (minutes|minutos)\./);
+      assert.deepEqual([last, none], [`@${host} #482913`, []]);
+      assert.ok(text.length <= 160 && !/[^\n -~ö]/.test(text), 'in the alphabet of 160');
+      assert.match((await w.send(`${t.origin}/dev/outbox`, { headers: { accept: 'text/html' } })).text, /482913/);
+      const page = await w.send(`${t.origin}/dev/outbox/${id}`, { headers: { accept: 'text/html' } });
+      assert.match(page.text, /482913/);
+      assert.doesNotMatch(page.text, /<iframe/);
+    }
+  });
+
+  test('has no text message for what is no number with its country', async () => {
+    for (const to of ['600123456', '+34 600 123 456', '+0600123456', 'ana@example.com']) {
+      await textCode(t, to);
+      await w.deliver();
+      const [row] = await outbox.all(asTenant({ id: t.id } as never, ''), {
+        to: { $eq: to },
+        type: { $eq: 'sms_code' },
+      });
+      assert.deepEqual([row?.state, row?.last_error?.slice(0, 18)], ['abandoned', 'not a phone number'], to);
     }
   });
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { outbox } from '../../src/outbox/outbox.ts';
 import { world } from '../kit/index.ts';
+import { textCode } from '../kit/mailbox.ts';
 
 const w = await world({ mailless: true });
 
@@ -30,5 +31,8 @@ test('calls that would send a mail are refused, for known addresses as for unkno
     assert.equal(answer.status, 503, `${path} ${answer.text}`);
     assert.match(answer.text, /cannot send mails/);
   }
+  await assert.rejects(textCode(t, '+34600123456'), { code: 'no_transport', message: /cannot send text messages/ });
   assert.equal(await outbox.model.countDocuments({ account: t.id }), 0);
+  const { body } = await w.send(`${t.origin}/readyz`);
+  assert.deepEqual(body, { status: 'ok', mail: 'none', sms: 'none' });
 });

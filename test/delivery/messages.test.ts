@@ -56,7 +56,7 @@ const startPasswordless = async (
 test('every kind has a name of its own, and a channel that is there', () => {
   const types = MESSAGES.map(({ type }) => type);
   assert.equal(new Set(types).size, types.length);
-  const served = channels({ mail: {} } as never).map(({ name }) => name as string);
+  const served = channels({ mail: {}, sms: {} } as never).map(({ name }) => name as string);
   assert.equal(new Set(served).size, served.length);
   const unserved = new Set(MESSAGES.map(({ channel }) => channel).filter((name) => !served.includes(name)));
   // A name that is misspelt would wait for ever.

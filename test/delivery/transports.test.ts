@@ -6,6 +6,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { reasonOf } from '../../src/delivery/channel.ts';
 import { mailTransport } from '../../src/delivery/mail/index.ts';
 import { isBounce, type Mail } from '../../src/delivery/mail/transport.ts';
+import { smsTransport } from '../../src/delivery/sms/index.ts';
 import { closers, listen } from '../kit/index.ts';
 import { mailServer } from '../kit/mail-server.ts';
 import { certificate } from '../kit/tls.ts';
@@ -174,4 +175,71 @@ describe('Postmark', () => {
       assert.deepEqual(rest, { final, bounced });
       assert.doesNotMatch(reason!, /hunter2/);
     });
+});
+
+describe('Twilio', () => {
+  const ACCOUNT = `AC${'0'.repeat(32)}`;
+  const KEY = `SK${'1'.repeat(32)}`;
+  const sms = { id: 'outbox_0123456789abcdef01234567', to: '+34600123456', text: '482913 is your code', template: 'x' };
+
+  /** Takes what Twilio takes, and nothing besides. */
+  async function fake(from = '+15005550006', user = ACCOUNT) {
+    const { origin, serve } = await listen();
+    const state = { sent: [] as Record<string, string>[], answer: [201, { sid: 'SM1' }] as [number, object] };
+    serve(async (request, response) => {
+      assert.deepEqual(
+        [request.method, request.url, request.headers['content-type']],
+        ['POST', `/2010-04-01/Accounts/${ACCOUNT}/Messages.json`, 'application/x-www-form-urlencoded;charset=UTF-8'],
+      );
+      assert.equal(request.headers.authorization, `Basic ${btoa(`${user}:the token`)}`);
+      state.sent.push(Object.fromEntries(new URLSearchParams(await text(request))));
+      response.writeHead(state.answer[0], { 'content-type': 'application/json' });
+      response.end(JSON.stringify(state.answer[1]));
+    });
+    const settings = { by: 'twilio', url: origin, account: ACCOUNT, user, password: 'the token', from } as const;
+    return { state, transport: smsTransport(settings) };
+  }
+
+  test('one text message, from a number or by a service, in the name of the account or of a key', async () => {
+    const [number, service] = [await fake(), await fake(`MG${'a'.repeat(32)}`, KEY)];
+    for (const { transport } of [number, service]) await transport.send(tenant, sms);
+    const said = { To: '+34600123456', Body: '482913 is your code' };
+    assert.deepEqual(number.state.sent, [{ ...said, From: '+15005550006' }]);
+    assert.deepEqual(service.state.sent, [{ ...said, MessagingServiceSid: `MG${'a'.repeat(32)}` }]);
+  });
+
+  test('what is wrong with the number is final; what the operator can mend, or time, is tried again', async () => {
+    const { state, transport } = await fake();
+    const answers: [status: number, code: number, final: boolean, reason: RegExp][] = [
+      [400, 21211, true, /no such number/],
+      [400, 21610, true, /wants no messages/],
+      [400, 21614, true, /takes no text messages/],
+      [400, 21617, true, /refused the message/],
+      [400, 21408, false, /refused the message \(21408\)/],
+      [400, 21606, false, /refused the message \(21606\)/],
+      [401, 20003, false, /account or its secret/],
+      [429, 20429, false, /try later/],
+      [500, 20500, false, /try later/],
+      [200, 0, false, /refused the message \(200\)/],
+    ];
+    for (const [status, code, final, reason] of answers) {
+      state.answer = [status, { code, message: 'the token is hunter2' }];
+      const told = await outcome(transport.send(tenant, sms));
+      assert.deepEqual([told.final, reason.test(told.reason!)], [final, true], `${code} ${told.reason}`);
+      assert.doesNotMatch(told.reason!, /hunter2|the token|\+34/);
+    }
+    const away = smsTransport({
+      by: 'twilio',
+      url: 'http://127.0.0.1:1',
+      account: 'AC',
+      user: 'u',
+      password: 'p',
+      from: '1',
+    });
+    assert.deepEqual(await outcome(away.send(tenant, sms)), {
+      reason: 'no connection to Twilio',
+      final: false,
+      bounced: false,
+    });
+  });
 });

@@ -1,6 +1,10 @@
 /** What would be mailed: the intents of the outbox, opened, oldest first. */
+import { accountById } from '../../src/domain/account/account.ts';
+import { mintMailedId, storeCode } from '../../src/domain/link/passwordless.ts';
+import { smsCode } from '../../src/domain/message/sms-code.ts';
 import { asTenant } from '../../src/kernel/context.ts';
-import { outbox } from '../../src/outbox/outbox.ts';
+import { mintId } from '../../src/kernel/id.ts';
+import { add, outbox, release } from '../../src/outbox/outbox.ts';
 import { agent, fieldOf, submit } from './agent.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: messages are inspected field by field
@@ -11,6 +15,16 @@ export async function mailbox(t: { id: string }, to: string): Promise<Message[]>
   return rows
     .sort((a, b) => (a.id < b.id ? -1 : 1))
     .map((row) => ({ type: row.type, to: row.to, ref: row.ref, data: JSON.parse(outbox.reveal(row, 'data')!) }));
+}
+
+/** Texts somebody a code: no journey does so yet. */
+export async function textCode(t: { id: string; origin: string }, to: string, user?: string, origin = t.origin) {
+  const tenant = asTenant((await accountById(t.id))!, origin);
+  const [client, connection] = [mintId('client'), mintId('connection')];
+  const id = mintMailedId();
+  const data = { code: '482913', expires_in: 300, ...(user && { user }) };
+  await storeCode(tenant, id, data.code, { client, connection, email: 'ada@example.com' });
+  await release(tenant, [await add(tenant, smsCode, { to, ref: id, data })]);
 }
 
 /** The last link that was mailed to an address. */

@@ -27,7 +27,7 @@ export type World = Awaited<ReturnType<typeof world>>;
 export type WorldOptions = Pick<AppOptions, 'factorDue'> & {
   env?: Record<string, string>;
   log?: string[];
-  /** Mails cannot leave, as in production without a transport. */
+  /** Neither mails nor text messages can leave, as in production without a transport. */
   mailless?: true;
 };
 
@@ -43,7 +43,7 @@ export async function world(options: WorldOptions = {}) {
     MONGODB_URL: process.env.MONGODB_URL,
     ...options.env,
   });
-  const config: Config = options.mailless ? { ...settings, mail: undefined } : settings;
+  const config: Config = options.mailless ? { ...settings, mail: undefined, sms: undefined } : settings;
   useSecret(SECRET);
   const log = pino(
     { level: options.log ? 'debug' : 'silent' },

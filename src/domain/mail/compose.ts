@@ -17,7 +17,7 @@ export type Occasion = {
 };
 
 /** The language that was asked for, else the user's own, else the tenant's first. */
-export const mailLocale = ({ account }: Tenant, { data, userLocale }: Occasion): Locale =>
+export const mailLocale = ({ account }: Tenant, { data, userLocale }: Pick<Occasion, 'data' | 'userLocale'>): Locale =>
   negotiateLocale({
     lang: text(data.locale),
     uiLocales: userLocale ?? undefined,
@@ -76,7 +76,7 @@ const UNITS = [
 ] as const;
 
 /** `24 hours`, `7 days`; never more than there is. */
-function durationOf(seconds: number, locale: Locale): string {
+export function durationOf(seconds: number, locale: Locale): string {
   const { unit, size } = UNITS.find(({ from }) => seconds >= from)!;
   return translator(locale)(`mail.duration.${unit}`, { count: Math.max(1, Math.floor(seconds / size)) });
 }

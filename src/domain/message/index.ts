@@ -10,6 +10,7 @@ import { passwordChanged } from './password-changed.ts';
 import { passwordlessCode } from './passwordless-code.ts';
 import { passwordlessLink } from './passwordless-link.ts';
 import { resetPassword } from './reset-password.ts';
+import { smsCode } from './sms-code.ts';
 import { teamInvite } from './team-invite.ts';
 import { teamMemberAdded } from './team-member-added.ts';
 import { verifyEmail } from './verify-email.ts';
@@ -29,6 +30,7 @@ export const MESSAGES = [
   eventMail,
   resetPassword,
   passwordChanged,
+  smsCode,
   backchannelLogout,
   webhook,
 ] as const;
@@ -37,6 +39,9 @@ type Kind = (typeof MESSAGES)[number];
 
 /** Those that leave as mails. */
 export const MAILS = MESSAGES.filter((kind) => kind.channel === 'mail');
+
+/** Those that leave as text messages. */
+export const SMS = MESSAGES.filter((kind) => kind.channel === 'sms');
 
 export type ChannelName = Kind['channel'];
 

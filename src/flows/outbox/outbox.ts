@@ -22,7 +22,8 @@ function mount(app: FastifyInstance, { development }: FlowDeps): void {
   if (!development) return;
 
   app.get(HOME, PUBLIC, async (request, reply) => {
-    const to = text(queryOf(request).to);
+    // A plus that was not escaped reads as a space.
+    const to = text(queryOf(request).to)?.replace(/^ (?=\d)/, '+');
     const messages = await keptMessages(request.tenant, to);
     reply.header('cache-control', 'no-store').header('vary', 'accept');
     if (wantsJson(request)) return { results: messages };

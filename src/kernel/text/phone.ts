@@ -10,5 +10,12 @@ export const phoneNumber = identifier('a phone number', (text) => {
   return number.length <= LONGEST && NUMBER.test(number) && /\d/.test(number) ? number : undefined;
 });
 
+/** ITU-T E.164: a plus, the country, up to fifteen digits; nothing that depends on where it is dialled. */
+export const dialledNumber = identifier('a phone number with its country, as +34600123456', (text) => {
+  const number = phoneNumber.canonical(text);
+  const dialled = number?.startsWith('+') && !number.includes(';') ? `+${digitsOf(number)}` : '';
+  return /^\+[1-9]\d{6,14}$/.test(dialled) ? dialled : undefined;
+});
+
 /** What is dialled: the digits alone. */
 export const digitsOf = (text: string): string => text.replace(/\D/g, '');
