@@ -9,6 +9,8 @@ export type Limiter = {
   consume(key: string): Promise<number | null>;
   /** Counts one. @throws Fault `too_many_requests` when that was one too many. */
   spend(key: string): Promise<void>;
+  /** Counts so many at once; answers how many of them are free, and whether these are the first that were not all. */
+  take(key: string, many: number): Promise<{ free: number; isFirstOver: boolean }>;
   reset(key: string): Promise<void>;
   /** Takes back one that was counted. */
   giveBack(key: string): Promise<void>;
@@ -17,7 +19,8 @@ export type Limiter = {
 export const LIMITER_COLLECTION = 'limits';
 
 /** @param points how many are free within `seconds` of the first; after the last the key waits for the window's end. */
-export const limiter = (name: string, points: number, seconds: number): Limiter => over(stored(name, points, seconds));
+export const limiter = (name: string, points: number, seconds: number): Limiter =>
+  over(stored(name, points, seconds), points);
 
 /** Made at first use: the connection is not there when modules load. */
 function stored(keyPrefix: string, points: number, duration: number): () => RateLimiterMongo {
@@ -39,7 +42,7 @@ function stored(keyPrefix: string, points: number, duration: number): () => Rate
 /** The same counted by each instance for itself: where counting may not cost what it protects from. */
 export function localLimiter(_name: string, points: number, seconds: number): Limiter {
   const backend = new RateLimiterMemory({ points, duration: seconds });
-  return over(() => backend);
+  return over(() => backend, points);
 }
 
 /** Keys that were seen, for so many seconds after the last time. */
@@ -57,7 +60,7 @@ export function marks(name: string, seconds: number) {
 const digest = (key: string) => createHash('sha256').update(key).digest('base64url');
 const wait = (state: RateLimiterRes) => Math.max(1, Math.ceil(state.msBeforeNext / 1000));
 
-function over(open: () => RateLimiterMongo | RateLimiterMemory): Limiter {
+function over(open: () => RateLimiterMongo | RateLimiterMemory, points: number): Limiter {
   const limit: Limiter = {
     async consume(key) {
       try {
@@ -71,6 +74,19 @@ function over(open: () => RateLimiterMongo | RateLimiterMemory): Limiter {
     async spend(key) {
       const retryAfterSeconds = await limit.consume(key);
       if (retryAfterSeconds !== null) throw new Fault('too_many_requests', undefined, { retryAfterSeconds });
+    },
+    async take(key, many) {
+      const { consumedPoints } = await open()
+        .consume(digest(key), many)
+        .catch((state: unknown) => {
+          if (state instanceof RateLimiterRes) return state;
+          throw state;
+        });
+      const before = consumedPoints - many;
+      return {
+        free: Math.max(0, Math.min(many, points - before)),
+        isFirstOver: before <= points && consumedPoints > points,
+      };
     },
     async reset(key) {
       await open().delete(digest(key));

@@ -25,6 +25,13 @@ export const eventMail = defineMail({
       subscription: 'notificationsubscription_6a2b1e5f0c9d8e7f6a5b4c3b',
       about: 'ada@example.com',
     },
+    limited: {
+      event: 'notificationsubscription.limited',
+      event_id: 'event_6a2b1e5f0c9d8e7f6a5b4c3d',
+      produced_at: '2026-03-01 09:30 UTC',
+      subscription: 'notificationsubscription_6a2b1e5f0c9d8e7f6a5b4c3b',
+      about: 'notificationsubscription_6a2b1e5f0c9d8e7f6a5b4c3b',
+    },
   },
   happened: (tenant, { ref }) => isProven(tenant, ref),
   wanted: (tenant, to, { event, subscription }) => isRecipient(tenant, subscription, event, to),

@@ -17,6 +17,8 @@ import { type Announcer, type News, PROVEN } from '../../resource/announcing.ts'
 import type { Wire } from '../../resource/wire.ts';
 import { eventMail, readable } from '../message/event-mail.ts';
 import { webhook } from '../message/webhook.ts';
+import { mailable } from './event-mails.ts';
+import { LIMIT_EVENT } from './events.ts';
 import { type Subscription, subscriptionsOf } from './notification-subscription.ts';
 
 type Intent = { row: Prepared; position: number; reworded(payload: Wire): string };
@@ -30,17 +32,16 @@ export const announcer: Announcer = {
 
   async prepare(tenant, news) {
     const subscriptions = await subscriptionsOf(tenant);
+    const { hasRoom, warnings } = await roomForMails(tenant, subscriptions, news);
     const intents = news.flatMap((one, position) => {
       const about = { event: one.event, event_id: mintId('event'), produced_at: now().toISOString() };
       return subscriptions
         .filter(({ events }) => events.includes(one.event))
+        .filter(hasRoom)
         .flatMap((subscription) => intentsOf(tenant, subscription, about, one))
         .map((intent): Intent => ({ ...intent, position }));
     });
-    await addAll(
-      tenant,
-      intents.map(({ row }) => row),
-    );
+    await addAll(tenant, [...intents.map(({ row }) => row), ...warnings]);
     return async (outcome) => {
       const ids = (want: boolean) =>
         intents.flatMap(({ row, position }) => (outcome(position) === want ? [row.id] : []));
@@ -52,10 +53,32 @@ export const announcer: Announcer = {
         return typeof payload === 'object' ? [{ id: row.id, data: reworded(payload) }] : [];
       });
       await Promise.all(others.map(({ id, data }) => confirm(tenant, id, { ref: PROVEN, data })));
-      await release(tenant, [...made, ...others.map(({ id }) => id)]);
+      await release(tenant, [...made, ...[...others, ...warnings].map(({ id }) => id)]);
     };
   },
 };
+
+/** Of how many of these events each subscription may mail, and what its readers get where those are not all. */
+async function roomForMails(tenant: Tenant, subscriptions: readonly Subscription[], news: readonly News[]) {
+  const left = new Map<string, number>();
+  const warnings: Prepared[] = [];
+  for (const subscription of isServed('mail') ? subscriptions.filter(({ channel }) => channel === 'email') : []) {
+    const wanted = news.filter(({ event }) => subscription.events.includes(event)).length;
+    const { free, tell } = await mailable(tenant, subscription, wanted);
+    left.set(subscription.id, free);
+    if (!tell) continue;
+    const about = { event: LIMIT_EVENT, event_id: mintId('event'), produced_at: now().toISOString() };
+    const told = { event: LIMIT_EVENT, payload: { id: subscription.id }, proof: PROVEN };
+    warnings.push(...intentsOf(tenant, subscription, about, told).map(({ row }) => row));
+  }
+  /** Takes one. */
+  const hasRoom = ({ id, channel }: Subscription): boolean => {
+    const free = left.get(id) ?? 0;
+    left.set(id, free - 1);
+    return channel === 'webhook' || free > 0;
+  };
+  return { hasRoom, warnings };
+}
 
 type About = { event: string; event_id: string; produced_at: string };
 

@@ -223,6 +223,9 @@ export const isEvent = (name: string): name is EventName => Object.hasOwn(EVENTS
 /** Sent by hand alone, to try a webhook. */
 export const TEST_EVENT = 'notificationsubscription.test';
 
+/** What readers of mails are told once, in place of what is too much to be mailed. */
+export const LIMIT_EVENT = 'notificationsubscription.limited';
+
 export const testPayload = (subscription: string) => ({ subscription, message: 'This is a test.' });
 
 /** The types of rows of the log that are events too. */

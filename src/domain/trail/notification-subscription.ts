@@ -17,7 +17,7 @@ import { MASK } from '../../resource/sealing.ts';
 import { watched } from '../../store/changes.ts';
 import { changedBy } from '../access/ceiling.ts';
 import { Email, nullable, WebUrl } from '../fields.ts';
-import { EVENT_NAMES, EVENTS, isEvent, TEST_EVENT } from './events.ts';
+import { EVENT_NAMES, EVENTS, isEvent, LIMIT_EVENT, TEST_EVENT } from './events.ts';
 
 const CHANNELS = ['email', 'webhook'] as const;
 type Channel = (typeof CHANNELS)[number];
@@ -95,7 +95,7 @@ export async function webhookFor(
 
 export async function isRecipient(tenant: Tenant, id: string, event: string, email: string): Promise<boolean> {
   const row = await notificationSubscriptions.find(tenant, id);
-  const told = event === TEST_EVENT || (row?.active && row.events.includes(event));
+  const told = event === TEST_EVENT || (row?.active && (event === LIMIT_EVENT || row.events.includes(event)));
   return told === true && row?.channel === 'email' && row.config.recipients?.includes(email) === true;
 }
 

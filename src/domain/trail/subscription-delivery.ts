@@ -10,6 +10,7 @@ import { PROVEN } from '../../resource/announcing.ts';
 import { limiter } from '../../store/limiter.ts';
 import { eventMail, readable } from '../message/event-mail.ts';
 import { webhook } from '../message/webhook.ts';
+import { mailsLeft } from './event-mails.ts';
 import { TEST_EVENT, testPayload } from './events.ts';
 import { notificationSubscriptions, type Subscription } from './notification-subscription.ts';
 
@@ -59,6 +60,9 @@ export function mount(app: FastifyInstance): void {
       const { notificationsubscription_id: id } = request.params as { notificationsubscription_id: string };
       const subscription = await notificationSubscriptions.get(tenant, id);
       await perSubscription.spend(`${tenant.id} ${id}`);
+      const mails = subscription.config.recipients?.length ?? 0;
+      if (mails > 0 && (await mailsLeft(tenant, id, mails)) < mails)
+        throw new Fault('too_many_requests', undefined, { retryAfterSeconds: HOUR });
       const messages = await sendTest(tenant, subscription);
       await request.audit({ type: 'admin.notificationsubscription.tested', subject: id });
       return reply.code(202).send({ messages });

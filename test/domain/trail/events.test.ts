@@ -428,6 +428,36 @@ describe('a webhook', () => {
 });
 
 describe('mails about events', () => {
+  test('are no cannon: sixty an hour, then one that says so, and a row in the log; a webhook hears of all', async () => {
+    const { t: at, hook } = await listening(['team.created']);
+    await at.api('POST', '/notificationsubscription', {
+      events: ['team.created'],
+      channel: 'email',
+      config: { recipients: ['cannon@example.com'] },
+    });
+    const teams = (from: number, many: number) =>
+      Promise.all(Array.from({ length: many }, (_, n) => at.api('POST', '/team', { name: `Team ${from + n}` })));
+    await teams(0, 40);
+    await teams(40, 40);
+    await w.deliver();
+    const told = (await mailed(at, 'cannon@example.com')).map(({ subject }) => subject as string);
+    assert.equal(told.filter((subject) => subject.startsWith('team.created')).length, 60);
+    assert.deepEqual(
+      told.filter((subject) => !subject.startsWith('team.created')),
+      ['Too many events to mail at Acme'],
+    );
+    assert.equal(hook.received().length, 80);
+    const rows = await logged(at, 'email.event_limit');
+    assert.deepEqual(
+      rows.map(({ status, data }: Json) => [status, data.limit]),
+      [['skipped', 60]],
+    );
+    w.clock.advance({ seconds: 3601 });
+    await teams(80, 1);
+    await w.deliver();
+    assert.equal((await mailed(at, 'cannon@example.com')).length, 62);
+  });
+
   const mailed = async (at: TenantHandle, to: string): Promise<Json[]> =>
     (
       await w.send(`${at.origin}/dev/outbox?${new URLSearchParams({ to })}`, {

@@ -104,8 +104,8 @@ describe('words', () => {
     const parts = [...source.matchAll(/(?:include|layout)\('\/([a-z/-]+)'/g)].map(([, part]) => `views/${part}.eta`);
     return [source, ...parts.map(template)].join('\n');
   };
-  /** Those of the layout, which every page has. */
-  const SHARED = ['footer', 'language', 'mail'];
+  /** Those of the layout, which every page has; and of what is sent. */
+  const SHARED = ['footer', 'language', 'mail', 'sms'];
 
   test('a page shows words that are there, and that it says are its', () => {
     for (const { name, words: own } of pages)
@@ -118,7 +118,7 @@ describe('words', () => {
   });
 
   test('no word is left that nothing shows, and none that is no page’s', () => {
-    const sources = globSync(['src/flows/**/*.ts', 'src/domain/mail/*.ts', 'views/**/*.{eta,liquid}'])
+    const sources = globSync(['src/flows/**/*.ts', 'src/domain/{mail,message}/*.ts', 'views/**/*.{eta,liquid}'])
       .map(read)
       .join('\n');
     const shown = named(sources);
