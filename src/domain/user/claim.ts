@@ -18,7 +18,7 @@ const ABANDONED_SECONDS = MINUTE;
 const BATCH = 200;
 
 type Claim = Pick<Credential, 'id' | 'user' | 'connection' | 'password_hash' | 'password_changed_at'> & {
-  email: string;
+  email?: string;
   username?: string;
 };
 
@@ -30,7 +30,7 @@ export async function admitWithLogin(
   tenant: Tenant,
   input: UserInput,
   login: Omit<Claim, 'id' | 'user'>,
-  arrival: Pick<Arrival, 'browser' | 'locale' | 'app'>,
+  arrival: Pick<Arrival, 'browser' | 'locale' | 'app'> = {},
 ): Promise<User> {
   checkMetadata('/user_metadata', input.user_metadata);
   const claim = { ...login, id: credentials.mintId(), user: users.mintId() };

@@ -8,6 +8,7 @@ import { decodeJwt } from 'jose';
 import mongoose from 'mongoose';
 import * as oidc from 'openid-client';
 import { clearEndedSecrets } from '../../../src/domain/client/client-secret.ts';
+import { failAt, WRITES } from '../../kit/faults.ts';
 import {
   type Answer,
   agent,
@@ -332,6 +333,65 @@ test('roles, permissions, sessions and trail of a user are listed in pages, to w
   await acme.api('POST', `/user/${user.id}`, { suspended: true });
   assert.deepEqual(await listed('sessions'), []);
   for (const { id } of [open, careful, lax]) await acme.api('DELETE', `/api/${id}`);
+});
+
+test('a user is made with a password in one call: with what a credential wants, or not at all', async () => {
+  const password = 'Correct-horse-1';
+  const make = (fields: object, t = acme) => t.call<Row>('POST', '/user', fields);
+  const mine = (email: string) => acme.api('GET', `/user?query=email:"${email}"`).then(({ results }) => results.length);
+  const [email, second] = [`${unique('one')}@example.com`, await connection(acme)];
+  const racers = await Promise.all(
+    [email, email.toUpperCase(), email].map((address) => make({ email: address, name: 'Ada', password })),
+  );
+  assert.deepEqual(racers.map(({ status }) => status).sort(), [200, 409, 409]);
+  for (const lost of racers.filter(({ status }) => status === 409)) assertRefused(lost, 409, 'email_taken');
+  assert.equal(await mine(email), 1, 'who lost left nothing');
+  const made = racers.find(({ status }) => status === 200)!;
+  assert.ok(!made.text.includes('password') && !made.text.includes('horse'));
+  const user = { id: made.body.id, email, password, credential: '' };
+  assert.ok((await tokensOf(acme, await acme.client(), user)).tokens.access_token);
+  const [row] = (await acme.api('GET', `/credentials?query=user:${user.id}`)).results;
+  assert.deepEqual([row.connection, row.email], [acme.connection, email]);
+
+  // An address that somebody logs in with is taken, whether or not a password comes along; at another connection it is not.
+  assertRefused(await make({ email }), 409, 'email_taken');
+  assertRefused(await make({ email: email.toUpperCase(), password }), 409, 'email_taken');
+  assert.equal((await make({ email, password, connection: second.id })).status, 200);
+  const named = await make({ username: unique('u'), password, connection: String(second.connection_name) });
+  assert.equal(named.status, 200, named.text);
+  assert.equal((await make({ email, password }, other)).status, 200);
+
+  const social = await acme.api('POST', '/connection', { connection_name: unique('gh'), connection_type: 'github' });
+  const theirs = await connection(other);
+  const fresh = () => `${unique('none')}@example.com`;
+  const refused: [object, number, string, RegExp][] = [
+    [{ email: fresh(), password: 'short' }, 400, 'password_policy', /./],
+    [{ email: fresh(), password, user_metadata: { $a: 1 } }, 400, 'validation', /user_metadata/],
+    [{ email: fresh(), password, name: '\u202egnp.exe' }, 400, 'validation', /name/],
+    [{ name: 'Nobody', password }, 400, 'validation', /email/],
+    [{ email: fresh(), connection: acme.connection }, 400, 'validation', /connection.*password/],
+    [{ email: fresh(), password, connection: social.id }, 422, 'invalid_reference', /connection/],
+    [{ email: fresh(), password, connection: theirs.id }, 422, 'invalid_reference', /connection/],
+    [{ email: fresh(), password, connection: 'nothing' }, 422, 'invalid_reference', /connection/],
+  ];
+  const count = () => mongoose.connection.db!.collection('credentials').countDocuments({ account: acme.id });
+  const before = await count();
+  for (const [fields, status, code, message] of refused) assertRefused(await make(fields), status, code, message);
+  const few = await acme.token('create:users');
+  const beyond = await w.call(acme.origin, few, 'POST', '/user', { email: fresh(), password });
+  assertRefused(beyond, 403, 'insufficient_scope', /create:credentials/);
+  assert.equal((await w.call(acme.origin, few, 'POST', '/user', { email: fresh() })).status, 200);
+  assert.equal(await count(), before, 'what was refused left no credential');
+
+  // Killed before the user is written: the address is nobody's, and is free again.
+  const lost = fresh();
+  const killed = failAt(1, WRITES, (what) => what === 'save users' || what === 'insert users');
+  const cut = await make({ email: lost, password });
+  killed.restore();
+  assert.equal(cut.status, 500, cut.text);
+  w.clock.advance({ seconds: 61 });
+  assert.equal((await make({ email: lost, password })).status, 200);
+  assert.equal(await mine(lost), 1);
 });
 
 const LONG = 'aB3'.repeat(400);
