@@ -17,9 +17,11 @@ import { mountResources } from './domain/index.ts';
 import { useBreachedRange } from './domain/user/breached-password.ts';
 import { failurePage, renderFault } from './flows/error/fault.ts';
 import { flows } from './flows/index.ts';
+import { formPostPage } from './flows/login/form-post-page.ts';
 import { responsePage } from './flows/login/response.ts';
 import { assets, assetUrl, preferredEncoding } from './flows/shell/assets.ts';
 import { pageCommon } from './flows/shell/context.ts';
+import { render } from './flows/shell/render.ts';
 import { openapi } from './http/docs/openapi.ts';
 import { reference } from './http/docs/reference.ts';
 import { answerAsPage } from './http/errors/answer.ts';
@@ -152,6 +154,7 @@ export async function buildApp({ config, store, operator, log, ...options }: App
     await ownDialect(scope, pages, {
       policy,
       localeOf: (request, uiLocales) => pageCommon(request, uiLocales).locale,
+      formPage: (request, form) => render(formPostPage, { ...pageCommon(request), locales: [], ...form }),
     });
   });
   app.register(async (scope) => {

@@ -20,6 +20,7 @@ import { dispatch } from './login/dispatch.ts';
 import { formPostPage } from './login/form-post-page.ts';
 import { leave } from './login/leave.ts';
 import { login } from './login/login.ts';
+import { loginCallback } from './login/login-callback.ts';
 import { mailLogin } from './login/mail.ts';
 import { returning } from './login/return.ts';
 import { webMessagePage } from './login/web-message-page.ts';
@@ -36,6 +37,7 @@ const journeys: readonly Journey[] = [
   login,
   signingUp,
   mailLogin,
+  loginCallback,
   back,
   leave,
   returning,

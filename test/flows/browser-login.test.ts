@@ -62,6 +62,65 @@ test('the same works without JavaScript', async () => {
   });
 });
 
+test('somebody signs up with one hand, sees what the password keeps, is at the app, and confirms the address', async () => {
+  const t = await w.tenant('Acme');
+  await t.api('POST', `/account/${t.id}`, { notification_settings: { verify_email_auto_send: true } });
+  const rp = await relyingParty(t);
+  await visit({}, async (page) => {
+    await page.goto(rp.loginUrl);
+    await page.getByRole('link', { name: 'Sign up' }).click();
+    await settled(page, /Sign up for Orders/);
+    await page.getByLabel('Email').fill('ana@example.com');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('weak');
+    assert.equal(await page.locator('li.kept').count(), 0);
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').getByText('Choose a password that has all of this.').waitFor();
+    assert.equal(await page.getByLabel('Email').inputValue(), 'ana@example.com', 'what was typed stays');
+    await page.keyboard.type('Correct-horse-1');
+    await page.locator('li.kept').nth(1).waitFor();
+    await page.getByRole('button', { name: 'Sign up' }).dblclick();
+    await settled(page, /Hello/);
+    await w.deliver();
+    await page.goto(`${t.origin}/dev/outbox?to=ana@example.com`);
+    await page.getByRole('link', { name: 'Confirm your email for Acme' }).click();
+    await page
+      .locator('.mail-text')
+      .getByRole('link', { name: /verify-email/ })
+      .click();
+    await settled(page, /Your email is confirmed/);
+    const [user] = (await t.api('GET', '/user?query=email:ana@example.com')).results;
+    assert.equal(user.email_verified, true);
+  });
+});
+
+test('a login page of the app’s own logs in by its form, in the app’s origin', async () => {
+  const t = await w.tenant('Acme');
+  const user = await t.user();
+  const rp = await relyingParty(t);
+  const own = new URL('/own-login', rp.loginUrl).href;
+  await visit({}, async (page) => {
+    const authorize = page.waitForRequest(/\/authorize\?/);
+    await page.goto(rp.loginUrl);
+    const asked = Object.fromEntries(new URL((await authorize).url()).searchParams);
+    await page.goto(own);
+    await page.evaluate(
+      async ([origin, body]) => {
+        const answer = await fetch(`${origin}/usernamepassword/login`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        });
+        const holder = document.body.appendChild(document.createElement('div'));
+        holder.innerHTML = await answer.text();
+        holder.querySelector('form')!.submit();
+      },
+      [t.origin, { ...asked, username: user.email, password: user.password }] as const,
+    );
+    await settled(page, /Hello Ada Lovelace/);
+  });
+});
+
 test('the playground logs in with one click and shows decoded tokens', async () => {
   const t = await w.tenant();
   const user = await t.user();

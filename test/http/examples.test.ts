@@ -119,6 +119,9 @@ const PREPARED: Record<string, () => Promise<unknown>> = {
   'oauth-deviceVerify': ofUser,
   'passwordless-start': () =>
     t.api('POST', '/connection', { connection_name: 'email', connection_type: 'passwordless_email' }),
+  async 'usernamepassword-login'() {
+    own['usernamepassword-login'] = { 'ada@example.com': user.email, 'Correct horse battery staple 1': user.password };
+  },
   // Whose address it is in the examples has an account by then.
   async signup() {
     for (const path of ['user', 'credentials'])
@@ -168,10 +171,11 @@ const LEARNED: Record<string, (body: Json) => unknown> = {
   },
 };
 
-/** A link that was mailed, or an address that a browser is sent to: what is in it nobody can write down. */
+/** A link that was mailed, an address that a browser is sent to, a page with a form: what is in it nobody can write down. */
 const FOLLOWED = [
   'authorizeResume',
   'passwordless-verify_redirect',
+  'usernamepassword-login',
   'user_verify_email_confirm',
   'user_change_email_verify',
   'team_invite_verify',
@@ -179,8 +183,8 @@ const FOLLOWED = [
   'oauth-deviceConfirm',
 ];
 
-/** Called by nobody but Postmark, with a password that the operator chose. */
-const CALLED = ['webhooks-postmark'];
+/** Called by nobody but Postmark, with a password that the operator chose; posted by a form that another answer is. */
+const CALLED = ['webhooks-postmark', 'usernamepassword-loginCallback'];
 
 /** Called by a page, in a browser that is logged in. */
 const BROWSERS = ['oauth-deviceVerify', 'oauth-deviceAuthorize'];

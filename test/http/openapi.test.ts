@@ -72,6 +72,7 @@ const PUBLIC = [
   'POST /dbconnections/change_password',
   'POST /dbconnections/signup',
   'POST /invite-verify',
+  'POST /login/callback',
   'POST /logout',
   'POST /oauth/device/code',
   'POST /oauth/introspect',
@@ -83,6 +84,7 @@ const PUBLIC = [
   'POST /passwordless/verify_redirect',
   'POST /reset-change',
   'POST /userinfo',
+  'POST /usernamepassword/login',
   'POST /verify-email',
   // With a password of its own.
   'POST /webhooks/postmark',

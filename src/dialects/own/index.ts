@@ -9,13 +9,14 @@ import { deviceJson } from './device-json.ts';
 import { me } from './me.ts';
 import { passwordlessStart, type StartOptions } from './passwordless-start.ts';
 import { signUpByApi } from './sign-up.ts';
+import { type FormPage, usernamePassword } from './username-password.ts';
 
-type OwnOptions = StartOptions & { policy: LoginPolicy };
+type OwnOptions = StartOptions & { policy: LoginPolicy; formPage: FormPage };
 
 export async function ownDialect(
   app: FastifyInstance,
   browser: Browser,
-  { policy, ...start }: OwnOptions,
+  { policy, formPage, ...start }: OwnOptions,
 ): Promise<void> {
   deviceAddresses(app);
   me(app, browser);
@@ -23,5 +24,6 @@ export async function ownDialect(
   await passwordlessStart(app, browser, start);
   await signUpByApi(app, browser, start);
   await changePassword(app, browser, start);
+  await usernamePassword(app, browser, { policy, formPage });
   deviceJson(app, browser, policy);
 }

@@ -26,10 +26,16 @@ export function markBrowser({ tenant }: FastifyRequest, reply: FastifyReply, pro
   });
 }
 
-/** Whether it is the browser that asked for it. */
-export function hasAsked({ cookies }: FastifyRequest, link: { browser?: string }): boolean {
+/** The hash of what the browser has, if anything. */
+export function browserShown({ cookies }: FastifyRequest): string | undefined {
   const proof = cookies[COOKIE];
-  return Boolean(proof && link.browser && sameSecret(hashToken(proof), link.browser));
+  return proof && hashToken(proof);
+}
+
+/** Whether it is the browser that asked for it. */
+export function hasAsked(request: FastifyRequest, link: { browser?: string }): boolean {
+  const shown = browserShown(request);
+  return Boolean(shown && link.browser && sameSecret(shown, link.browser));
 }
 
 /** Whether a link may act at once: somebody opens it, in the browser that asked for it. */

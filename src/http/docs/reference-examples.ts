@@ -209,6 +209,7 @@ function chosen(site: Site, operationId: string): Record<string, unknown> | unde
     'oauth/introspect': { client_id, client_secret: 'CLIENT_SECRET', token: 'TOKEN' },
     'oauth/deviceCode': { client_id, scope: 'openid profile offline_access', device_name: 'kitchen display' },
     'oauth/updateRegistration': { client_id, client_name: 'Orders', redirect_uris: [login.redirect_uri] },
+    'usernamepassword/login': { username: 'ada@example.com', password: 'Correct horse battery staple 1', ...login },
     change_password_change: { state: 'RESET_TICKET', new_password: 'Correct horse battery staple 2' },
     'passwordless/start': { client_id, email: 'ada@example.com', send: 'code' },
     'mailtemplate/create': {

@@ -10,7 +10,7 @@ export type RenderFault = (request: FastifyRequest, reply: FastifyReply, fault: 
 
 /** Addresses of pages that take forms, beside `/flow/`. */
 const TAKES_FORMS =
-  /^\/(logout(\/confirm)?|verify-email|change-email-verify|invite-verify|reset-change|passwordless\/verify_redirect)(\?|$)/;
+  /^\/(logout(\/confirm)?|verify-email|change-email-verify|invite-verify|reset-change|login\/callback|passwordless\/verify_redirect)(\?|$)/;
 
 function isForPeople(request: FastifyRequest): boolean {
   const takesPage = /\btext\/html\b/.test(request.headers.accept ?? '');

@@ -7,8 +7,8 @@ import { users } from '../../domain/user/user.ts';
 import { inSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
-import { homeOf, isUnverified, PAGES, PAGES_RETURN } from '../client/client-metadata.ts';
-import { originAllowed } from '../client/client-rules.ts';
+import { type ClientExtras, homeOf, isUnverified, PAGES, PAGES_RETURN } from '../client/client-metadata.ts';
+import { originAllowed, originNamed } from '../client/client-rules.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import { mintSession } from '../mint.ts';
 import { SESSION_COOKIE, sessionCookie, sessionOf } from '../storage/session.ts';
@@ -30,6 +30,11 @@ export type StartingClient = {
   mayMail: boolean;
   /** CORS. */
   mayCallFrom(origin: string | undefined): boolean;
+  /** Whether it has named that origin, where `mayCallFrom` may let any. */
+  names(origin: string): boolean;
+  /** Of the account's own, which users type passwords for. */
+  ours: boolean;
+  hasSecret: boolean;
 };
 
 /** Where the browser logs in, to come back to `path`: by way of the built-in client of our pages. */
@@ -52,6 +57,9 @@ export function browser(providerFor: ProviderFor) {
   return {
     /** The path that `loginHref` comes back to first, with the page's own in `state`. */
     returnPath: PAGES_RETURN,
+
+    /** The client that logs in for a page of ours. */
+    pagesClient: PAGES,
 
     apps: apps(providerFor),
 
@@ -81,6 +89,9 @@ export function browser(providerFor: ProviderFor) {
         mayMail: !isUnverified(client),
         mayRedirectTo: (uri) => client.redirectUriAllowed(uri),
         mayCallFrom: (origin) => origin !== undefined && originAllowed(client, origin),
+        names: (origin) => originNamed(client, origin),
+        ours: (client as unknown as ClientExtras).first_party ?? false,
+        hasSecret: client.clientAuthMethod !== 'none',
       };
     },
 

@@ -31,9 +31,15 @@ export const mayUseGrant = (grantTypes: readonly string[] = [], type: string): b
 /** CORS: the client's own origins, those of its redirects, and any while it names none. */
 export function originAllowed(client: { redirectUris?: readonly string[] }, origin: string): boolean {
   if (origin === 'null') return false;
+  return (client as ClientExtras).web_origins?.length ? originNamed(client, origin) : true;
+}
+
+/** Whether a client has named the origin itself, as its own or that of a callback. */
+export function originNamed(client: { redirectUris?: readonly string[] }, origin: string): boolean {
+  if (origin === 'null') return false;
   const { web_origins: origins = [] } = client as ClientExtras;
   const redirects = (client.redirectUris ?? []).flatMap((uri) => URL.parse(uri)?.origin ?? []);
-  return origins.length === 0 || origins.includes(origin) || redirects.includes(origin);
+  return origins.includes(origin) || redirects.includes(origin);
 }
 
 /**
