@@ -2,7 +2,10 @@
  * Users as they come to be one by one: by an administrator, a sign-up, a first login, an invitation. Besides the row that
  * is what the account has mailed to whoever is new. An import brings users who were there before, and is none of these.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { mintRandomId } from '../../kernel/id.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
 import { add, release, requireChannel } from '../../outbox/outbox.ts';
 import { prepareVerification } from '../link/email-verification.ts';
@@ -12,8 +15,6 @@ import type { Asker } from './first-proof.ts';
 import { createUser, type User, type UserInput, users, type VerificationMethod } from './user.ts';
 
 export type Arrival = {
-  /** Of the user, where it is known before. */
-  id?: string;
   /** How a verified address was verified. */
   method?: VerificationMethod;
   /** Who signs up; without it an administrator made the user. */
@@ -33,9 +34,21 @@ export function requireArrivalMails({ account }: Tenant): void {
 
 /** Creates a user; the mails are stored ahead, so that no crash makes a user whom nobody writes to. @throws as `createUser`. */
 export async function admitUser(tenant: Tenant, input: UserInput, arrival: Arrival = {}): Promise<User> {
-  const { id = users.mintId(), method } = arrival;
+  try {
+    return await admitAs(tenant, users.mintId(), input, arrival);
+  } catch (error) {
+    if (!isTakenId(error)) throw error;
+    // Who imports users chooses ids, and sees which ones this process gives. Mails for a user who never came are not sent.
+    return admitAs(tenant, mintRandomId('user'), input, arrival);
+  }
+}
+
+const isTakenId = (error: unknown): boolean =>
+  error instanceof Fault && error.code === 'conflict' && isDeepStrictEqual(error.details, { fields: ['_id'] });
+
+async function admitAs(tenant: Tenant, id: string, input: UserInput, arrival: Arrival): Promise<User> {
   const told = await prepareMails(tenant, { ...input, id }, arrival);
-  const user = await createUser(tenant, { ...input, id }, method);
+  const user = await createUser(tenant, { ...input, id }, arrival.method);
   await release(tenant, told);
   return user;
 }
