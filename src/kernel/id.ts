@@ -10,7 +10,7 @@ export function mintId(kind: string): string {
   return `${kind}_${secondsNow()}${process5}${counter.toString(16).padStart(6, '0')}`;
 }
 
-/** One that nobody can know beforehand: for where the next of the others was taken on purpose. */
+/** One that nobody can know beforehand: for where the next of the others was taken on purpose, or would deny somebody. */
 export const mintRandomId = (kind: string): string => `${kind}_${secondsNow()}${randomBytes(8).toString('hex')}`;
 
 const secondsNow = (): string =>

@@ -5,6 +5,7 @@
 import { inSeconds, MINUTE, now } from '../../kernel/clock.ts';
 import { asTenant, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
+import { mintRandomId } from '../../kernel/id.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { removeRow } from '../../resource/removal.ts';
 import { accountById } from '../account/account.ts';
@@ -33,7 +34,7 @@ export async function admitWithLogin(
   arrival: Pick<Arrival, 'browser' | 'locale' | 'app'> = {},
 ): Promise<User> {
   checkMetadata('/user_metadata', input.user_metadata);
-  const claim = { ...login, id: credentials.mintId(), user: users.mintId() };
+  const claim = { ...login, id: credentials.mintId(), user: mintRandomId('user') };
   await claimLogin(tenant, claim);
   const asker = { credentials: [claim.id], identities: [] };
   const user = await admitUser(tenant, input, { ...arrival, id: claim.user, asker }).catch(async (error: unknown) => {

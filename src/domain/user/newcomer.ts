@@ -15,6 +15,8 @@ import type { Asker } from './first-proof.ts';
 import { createUser, type User, type UserInput, users, type VerificationMethod } from './user.ts';
 
 export type Arrival = {
+  /** Of the user, where it is known before; one that nobody can have taken. */
+  id?: string;
   /** How a verified address was verified. */
   method?: VerificationMethod;
   /** Who signs up; without it an administrator made the user. */
@@ -34,6 +36,7 @@ export function requireArrivalMails({ account }: Tenant): void {
 
 /** Creates a user; the mails are stored ahead, so that no crash makes a user whom nobody writes to. @throws as `createUser`. */
 export async function admitUser(tenant: Tenant, input: UserInput, arrival: Arrival = {}): Promise<User> {
+  if (arrival.id !== undefined) return admitAs(tenant, arrival.id, input, arrival);
   try {
     return await admitAs(tenant, users.mintId(), input, arrival);
   } catch (error) {
