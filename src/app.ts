@@ -66,6 +66,8 @@ export type AppOptions = {
   demo?: () => boolean;
   /** What logins lack; nothing without it. */
   factorDue?: FactorDue;
+  /** For tests of something else than passwords. */
+  bcryptCost?: number;
   /** Sees every route as it is registered: what a review of the whole surface starts from. */
   onRoute?: (route: RouteOptions) => void;
   /** Sees what is about to be answered without the engine. */
@@ -76,7 +78,7 @@ export type AppOptions = {
 
 export async function buildApp({ config, store, operator, log, ...options }: AppOptions): Promise<FastifyInstance> {
   const { production } = config;
-  useHashing(config);
+  useHashing(config, options.bcryptCost);
   useTurnstile(config.turnstileUrl);
   useBreachedRange(
     config.breachedPasswordsUrl === undefined

@@ -8,13 +8,15 @@ import { useSecret } from '../../src/kernel/secret/seal.ts';
 import { openStore } from '../../src/store/connect.ts';
 import type { InstanceSetup } from './instance.ts';
 
-const { databaseName, publicPort, operator, secrets, ...env } = JSON.parse(process.argv[2]!) as InstanceSetup;
+const { databaseName, publicPort, operator, bcryptCost, secrets, ...env } = JSON.parse(
+  process.argv[2]!,
+) as InstanceSetup;
 const config = readConfig({ NODE_ENV: 'test', PORT: '0', ...env });
 const log = pino({ level: 'silent' });
 const [secret, ...others] = secrets;
 useSecret(secret, others);
 const store = await openStore({ mongodbUrl: env.MONGODB_URL, dataDir: env.DATA_DIR, databaseName, log });
-const app = await buildApp({ config: { ...config, publicPort }, store, operator, log });
+const app = await buildApp({ config: { ...config, publicPort }, store, operator, log, bcryptCost });
 await app.listen({ port: 0, host: '127.0.0.1' });
 const address = app.server.address();
 assert(typeof address === 'object' && address);

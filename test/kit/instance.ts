@@ -13,6 +13,7 @@ export type InstanceSetup = {
   databaseName: string;
   publicPort: number;
   operator: World['operator'];
+  bcryptCost: World['bcryptCost'];
   secrets: readonly [string, ...string[]];
 };
 
@@ -31,6 +32,7 @@ export async function instance(w: World, secrets: readonly [string, ...string[]]
     databaseName: mongoose.connection.db!.databaseName,
     publicPort: w.port,
     operator: w.operator,
+    bcryptCost: w.bcryptCost,
     secrets,
   };
   const child = fork(fileURLToPath(new URL('instance-server.ts', import.meta.url)), [JSON.stringify(setup)]);

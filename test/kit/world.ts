@@ -27,11 +27,16 @@ export type World = Awaited<ReturnType<typeof world>>;
 export type WorldOptions = Pick<AppOptions, 'factorDue'> & {
   env?: Record<string, string>;
   log?: string[];
+  /** Passwords cost as much as they do where nobody tests: for tests of what they cost. */
+  dearPasswords?: true;
   /** Neither mails nor text messages can leave, as in production without a transport. */
   mailless?: true;
 };
 
 export const SECRET = 'a secret of the tests, long enough to be one';
+
+/** Files have dozens of passwords. One more than bcrypt's least cost: there is a cheaper hash to be replaced. */
+const CHEAP = 5;
 
 /** Starts a world and ends it after the test file. */
 export async function world(options: WorldOptions = {}) {
@@ -58,7 +63,8 @@ export async function world(options: WorldOptions = {}) {
   await migrate(store);
   const operator = { id: 'operator_test', secret: 'the operator of the tests, long enough' };
   const shortWays = shortWayWitness();
-  const appOptions = { config, store, operator, log, factorDue: options.factorDue };
+  const bcryptCost = options.dearPasswords ? undefined : CHEAP;
+  const appOptions = { bcryptCost, config, store, operator, log, factorDue: options.factorDue };
   const routes: RouteOptions[] = [];
   const app: FastifyInstance = await buildApp({
     ...appOptions,
@@ -95,6 +101,7 @@ export async function world(options: WorldOptions = {}) {
     config,
     store,
     operator,
+    bcryptCost,
     port,
     originOf,
     send,

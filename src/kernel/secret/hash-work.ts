@@ -10,7 +10,9 @@ import { mintToken } from './random.ts';
 
 export type PasswordAlgorithm = 'bcrypt' | 'argon2id';
 
-const BCRYPT_COST = 10;
+/** How ours are made; of bcrypt's rounds the power of two is its cost. */
+export type Hashing = { algorithm: PasswordAlgorithm; bcryptCost: number };
+
 // OWASP's first recommendation for argon2id: 19 MiB, two passes, one lane.
 const ARGON2 = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
@@ -21,11 +23,11 @@ function bcryptInput(password: string): string {
   return createHmac('sha384', 'cardea bcrypt').update(bytes).digest('base64');
 }
 
-/** About 50 ms of one core, 10 for argon2id. */
-export const hash = ({ algorithm, password }: { algorithm: PasswordAlgorithm; password: string }): string =>
+/** About 50 ms of one core with bcrypt's cost 10, 10 for argon2id. */
+export const hash = ({ algorithm, bcryptCost, password }: Hashing & { password: string }): string =>
   algorithm === 'argon2id'
     ? argon2Hash(password.normalize('NFC'), ARGON2)
-    : bcrypt.hashSync(bcryptInput(password), BCRYPT_COST);
+    : bcrypt.hashSync(bcryptInput(password), bcryptCost);
 
 /** False too for a stored hash that would not be taken today: it may ask for more work than a login is worth, or fit anything. */
 function verify(password: string, stored: string): boolean {
@@ -36,26 +38,23 @@ function verify(password: string, stored: string): boolean {
 }
 
 /** True when a stored hash should be replaced at the next successful login. */
-function isOutdated(algorithm: PasswordAlgorithm, stored: string): boolean {
+function isOutdated({ algorithm, bcryptCost }: Hashing, stored: string): boolean {
   if (algorithm === 'argon2id') return !stored.startsWith('$argon2id$v=19$m=19456,t=2,p=1$');
-  return !stored.startsWith('$2') || bcrypt.getRounds(stored) < BCRYPT_COST;
+  return !stored.startsWith('$2') || bcrypt.getRounds(stored) < bcryptCost;
 }
 
-/**
- * What a wrong password costs at least, whatever is stored, as powers of two as bcrypt's costs are: as much as a bcrypt
- * hash of ours, which is there under the other setting too until its user comes back.
- */
-const WORK = 2 ** BCRYPT_COST;
 /** bcrypt's least is 4. */
 const [LEAST_COST, SALT] = [4, 'CardeaFillsTheTimeUp..'];
 
 /**
- * Spends the work that a look at a hash was short of: as a sum of powers of two, each of which is a cost of bcrypt's.
+ * Spends the work that a look at a hash was short of what a wrong password costs at least, whatever is stored: as much as
+ * a bcrypt hash of ours, which is there under the other setting too until its user comes back. As a sum of powers of two,
+ * each of which is a cost of bcrypt's.
  * @returns how much that was.
  */
-function fillUp(password: string, spent: number): number {
+function fillUp(bcryptCost: number, password: string, spent: number): number {
   let filled = 0;
-  for (let left = WORK - spent, cost = BCRYPT_COST; cost >= LEAST_COST; cost -= 1) {
+  for (let left = 2 ** bcryptCost - spent, cost = bcryptCost; cost >= LEAST_COST; cost -= 1) {
     if (left < 2 ** cost) continue;
     left -= 2 ** cost;
     bcrypt.hashSync(bcryptInput(password), `$2b$${String(cost).padStart(2, '0')}$${SALT}`);
@@ -64,11 +63,12 @@ function fillUp(password: string, spent: number): number {
   return filled;
 }
 
-const decoys = new Map<PasswordAlgorithm, string>();
+const decoys = new Map<string, string>();
 /** To look at when there is nothing to verify, so that absence cannot be timed. */
-function decoy(algorithm: PasswordAlgorithm): string {
-  const known = decoys.get(algorithm) ?? hash({ algorithm, password: mintToken() });
-  decoys.set(algorithm, known);
+function decoy(hashing: Hashing): string {
+  const kind = `${hashing.algorithm} ${hashing.bcryptCost}`;
+  const known = decoys.get(kind) ?? hash({ ...hashing, password: mintToken() });
+  decoys.set(kind, known);
   return known;
 }
 
@@ -79,11 +79,11 @@ export type Checked = { right: boolean; fresh?: string; work: number };
  * Looks at a password. Wrong ones take the same work whether there is a hash or none, however cheap it is; one that costs
  * more than ours shows until its user comes back and it is replaced.
  */
-export function check(asked: { algorithm: PasswordAlgorithm; password: string; stored: string | undefined }): Checked {
-  const { algorithm, password, stored } = asked;
-  const looked = stored ?? decoy(algorithm);
+export function check(asked: Hashing & { password: string; stored: string | undefined }): Checked {
+  const { password, stored } = asked;
+  const looked = stored ?? decoy(asked);
   const work = hashWork(looked);
   const right = verify(password, looked);
-  if (!right || !stored) return { right: false, work: work + fillUp(password, work) };
-  return { right, work, ...(isOutdated(algorithm, stored) && { fresh: hash({ algorithm, password }) }) };
+  if (!right || !stored) return { right: false, work: work + fillUp(asked.bcryptCost, password, work) };
+  return { right, work, ...(isOutdated(asked, stored) && { fresh: hash(asked) }) };
 }

@@ -1,21 +1,25 @@
 /** Passwords: hashed, verified, and known to be worth another hash. Each asks for a turn of the queue, one whatever is there. */
 import { randomInt } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import type { Checked, PasswordAlgorithm } from './hash-work.ts';
+import type { Checked, Hashing, PasswordAlgorithm } from './hash-work.ts';
 import { type Asker, queueFor } from './hashing-queue.ts';
 import { inThread } from './hashing-threads.ts';
 
-let algorithm: PasswordAlgorithm = 'bcrypt';
+const BCRYPT_COST = 10;
+let hashing: Hashing = { algorithm: 'bcrypt', bcryptCost: BCRYPT_COST };
 const queue = queueFor();
 
-/** How this process hashes, as it starts. */
-export function useHashing(settings: { passwordHash: PasswordAlgorithm }): void {
-  algorithm = settings.passwordHash;
+/**
+ * How this process hashes, as it starts.
+ * @param bcryptCost less than that of ours is for tests of something else.
+ */
+export function useHashing(settings: { passwordHash: PasswordAlgorithm }, bcryptCost = BCRYPT_COST): void {
+  hashing = { algorithm: settings.passwordHash, bcryptCost };
 }
 
 /** @throws Fault `unavailable` when too many wait to hash. */
 export const hashPassword = (asker: Asker, password: string): Promise<string> =>
-  queue.turn(asker, () => inThread('hash', { algorithm, password }));
+  queue.turn(asker, () => inThread('hash', { ...hashing, password }));
 
 /**
  * How long whoever is sent away is kept first, at least and at most: a flood that comes again at once would be refused at
@@ -52,7 +56,7 @@ export function checkPassword(
 ): Promise<Omit<Checked, 'work'>> {
   return queue.turn(asker, async () => {
     tally.turns += 1;
-    const { work, ...checked } = await inThread('check', { algorithm, password, stored });
+    const { work, ...checked } = await inThread('check', { ...hashing, password, stored });
     tally.work += work;
     return checked;
   });

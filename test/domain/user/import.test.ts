@@ -103,7 +103,7 @@ test('hashes of other systems verify at the first login and are replaced by ours
     assert.equal(await logIn(t, email, 'wrong'), false, `${name}: a wrong password`);
     assert.equal(await logIn(t, email), true, name);
     const stored = await credentials.model.findOne({ email, account: t.id }).lean<{ password_hash: string }>();
-    assert.match(stored!.password_hash, /^\$2b\$1\d\$/, `${name}: rehashed`);
+    assert.ok(stored!.password_hash.startsWith(`$2b$0${w.bcryptCost}$`), `${name}: rehashed`);
     assert.equal(await logIn(t, email), true, `${name}: again`);
   }
 });

@@ -23,7 +23,7 @@ import {
   world,
 } from '../../kit/index.ts';
 
-const w = await world();
+const w = await world({ dearPasswords: true });
 
 const login = (t: TenantHandle, client: Client, user: { email: string; password: string }, more: Form = {}) =>
   passwordGrant(t, client, user, { scope: 'openid email offline_access', ...more });
