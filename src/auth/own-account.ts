@@ -1,8 +1,11 @@
 /** What a user does to their own account, logged in in a browser: how often, and what ends by it. */
+import { accountDeleted } from '../domain/message/account-deleted.ts';
 import { endGrantOf, endSessionOf, revokeUser } from '../domain/protocol/session-end.ts';
 import { append } from '../domain/trail/log.ts';
+import { removeUser, type User } from '../domain/user/user.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
+import { add, isServed, release, withdraw } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
 import type { Visitor } from './device.ts';
 
@@ -32,4 +35,26 @@ async function end(tenant: Tenant, { user, session }: Visitor, what: Ending): Pr
   }
   if ('grant' in what) return endGrantOf(tenant, user, what.grant);
   return what.session !== session && endSessionOf(tenant, user, what.session);
+}
+
+/**
+ * Deletes the account with all that hangs on it. Asking twice is as good as once. Its owner is told by mail, where mail can
+ * leave.
+ * @param locale of the mail: there is nobody any more to ask for theirs.
+ */
+export async function deleteOwnAccount(tenant: Tenant, visitor: Visitor, user: User, locale: string): Promise<void> {
+  const isTold = user.email && isServed(accountDeleted.channel);
+  const told = isTold ? [await add(tenant, accountDeleted, { to: user.email!, ref: user.id, data: { locale } })] : [];
+  if (!(await removeUser(tenant, user.id))) {
+    // Whoever was here at the same moment tells of it.
+    await withdraw(tenant, told);
+    return;
+  }
+  await append(tenant, {
+    type: 'user.deleted_by_user',
+    status: 'success',
+    user: user.id,
+    data: { ip: visitor.from.ip },
+  });
+  await release(tenant, told);
 }

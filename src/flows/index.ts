@@ -5,6 +5,10 @@
 import formbody from '@fastify/formbody';
 import type { FastifyInstance } from 'fastify';
 import { account } from './account/account.ts';
+import { accountData } from './account/account-data.ts';
+import { accountDelete } from './account/account-delete.ts';
+import { accountEmail } from './account/account-email.ts';
+import { accountPassword } from './account/account-password.ts';
 import { apps } from './account/apps.ts';
 import { devices } from './account/devices.ts';
 import { profile } from './account/profile.ts';
@@ -44,7 +48,11 @@ const journeys: readonly Journey[] = [
   consent,
   account,
   profile,
+  accountEmail,
+  accountPassword,
   devices,
+  accountData,
+  accountDelete,
   apps,
   device,
   passwordless,

@@ -6,11 +6,14 @@ import {
   agent,
   assertRefused,
   authorizeUrl,
+  fieldOf,
   follow,
   formOf,
   logged,
   logIn,
   type Page,
+  passwordGrant,
+  REDIRECT,
   refresh,
   requestOf,
   submit,
@@ -20,6 +23,7 @@ import {
   wordsOf,
   world,
 } from '../kit/index.ts';
+import { followLink, lastLink, mailbox } from '../kit/mailbox.ts';
 
 const w = await world({ env: { TRUST_PROXY: '1' } });
 const t = await w.tenant();
@@ -50,6 +54,15 @@ const linkTo = (page: Page, name: RegExp): string => {
     if (name.test(wordsOf({ text: words! }))) return new URL(href!.replaceAll('&#x2F;', '/'), page.url).href;
   return assert.fail(`no link ${name} on ${page.url}`);
 };
+
+const NEW = 'Another-horse-2';
+const opens = async (user: User, password: string) => {
+  const door = await passwordDoor();
+  return (await passwordGrant(t, door, { ...user, password })).status === 200;
+};
+let door: ReturnType<TenantHandle['client']> | undefined;
+const passwordDoor = () => (door ??= t.client({ name: 'Sync', grant_types: ['password', 'refresh_token'] }));
+const mails = async (to: string) => (await mailbox(t, to)).map(({ type }) => type);
 
 describe('the account page', () => {
   test('is for people what is the list of accounts for programs, and comes after a login', async () => {
@@ -253,18 +266,8 @@ describe('devices', () => {
 
   /** A client without a browser, and what it goes on with. */
   async function programOf(user: User) {
-    const sync = await t.client({ name: 'Sync', grant_types: ['password', 'refresh_token'] });
-    const { body } = await w.send(at('/oauth/token'), {
-      method: 'POST',
-      form: {
-        grant_type: 'password',
-        username: user.email,
-        password: user.password,
-        scope: 'openid offline_access',
-        client_id: sync.client_id,
-        client_secret: sync.client_secret,
-      },
-    });
+    const sync = await passwordDoor();
+    const { body } = await passwordGrant(t, sync, user, { scope: 'openid offline_access' });
     return { client: sync, token: body.refresh_token as string };
   }
 
@@ -287,6 +290,232 @@ describe('devices', () => {
     assert.equal(back.url, link);
     assert.equal((await submit(here, back)).location, at('/account/sessions?done=ended'));
     assert.match((await phone(at('/account'))).location!, /\/authorize\?/);
+  });
+});
+
+/** Subjects of what an address has got of one kind. */
+async function delivered(to: string, kind: string): Promise<string[]> {
+  later(3);
+  await w.deliver();
+  const url = `${t.origin}/dev/outbox?${new URLSearchParams({ to })}`;
+  const { results } = (await w.send(url, { headers: { accept: 'application/json' } })).body;
+  return results.flatMap(({ template, subject }: Record<string, string>) => (template === kind ? subject : []));
+}
+
+describe('what would carry the account off', () => {
+  const GUARDED = [
+    '/account/email',
+    '/account/password',
+    '/account/data',
+    '/account/delete',
+    '/account/sessions/others',
+  ];
+
+  test('needs a login of the last ten minutes, to look at and to do', async () => {
+    const user = await t.user();
+    const visit = device();
+    await open(visit, '/account', user);
+    const pages = await Promise.all(GUARDED.map((path) => visit(at(path))));
+    assert.deepEqual(
+      pages.map(({ status }) => status),
+      GUARDED.map(() => 200),
+    );
+    later(601);
+    const fields: Record<string, string>[] = [
+      { new_email: 'eve@example.com' },
+      { new_password: NEW },
+      {},
+      { confirm: user.email },
+      {},
+    ];
+    for (const [n, page] of pages.entries()) {
+      assert.match((await visit(page.url)).location!, /max_age=600/, page.url);
+      const which = fieldOf(page, 'which');
+      const late = await submit(visit, page, { ...fields[n], ...(which && { which }) });
+      assert.match(late.location!, /max_age=600/, page.url);
+      assert.match(late.headers.get('cache-control')!, /no-store/);
+    }
+    assert.deepEqual([await mails('eve@example.com'), await opens(user, user.password)], [[], true]);
+    const back = await open(visit, '/account/email', user);
+    assert.equal(back.url, at('/account/email'));
+  });
+
+  test('takes nothing that it does not know, that is forged, or that comes without a login', async () => {
+    const user = await t.user();
+    const visit = device();
+    for (const path of GUARDED) {
+      const page = await open(visit, path, user);
+      assert.equal((await submit(visit, page, { user: 'someone' })).status, 400, path);
+      assert.equal((await submit(visit, page, { csrf: 'guessed' })).status, 403, path);
+      assert.equal((await submit(visit, page, {}, { origin: 'https://evil.example' })).status, 403, path);
+      assert.match((await submit(agent(), page)).location!, /\/authorize\?/, path);
+    }
+    assert.equal((await visit(at('/account'))).status, 200);
+  });
+});
+
+describe('the address', () => {
+  test('changes when the link that was mailed there is followed, and the login goes on', async () => {
+    const user = await t.user();
+    const visit = device();
+    const page = await open(visit, '/account/email', user);
+    const fresh = `new.${user.email}`;
+    const sent = await follow(visit, await submit(visit, page, { new_email: ` ${fresh.toUpperCase()} ` }));
+    assert.match(wordsOf(sent), new RegExp(`if ${fresh} can be used`));
+    assert.ok(!sent.url.includes('example.com'), 'the address is not in the address');
+    assert.equal((await profileOf(user)).email, user.email);
+    // In the browser that asked for it the link acts at once.
+    assert.match((await follow(visit, await visit(await lastLink(t, fresh)))).url, /status=applied/);
+    assert.equal((await profileOf(user)).email, fresh);
+    assert.equal((await visit(at('/account'))).status, 200);
+    assert.deepEqual(await mails(user.email), ['email_changed']);
+  });
+
+  test('is agreed to by the old one, where the tenant says so', async () => {
+    const strict = await w.tenant('Strict');
+    await strict.api('POST', `/account/${strict.id}`, { email_change_verification_mode: 'old_and_new' });
+    const user = await strict.user();
+    const visit = device();
+    const page = await open(visit, '/account/email', user, strict);
+    const sent = await follow(visit, await submit(visit, page, { new_email: 'new@example.com' }));
+    assert.match(wordsOf(sent), new RegExp(`we also ask ${user.email}`));
+    assert.match(
+      (await follow(visit, await visit(await lastLink(strict, 'new@example.com')))).url,
+      /status=pending_old/,
+    );
+    assert.equal((await followLink(await lastLink(strict, user.email))).status, 'applied');
+  });
+
+  test('says nothing of others’, is none that is no address, and is asked for five times in an hour', async () => {
+    const [user, neighbour] = [await t.user(), await t.user()];
+    const visit = device();
+    const page = await open(visit, '/account/email', user);
+    const taken = await follow(visit, await submit(visit, page, { new_email: neighbour.email }));
+    assert.match(wordsOf(taken), /a link is on its way/);
+    assert.deepEqual(await mails(neighbour.email).then((all) => all.filter((type) => type !== 'change_email')), []);
+    assert.match(wordsOf(await submit(visit, page, { new_email: user.email })), /This is your email already/);
+    assert.equal((await submit(visit, page, { new_email: 'nowhere' })).status, 400);
+    for (let n = 0; n < 3; n += 1) await submit(visit, page, { new_email: `n${n}@example.com` });
+    const many = await submit(visit, page, { new_email: 'n9@example.com' });
+    assert.equal(many.status, 429);
+    assert.match(wordsOf(many), /Try again in \d+ minutes/);
+    assert.ok(Number(many.headers.get('retry-after')) > 600);
+  });
+});
+
+describe('the password', () => {
+  test('is changed, ends every other login, and its owner is told', async () => {
+    const user = await t.user();
+    const [here, phone] = [device(), device(IPHONE)];
+    await open(phone, '/account', user);
+    const held = (await tokensOf(t, client, user, { scope: 'openid offline_access' }, phone)).tokens.refresh_token!;
+    const page = await open(here, '/account/password', user);
+    const which = fieldOf(page, 'which');
+    const weak = await submit(here, page, { which, new_password: 'weak' });
+    assert.equal(weak.status, 400);
+    assert.match(weak.text, /class="broken"/);
+    assert.equal((await submit(here, page, { which, new_password: '' })).status, 400);
+    assert.equal(
+      (await submit(here, page, { which, new_password: NEW })).location,
+      at('/account/password?done=changed'),
+    );
+    assert.deepEqual([await opens(user, user.password), await opens(user, NEW)], [false, true]);
+    assert.equal((await here(at('/account'))).status, 200);
+    assert.match((await phone(at('/account'))).location!, /\/authorize\?/);
+    assert.equal((await refresh(t, client, held)).status, 400);
+    assert.deepEqual(await mails(user.email), ['password_changed']);
+    const [row] = await logged(t, `credential.password_changed user:${user.id}`);
+    assert.deepEqual([row.data.initiated_by, row.data.spared], ['user', undefined]);
+  });
+
+  test('of somebody else is not, and of many at once one is set', async () => {
+    const [user, mallory] = [await t.user(), await t.user()];
+    const [visit, hers] = [device(), device()];
+    const page = await open(visit, '/account/password', user);
+    const which = fieldOf(page, 'which');
+    const form = await open(hers, '/account/password', mallory);
+    assert.equal((await submit(hers, form, { which, new_password: NEW })).status, 409);
+    assert.equal(await opens(user, user.password), true);
+    const passwords = Array.from({ length: 4 }, (_, n) => `Another-horse-${n}`);
+    const tried = await Promise.all(passwords.map((new_password) => submit(visit, page, { which, new_password })));
+    const works = await Promise.all(passwords.map((password) => opens(user, password)));
+    assert.equal(works.filter(Boolean).length, 1);
+    assert.equal(tried[works.indexOf(true)]!.status, 303);
+    for (const { status } of tried) assert.ok([303, 409].includes(status));
+  });
+
+  test('may be chosen by whoever has none, for an address that is proven', async () => {
+    const email = `none.${Math.random().toString(36).slice(2)}@example.com`;
+    const { id } = await t.api('POST', '/user', { email, email_verified: true });
+    const visit = await byMail(email);
+    const page = await visit(at('/account/password'));
+    assert.match(wordsOf(page), /Choose a password/);
+    const which = fieldOf(page, 'which');
+    const tried = await Promise.all([1, 2].map(() => submit(visit, page, { which, new_password: NEW })));
+    assert.deepEqual(tried.map(({ status }) => status).toSorted(), [303, 409]);
+    assert.equal(await opens({ email } as User, NEW), true);
+    assert.deepEqual(await delivered(email, 'password_changed'), ['Your password at Acme has changed']);
+    assert.equal((await t.api('GET', `/credentials?query=user:${id}`)).results.length, 1);
+  });
+
+  /** A browser that was logged in by a mailed link. */
+  async function byMail(email: string): Promise<Agent> {
+    await t.call('POST', '/connection', { connection_name: 'mail', connection_type: 'passwordless_email' });
+    const visit = device();
+    const json = { client_id: client.client_id, email, send: 'link', auth_params: { redirect_uri: REDIRECT } };
+    await w.send(at('/passwordless/start'), { method: 'POST', json });
+    const page = await visit(await lastLink(t, email));
+    await follow(visit, await submit(visit, page, { token: fieldOf(page, 'token') }));
+    return visit;
+  }
+});
+
+describe('one’s own data', () => {
+  test('is a file with all that is kept, and with no secret in it', async () => {
+    const user = await t.user({ user_metadata: { plan: 'free' } });
+    const bystander = await t.user({ name: 'Grace Hopper' });
+    const visit = device();
+    await open(device(), '/account', bystander);
+    const { tokens } = await tokensOf(t, client, user, { scope: 'openid offline_access' }, visit);
+    const page = await open(visit, '/account/data', user);
+    const file = await submit(visit, page);
+    assert.match(file.headers.get('content-disposition')!, /attachment; filename="account\.json"/);
+    assert.match(file.headers.get('cache-control')!, /no-store/);
+    const data = JSON.parse(file.text);
+    assert.deepEqual([data.user.id, data.user.user_metadata], [user.id, { plan: 'free' }]);
+    assert.deepEqual(
+      data.logins.map((one: { email: string; has_password: boolean }) => [one.email, one.has_password]),
+      [[user.email, true]],
+    );
+    assert.equal(data.sessions.length, 1);
+    assert.equal(data.sessions[0].agent, FIREFOX);
+    assert.ok(data.activity.some(({ type }: { type: string }) => type === 'auth.login'));
+    for (const secret of ['password_hash', '$argon', 'scrypt', tokens.refresh_token!, bystander.id, bystander.email])
+      assert.ok(!file.text.includes(secret), secret);
+    assert.equal((await logged(t, `user.data_exported user:${user.id}`)).length, 1);
+  });
+});
+
+describe('deleting the account', () => {
+  test('takes its name, ends everything, and its owner is told', async () => {
+    const [user, bystander] = [await t.user(), await t.user()];
+    const [here, phone] = [device(), device(IPHONE)];
+    await open(phone, '/account', user);
+    const held = (await tokensOf(t, client, user, { scope: 'openid offline_access' }, phone)).tokens.refresh_token!;
+    const page = await open(here, '/account/delete', user);
+    for (const confirm of ['', 'yes', bystander.email])
+      assert.equal((await submit(here, page, { confirm })).status, 400);
+    assert.equal((await t.call('GET', `/user/${user.id}`)).status, 200);
+    const tried = await Promise.all([1, 2].map(() => submit(here, page, { confirm: ` ${user.email.toUpperCase()}` })));
+    assert.ok(tried.some(({ location }) => location === at('/account/deleted')));
+    assert.match(wordsOf(await here(at('/account/deleted'))), /Your account is deleted/);
+    assert.equal((await t.call('GET', `/user/${user.id}`)).status, 404);
+    for (const by of [here, phone]) assert.match((await by(at('/account'))).location!, /\/authorize\?/);
+    assert.equal((await refresh(t, client, held)).status, 400);
+    assert.equal(await opens(user, user.password), false);
+    assert.equal((await t.call('GET', `/user/${bystander.id}`)).status, 200);
+    assert.deepEqual(await delivered(user.email, 'account_deleted'), ['Your account at Acme is deleted']);
+    assert.equal((await logged(t, `user.deleted_by_user user:${user.id}`)).length, 1);
   });
 });
 

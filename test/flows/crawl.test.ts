@@ -225,6 +225,36 @@ const tour: Record<string, (one: ReturnType<typeof browser>) => Promise<[Shown, 
       [await press(page, { picture: 'nowhere' }), /Enter a web address/],
     ];
   },
+  async 'account-email'({ logIn, press }) {
+    const page = await logIn('/account/email', await t.user());
+    return [
+      [page, />Your email</],
+      [await press(page, { new_email: 'ada.king@example.com' }), /Check your inbox/],
+      [await press(page, { new_email: 'nowhere' }), /Enter an email address/],
+    ];
+  },
+  async 'account-password'({ logIn, press }) {
+    const page = await logIn('/account/password', await t.user());
+    return [
+      [page, />Choose another password</],
+      [await press(page, { new_password: 'weak' }), /Choose a password that has all of this/],
+      [await press(page, { new_password: 'Another-horse-2' }), /Your password is changed/],
+    ];
+  },
+  async 'account-data'({ logIn }) {
+    return [[await logIn('/account/data'), />Download your data</]];
+  },
+  async 'account-delete'({ logIn, press }) {
+    const page = await logIn('/account/delete');
+    return [
+      [page, /Delete your account at Acme\?/],
+      [await press(page, { confirm: 'no' }), /Type it as it stands above/],
+    ];
+  },
+  async 'account-deleted'({ logIn, press }) {
+    const gone = await t.user();
+    return [[await press(await logIn('/account/delete', gone), { confirm: gone.email }), /Your account is deleted/]];
+  },
   async devices({ logIn }) {
     return [[await logIn('/account/sessions'), />Where you are logged in</]];
   },

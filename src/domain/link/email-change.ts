@@ -4,13 +4,14 @@
  */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import { DAY, now } from '../../kernel/clock.ts';
+import { DAY, HOUR, now } from '../../kernel/clock.ts';
 import { can, isOwn, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
 import { demand } from '../../kernel/text/kind.ts';
 import { add, addDecoy } from '../../outbox/outbox.ts';
 import { OneOf } from '../../resource/define.ts';
+import { limiter } from '../../store/limiter.ts';
 import { byUser } from '../access/ceiling.ts';
 import { accountOf } from '../account/account.ts';
 import { Email } from '../fields.ts';
@@ -27,7 +28,9 @@ import { checkTarget, RedirectUri } from './link-target.ts';
 import type { MailedLink } from './mailed-link.ts';
 import { issueTicket, type Over, redeemTicket, type Ticket } from './ticket.ts';
 
-const TTL_SECONDS = DAY;
+export const CHANGE_SECONDS = DAY;
+/** Each has a mail sent to an address that somebody else may have. */
+const mailsOf = limiter('email-change', 5, HOUR);
 const MODES = ['new_only', 'old_and_new'] as const;
 type Mode = (typeof MODES)[number];
 
@@ -38,15 +41,16 @@ type Change = { new_email: string; verification_mode?: Mode; redirect_uri?: stri
 /**
  * Whether an address has an account is for administrators alone: to everybody else a change to a taken one looks like any
  * other, and no link of it is ever sent.
- * @throws Fault `same_as_current_email`; to those `email_already_exists` when it is another user's.
+ * @throws Fault `same_as_current_email`; `too_many_requests`, to whoever is no administrator; to those `email_already_exists` when it is another user's.
  */
-async function startEmailChange(
+export async function startEmailChange(
   tenant: Tenant,
   user: User,
   change: Change,
   mayKnow: boolean,
 ): Promise<{ ticket: Ticket; mode: Mode }> {
   const { redirect_uri, browser } = change;
+  if (!mayKnow) await mailsOf.spend(`${tenant.id} ${user.id}`);
   const email = demand(emailAddress, change.new_email, '/new_email');
   const from = user.email ?? null;
   if (email === from) throw new Fault('same_as_current_email');
@@ -73,12 +77,12 @@ const issue = (tenant: Tenant, pending: Pending, to: string | null): Promise<Tic
   issueTicket(tenant, {
     ...pending,
     type: 'change_email',
-    ttlSeconds: TTL_SECONDS,
+    ttlSeconds: CHANGE_SECONDS,
     slot: `change_email:${pending.user}`,
     mail: (link, ref) =>
       to === null
         ? addDecoy(tenant, changeEmail, pending.email)
-        : add(tenant, changeEmail, { to, ref, data: { ...about(pending), link, expires_in: TTL_SECONDS } }),
+        : add(tenant, changeEmail, { to, ref, data: { ...about(pending), link, expires_in: CHANGE_SECONDS } }),
   });
 
 async function isFree(tenant: Tenant, user: string, email: string): Promise<boolean> {
@@ -244,7 +248,7 @@ export function mount(app: FastifyInstance): void {
         { ...change, ...(asking && { browser: asking.browser, grant: actor.grant }) },
         isAdmin,
       );
-      if (asking) markBrowser(request, reply, asking.proof, TTL_SECONDS);
+      if (asking) markBrowser(request, reply, asking.proof, CHANGE_SECONDS);
       await request.audit({
         type: 'user.email_change_started',
         subject: user_id,

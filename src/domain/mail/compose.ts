@@ -60,6 +60,7 @@ const OPTIONAL = {
   new_email: null,
   step: null,
   team: null,
+  how: null,
   reset_link: null,
 };
 

@@ -1,5 +1,6 @@
 /** THE list of message kinds: what the outbox holds, and what the channels have to be able to send. */
 import type { Message } from '../../outbox/message.ts';
+import { accountDeleted } from './account-deleted.ts';
 import { accountExists } from './account-exists.ts';
 import { backchannelLogout } from './backchannel-logout.ts';
 import { changeEmail } from './change-email.ts';
@@ -30,6 +31,7 @@ export const MESSAGES = [
   eventMail,
   resetPassword,
   passwordChanged,
+  accountDeleted,
   smsCode,
   backchannelLogout,
   webhook,

@@ -23,7 +23,7 @@ import { byUser } from '../access/ceiling.ts';
 import { type Connection, connections } from '../connection/connection.ts';
 import { Email, Reference, Text } from '../fields.ts';
 import { vouchFor } from '../link/vouching.ts';
-import { revokeUser } from '../protocol/session-end.ts';
+import { revokeUser, type Spared } from '../protocol/session-end.ts';
 import { lifecycle } from '../trail/events.ts';
 import { append } from '../trail/log.ts';
 import { checkPassword, MAX_PASSWORD_LENGTH } from './password-policy.ts';
@@ -91,16 +91,27 @@ type CredentialInput = Identifiers & {
   metadata?: Record<string, unknown>;
 };
 
+/** Made by ourselves: under an id that something names already, or with what is stored of the password. */
+type Prepared = { id?: string } & Partial<PasswordFields>;
+
 /**
  * @throws Fault `conflict` when the identifier is taken in the connection, `password_policy` or `password_breached` for a weak
  *   password.
  */
-export async function createCredential(tenant: Tenant, input: CredentialInput): Promise<Credential> {
-  const { user, connection, email, username, password, metadata } = input;
+export async function createCredential(tenant: Tenant, input: CredentialInput & Prepared): Promise<Credential> {
+  const { user, connection, email, username, password, metadata, id, password_hash, password_changed_at } = input;
   return createRow(
     credentials,
     tenant,
-    { user, connection, email, username, ...(metadata && { metadata }) },
+    {
+      user,
+      connection,
+      email,
+      username,
+      ...(metadata && { metadata }),
+      ...(id && { id }),
+      ...(password_hash && { password_hash, password_changed_at }),
+    },
     async () => {
       if (!email && !username)
         throw new Fault('validation', 'One of "email" and "username" is required.', {
@@ -135,19 +146,19 @@ async function setPassword(tenant: Tenant, id: string, password: string): Promis
 
 /**
  * As `setPassword` does, for whoever has shown that it is theirs to replace.
- * @param by who, for the audit trail.
+ * @param by who, for the audit trail; `spared` is the login that goes on.
  * @returns undefined where the credential is gone, or not as `where` says any more.
  */
 export async function replacePassword(
   tenant: Tenant,
   { id, user, connection }: Credential,
   fields: PasswordFields,
-  by: { initiated_by: 'admin' | 'user' } & Record<string, unknown>,
+  { spared, ...by }: { initiated_by: 'admin' | 'user'; spared?: Spared } & Record<string, unknown>,
   where: Filter = {},
 ): Promise<Credential | undefined> {
   const updated = await credentials.updateWhere(tenant, id, fields, where);
   if (!updated) return undefined;
-  await revokeUser(tenant, user);
+  await revokeUser(tenant, user, spared);
   await append(tenant, {
     type: 'credential.password_changed',
     status: 'success',

@@ -13,6 +13,7 @@ import { username } from '../../kernel/text/username.ts';
 import { defineCollection, type Filter } from '../../resource/collection.ts';
 import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
+import { removeRow } from '../../resource/removal.ts';
 import { toWire } from '../../resource/wire.ts';
 import { Email, nullable, Text, WebUrl } from '../fields.ts';
 import { revokeUser } from '../protocol/session-end.ts';
@@ -274,6 +275,17 @@ export async function recordLogin(tenant: Tenant, { id, email_verified }: User, 
     { $inc: { logins_count: 1 }, $set: { last_login: now().toISOString(), last_ip: from.ip } },
   );
   return matchedCount === 1;
+}
+
+/** With everything that hangs on the user. @returns false where there is no such user any more. */
+export async function removeUser(tenant: Tenant, id: string): Promise<boolean> {
+  try {
+    await removeRow(users, tenant, id);
+    return true;
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'not_found') return false;
+    throw error;
+  }
 }
 
 /** A user as the user's own apps see it, and its schema. */

@@ -1,7 +1,8 @@
 /** Where a user finds everything about their own account. */
 import { definePage, type PageCommon, type PageUser } from '../shell/page.ts';
 
-type Place = 'profile' | 'devices' | 'apps';
+export const PLACES = ['profile', 'email', 'password', 'devices', 'apps', 'data', 'delete'] as const;
+type Place = (typeof PLACES)[number];
 
 type AccountData = PageCommon & {
   user: PageUser;
@@ -17,7 +18,7 @@ export const accountPage = definePage<AccountData>({
     account: {
       ...common,
       user,
-      places: (['profile', 'devices', 'apps'] as const).map((place) => ({ place, href: address(`/account/${place}`) })),
+      places: PLACES.map((place) => ({ place, href: address(`/account/${place}`) })),
       switchAccountHref: address('/switch'),
       logoutHref: address('/logout'),
     },

@@ -5,14 +5,18 @@ import { href } from '../shell/address.ts';
 import { pageCommon, pageUser } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
-import { accountPage } from './account-page.ts';
-import { ACCOUNT, accountPages, PROFILE, SESSIONS } from './visit.ts';
+import { accountPage, PLACES } from './account-page.ts';
+import { ACCOUNT, accountPages, DATA, DELETE, EMAIL, PASSWORD, PROFILE, SESSIONS } from './visit.ts';
 
-const PLACES = [
-  { place: 'profile', path: PROFILE },
-  { place: 'devices', path: SESSIONS },
-  { place: 'apps', path: APPS },
-] as const;
+const PATHS: Record<(typeof PLACES)[number], string> = {
+  profile: PROFILE,
+  email: EMAIL,
+  password: PASSWORD,
+  devices: SESSIONS,
+  apps: APPS,
+  data: DATA,
+  delete: DELETE,
+};
 
 function mount(app: FastifyInstance, { browser }: FlowDeps): void {
   accountPages(app, browser).get(
@@ -21,7 +25,7 @@ function mount(app: FastifyInstance, { browser }: FlowDeps): void {
       renderPage(reply, accountPage, {
         ...pageCommon(request),
         user: await pageUser(request, user.id),
-        places: PLACES.map(({ place, path }) => ({ place, href: href(request, path) })),
+        places: PLACES.map((place) => ({ place, href: href(request, PATHS[place]) })),
         switchAccountHref: browser.loginHref(request.tenant, href(request, ACCOUNT), { prompt: 'login' }),
         logoutHref: '/logout',
       }),

@@ -40,7 +40,7 @@ export const profilePage = definePage<ProfileData>({
       profile: usual,
       'profile-saved': { ...usual, saved: true },
       'profile-refused': { ...usual, refused: ['name', 'picture'], profile: { ...profile, picture: 'ana.png' } },
-      'profile-empty': { ...usual, profile: { ...profile, name: '', given_name: '', locale: 'pt-BR' } },
+      'profile-empty': { ...usual, profile: { ...profile, name: '', given_name: '', locale: text('pt-BR') } },
     };
   },
 });

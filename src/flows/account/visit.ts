@@ -14,6 +14,10 @@ import { checkForm, csrfToken } from '../shell/context.ts';
 
 export const ACCOUNT = '/account';
 export const PROFILE = `${ACCOUNT}/profile`;
+export const EMAIL = `${ACCOUNT}/email`;
+export const PASSWORD = `${ACCOUNT}/password`;
+export const DATA = `${ACCOUNT}/data`;
+export const DELETE = `${ACCOUNT}/delete`;
 export const SESSIONS = `${ACCOUNT}/sessions`;
 
 export type Visit = { visitor: Visitor; user: User; csrf: string };
