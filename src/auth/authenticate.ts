@@ -55,6 +55,19 @@ export async function authenticate(tenant: Tenant, attempt: PasswordAttempt, pol
   return outcome;
 }
 
+/**
+ * Whoever has just set the password is not kept out for what others guessed at the one before: where they are they may log
+ * in, and the day's guesses begin anew.
+ */
+export async function welcome(
+  tenant: Tenant,
+  { connection, email, username }: Credential,
+  from: Origin,
+): Promise<void> {
+  const names = [email, username].filter((name) => name !== undefined && name !== null);
+  await Promise.all(names.map((name) => guessPassword.welcome(tenant, `${connection} ${name}`, from.ip)));
+}
+
 /** Nobody where the password ended while it was looked at. */
 async function ownerOf(tenant: Tenant, found: { user: string; credential: Credential }): Promise<User | undefined> {
   const [user, current] = await Promise.all([users.find(tenant, found.user), isCurrent(tenant, found.credential)]);

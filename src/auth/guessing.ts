@@ -42,9 +42,13 @@ export function guessing(name: string, { each, network, everywhere }: Limits) {
   const atSubjectEverywhere = limiter(`${name}-everywhere`, everywhere, DAY);
   const known = marks(`${name}-known`, KNOWN_SECONDS);
 
-  return async (tenant: Tenant, subject: string, ip: string | null): Promise<Guess | number> => {
+  const keysOf = (tenant: Tenant, subject: string, ip: string | null) => {
     const whole = `${tenant.id} ${subject}`;
-    const here = `${whole} ${networkOf(ip)}`;
+    return { whole, here: `${whole} ${networkOf(ip)}` };
+  };
+
+  const guess = async (tenant: Tenant, subject: string, ip: string | null): Promise<Guess | number> => {
+    const { whole, here } = keysOf(tenant, subject, ip);
     const waits = await inNetwork.consumeEach(tenant, ip);
     const crowded = longestOf(waits);
     // What others do in the networks around keeps nobody out where they came in before.
@@ -75,6 +79,13 @@ export function guessing(name: string, { each, network, everywhere }: Limits) {
       },
     };
   };
+
+  /** Somebody has shown otherwise that the secret is theirs: what others guessed keeps them out here no longer. */
+  const welcome = async (tenant: Tenant, subject: string, ip: string | null): Promise<void> => {
+    const { whole, here } = keysOf(tenant, subject, ip);
+    await Promise.all([atSubject.reset(here), atSubjectEverywhere.reset(whole), known.set(here)]);
+  };
+  return Object.assign(guess, { welcome });
 }
 
 export const lockedOut = (retryAfterSeconds: number): Fault =>

@@ -25,6 +25,7 @@ import { Fault } from '../kernel/fault.ts';
 import { emailAddress } from '../kernel/text/email.ts';
 import { add, addDecoy, release, requireChannel } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
+import { welcome } from './authenticate.ts';
 import { passChallenge } from './challenge.ts';
 import { networkLimit } from './network-limit.ts';
 
@@ -196,6 +197,7 @@ async function set(
   const unchanged = { password_changed_at: { $eq: credential.password_changed_at ?? null } };
   const by = { initiated_by: 'user' as const, ticket: ticket.id, ip: from.ip };
   if (!(await replacePassword(tenant, credential, fields, by, unchanged))) throw new Fault('link_used');
+  await welcome(tenant, credential, from);
   await release(tenant, [told]);
   const asker = { credentials: [credential.id], identities: [] };
   const proven = await proveEmail(tenant, user.id, { email: ticket.email, method: 'password_reset', asker });
