@@ -19,6 +19,7 @@ import type { TextKind } from '../kernel/text/kind.ts';
 import { username as usernames } from '../kernel/text/username.ts';
 import { add, release, requireChannel } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
+import { passChallenge } from './challenge.ts';
 import { networkLimit } from './network-limit.ts';
 
 const perNetwork = networkLimit('sign-up-address', 100, 15 * MINUTE);
@@ -37,6 +38,8 @@ export type SignUp = {
   profile?: Pick<UserInput, 'name' | 'given_name' | 'family_name' | 'user_metadata'>;
   /** Hash of a cookie of the browser that it is in, and the language of its page. */
   browser?: string;
+  /** What the challenge was answered with, where the account has one. */
+  challenge?: string;
   locale: string;
   from: Origin;
 };
@@ -44,7 +47,7 @@ export type SignUp = {
 /**
  * Of several with one address at once one has the account, and the others leave nothing.
  * @throws Fault `signup_disabled`; `validation`, `password_policy`, `password_breached`; `email_taken`, `username_taken`; `too_many_requests`;
- *   `no_transport` where the account mails new users and cannot; `unavailable`.
+ *   `no_transport` where the account mails new users and cannot; `unavailable`; and as `passChallenge`.
  */
 export async function signUp(tenant: Tenant, asked: SignUp): Promise<User> {
   const { connection, client, from } = asked;
@@ -90,6 +93,7 @@ async function make(tenant: Tenant, asked: SignUp): Promise<User> {
   // Counted before anything is looked at, or costs the time that a password takes.
   await perNetwork.spend(tenant, from.ip);
   await perAddress.spend(`${tenant.id} ${connection.id} ${email} ${networkOf(from.ip)}`);
+  await passChallenge(tenant, 'sign_up', asked.challenge);
   const fields = await passwordFields(tenant, connection, password);
   if (await users.exists(tenant, { email: { $eq: email } })) throw new Fault('email_taken');
 

@@ -5,7 +5,17 @@ import { describe, test } from 'node:test';
 import mongoose from 'mongoose';
 import { browsers } from '../kit/browser.ts';
 import { failAt } from '../kit/faults.ts';
-import { agent, assertRefused, fieldOf, follow, submit, wordsOf, world } from '../kit/index.ts';
+import {
+  agent,
+  assertRefused,
+  authorizeUrl,
+  fieldOf,
+  follow,
+  requestOf,
+  submit,
+  wordsOf,
+  world,
+} from '../kit/index.ts';
 import { mailbox } from '../kit/mailbox.ts';
 import { listen } from '../kit/server.ts';
 
@@ -57,6 +67,29 @@ describe('work', () => {
       (await mailbox(t, user.email)).map(({ type }) => type),
       ['reset_password', 'passwordless_code'],
     );
+  });
+
+  test('is asked of whoever signs up, before anything is hashed or looked up', async () => {
+    const door = await t.client({ is_first_party: true });
+    const signUp = (email: string, challenge_response?: string) =>
+      w.send(`${t.origin}/dbconnections/signup`, {
+        method: 'POST',
+        json: { client_id: door.client_id, email, password: 'Correct-horse-1', challenge_response },
+      });
+    const email = stranger();
+    for (const address of [email, user.email]) assertRefused(await signUp(address), 400, 'challenge_required');
+    assertRefused(await signUp(email, solved(await challenged(t, 'passwordless'))), 400, 'challenge_failed');
+    assert.equal((await signUp(email, solved(await challenged(t, 'sign_up')))).status, 200);
+    const step = agent();
+    const login = await follow(step, await step(authorizeUrl(t, requestOf(door).parameters)));
+    const page = await step(`${login.url}/signup`);
+    const typed = { email: stranger(), password: 'Correct-horse-1' };
+    const refused = await submit(step, page, typed);
+    assert.deepEqual([refused.status, /could not tell you from a program/.test(wordsOf(refused))], [400, true]);
+    const [, challenge] = /data-challenge="([^"]+)"/.exec(refused.text)!;
+    const challenge_response = solved({ challenge: challenge!, difficulty: 16 });
+    const landed = await follow(step, await submit(step, refused, { ...typed, challenge_response }));
+    assert.match(landed.location ?? '', /[?&]code=/);
   });
 
   test('is good once: of many at once one passes', async () => {

@@ -10,6 +10,7 @@ import { MAX_PASSWORD_LENGTH } from '../../domain/user/password-policy.ts';
 import { UserWrite } from '../../domain/user/user.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
+import { ChallengeResponse } from './challenge.ts';
 import { clientCors } from './client-cors.ts';
 import { mailingClient } from './mailing-client.ts';
 import type { StartOptions } from './passwordless-start.ts';
@@ -27,6 +28,7 @@ const Body = Type.Object(
     connection: Type.Optional(
       Type.String({ maxLength: 200, description: "Id or name of a database; the client's first one without it" }),
     ),
+    challenge_response: ChallengeResponse,
   },
   { additionalProperties: false },
 );
@@ -63,6 +65,7 @@ export async function signUpByApi(app: FastifyInstance, browser: Browser, { loca
             email,
             username,
             password,
+            challenge_response,
             ...profile
           } = request.body as Static<typeof Body>;
           const client = await mailingClient(browser, tenant, client_id);
@@ -80,6 +83,7 @@ export async function signUpByApi(app: FastifyInstance, browser: Browser, { loca
             password,
             profile,
             browser: asking.browser,
+            challenge: challenge_response,
             locale: localeOf(request),
             from,
           });

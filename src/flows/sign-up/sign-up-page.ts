@@ -1,6 +1,7 @@
 /** The sign-up page: what somebody is going to log in with, and what their password has to keep. */
 import { brokenRules, passwordRules } from '../../domain/user/password-policy.ts';
 import type { MessageKey, Translate, Values } from '../../look/words.ts';
+import type { WithChallenge } from '../shell/challenge.ts';
 import { definePage, type PageBack, type PageCommon, type PageGuest } from '../shell/page.ts';
 import { type PageRule, ruleViews } from '../shell/password-rules.ts';
 import { FLOW_PAGE } from '../shell/policy.ts';
@@ -10,19 +11,20 @@ export const FIELDS = ['email', 'username', 'password'] as const;
 export type SignUpErrors = Partial<Record<(typeof FIELDS)[number] | 'form', { key: MessageKey; values?: Values }>>;
 
 /** Posts `email`, `username` where it is asked for, `password` and `csrf`. */
-type SignUpData = PageCommon & {
-  action: string;
-  appName: string;
-  csrf: string;
-  email?: string;
-  username?: string;
-  asksUsername: boolean;
-  rules: PageRule[];
-  errors: SignUpErrors;
-  loginHref: string;
-  back?: PageBack;
-  guest?: PageGuest;
-};
+type SignUpData = PageCommon &
+  WithChallenge & {
+    action: string;
+    appName: string;
+    csrf: string;
+    email?: string;
+    username?: string;
+    asksUsername: boolean;
+    rules: PageRule[];
+    errors: SignUpErrors;
+    loginHref: string;
+    back?: PageBack;
+    guest?: PageGuest;
+  };
 
 export const signUpPage = definePage<SignUpData>({
   name: 'sign-up',
@@ -30,6 +32,7 @@ export const signUpPage = definePage<SignUpData>({
   words: [
     'signup',
     'password',
+    'challenge',
     'login.email',
     'login.password',
     'login.show',
@@ -96,6 +99,10 @@ export const signUpPage = definePage<SignUpData>({
         email,
         username: text('ana'),
         errors: { username: { key: 'signup.error.username_taken' } },
+      },
+      'sign-up-challenge': {
+        ...above('challenge.error.failed'),
+        challenge: { provider: 'proof_of_work', challenge: text('1.1.x.y'), difficulty: 1 },
       },
       'sign-up-too-many': above('signup.error.too_many'),
       'sign-up-no-mail': above('signup.error.no_transport'),

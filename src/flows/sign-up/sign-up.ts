@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { authenticate } from '../../auth/authenticate.ts';
+import { challengeFor } from '../../auth/challenge.ts';
 import { concludeLogin, type Outcome } from '../../auth/conclude-login.ts';
 import { type SignUp, signUp, tellOwner } from '../../auth/sign-up.ts';
 import type { Connection } from '../../domain/connection/connection.ts';
@@ -19,6 +20,7 @@ import { showLogin } from '../login/login.ts';
 import { signUpConnection } from '../login/ways.ts';
 import { carriedEmail, resetHref } from '../reset/way.ts';
 import { href, text } from '../shell/address.ts';
+import { challengeError, challengePolicy, challengeResponse } from '../shell/challenge.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
@@ -43,6 +45,7 @@ export async function showSignUp(
   const broken = new Set(
     errors.password && typed.password ? brokenRules(policy, typed.password).map(({ name }) => name) : [],
   );
+  const challenge = challengeFor(request.tenant, 'sign_up');
   return renderPage(
     reply,
     signUpPage,
@@ -56,11 +59,12 @@ export async function showSignUp(
       asksUsername: connection.requires_username,
       rules: passwordRules(policy).map((rule) => ({ ...rule, broken: broken.has(rule.name) })),
       errors,
+      challenge,
       loginHref: href(request, `/flow/${flow.uid}/login`),
       back: backOf(request, flow),
       guest: guestOf(request.tenant, flow.client),
     },
-    { status },
+    { ...challengePolicy({ challenge }), status },
   );
 }
 
@@ -89,6 +93,8 @@ function refusalOf(fault: Fault, request: FastifyRequest, flow: Flow): Refused {
     status,
     errors: { form: { key, values } },
   });
+  const unsolved = challengeError(fault);
+  if (unsolved) return form(unsolved);
   switch (fault.code) {
     case 'validation': {
       const [detail] = fault.details as { path: string }[];
@@ -179,6 +185,7 @@ function mount(app: FastifyInstance, { interactions, policy }: FlowDeps): void {
         username: connection.requires_username ? typed.username : undefined,
         password: password!,
         browser: asking.browser,
+        challenge: challengeResponse(form),
         locale: pageCommon(request, flow.params.ui_locales).locale,
         from,
       };
