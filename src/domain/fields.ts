@@ -38,3 +38,13 @@ export const Reference = (kind: string, description?: string) =>
 /** Whether a write failed because the field's value is another row's. */
 export const isTaken = (error: unknown, field: string): boolean =>
   error instanceof Fault && error.code === 'conflict' && (error.details as { fields: string[] }).fields.includes(field);
+
+/** One text in several languages, by language tag (BCP 47); `inLanguage` of look/words.ts finds a reader's. */
+export const PerLanguage = (maxLength: number, description: string) =>
+  Type.Unsafe<Record<string, string>>({
+    type: 'object',
+    propertyNames: { pattern: '^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$' },
+    additionalProperties: { type: 'string', minLength: 1, maxLength },
+    maxProperties: 50,
+    description,
+  });

@@ -126,7 +126,7 @@ export function directionOf(locale: string): 'ltr' | 'rtl' {
 }
 
 /** RFC 4647 §3.4 lookup, then any of ours that shares the language: `es-MX` finds `es`, `pt` would find `pt-BR`. */
-function match(tag: string, among: readonly Locale[]): Locale | undefined {
+function match<L extends string>(tag: string, among: readonly L[]): L | undefined {
   const parts = tag.toLowerCase().split('-');
   for (let length = parts.length; length > 0; length--) {
     const range = parts.slice(0, length).join('-');
@@ -134,6 +134,16 @@ function match(tag: string, among: readonly Locale[]): Locale | undefined {
     if (found) return found;
   }
   return among.find((locale) => locale.toLowerCase().split('-')[0] === parts[0]);
+}
+
+/** What was given for a language, or for one that it is a kind of (`es` for `es-MX`); else for none. */
+export function inLanguage<T extends string | undefined>(
+  locale: string,
+  given: Readonly<Record<string, string>> | undefined,
+  otherwise: T,
+): string | T {
+  const found = match(locale, Object.keys(given ?? {}));
+  return found === undefined ? otherwise : given![found]!;
 }
 
 function words(list: string | undefined): string[] {

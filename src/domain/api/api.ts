@@ -13,7 +13,7 @@ import { Metadata, OneOf, type Row } from '../../resource/define.ts';
 import { checkMetadata } from '../../resource/metadata.ts';
 import { mountResource } from '../../resource/routes.ts';
 import { accountOfKey, watched } from '../../store/changes.ts';
-import { isTaken, Name, Text } from '../fields.ts';
+import { isTaken, Name, PerLanguage, Text } from '../fields.ts';
 import { ensureSigningKeys } from '../key/account-keys.ts';
 import { SIGNING_ALGS } from '../key/signing-key.ts';
 import { userinfoAudience } from './audience.ts';
@@ -35,12 +35,14 @@ const Permission = Type.Object(
     // RFC 6749 §3.3: a scope token is printable ASCII without space, quote and backslash.
     value: Type.String({ minLength: 1, maxLength: 200, pattern: '^[\\x21\\x23-\\x5B\\x5D-\\x7E]+$' }),
     description: Type.Optional(Text('Human-readable explanation shown in the consent prompt.', 500)),
+    descriptions: Type.Optional(PerLanguage(500, 'The same in other languages, by language tag: `{"es": "…"}`.')),
   },
   { additionalProperties: false },
 );
 
 const writable = {
   name: Name('Human-readable name for the API.'),
+  names: PerLanguage(200, 'The name in other languages, by language tag, for the pages that ask for consent.'),
   description: Text('Human-readable description of the API.'),
   permissions: Type.Array(Permission, { maxItems: 1000, description: 'Permissions (scopes) this API exposes.' }),
   signing_alg: OneOf(SIGNING_ALGS, 'JWA algorithm used to sign access tokens for this API.'),
@@ -78,6 +80,7 @@ export const apis = defineCollection({
   row: Type.Object({
     ...writable,
     description: Type.Optional(writable.description),
+    names: Type.Optional(writable.names),
     slug: Type.String({ description: 'URL-safe name, unique within the tenant' }),
     identifier: Type.String({ description: 'The audience of its access tokens' }),
   }),

@@ -1,6 +1,7 @@
 /** Apps in words: what one may do, where it leads, and what a person should be warned of. */
 import type { Tenant } from '../../kernel/context.ts';
 import { foldWords } from '../../kernel/text.ts';
+import { inLanguage } from '../../look/words.ts';
 import type { Interactions } from '../../oidc/browser/interactions.ts';
 import { claimPermission, scopePermission } from '../shell/locale.ts';
 import type { AppNotice, PageGuest } from '../shell/page.ts';
@@ -22,7 +23,10 @@ export function sentences({ scopes, claims, permissions }: Permissions, locale: 
       ...scopes.filter((scope) => scope !== 'offline_access').flatMap(standard),
       ...claims.flatMap((claim) => claimPermission(claim, locale) ?? []),
     ]),
-    ...permissions.map(({ scope, api, description }) => ({ title: description || scope, api })),
+    ...permissions.map(({ scope, api, description, descriptions }) => ({
+      title: inLanguage(locale, descriptions, description || scope),
+      api: inLanguage(locale, api.names, api.name),
+    })),
     ...scopes.filter((scope) => scope === 'offline_access').flatMap(standard),
   ].map((permission) => (typeof permission === 'string' ? { title: permission } : permission));
 }

@@ -5,12 +5,16 @@ import { CLAIMS } from '../token/claims.ts';
 import { allowedPart, without } from './consent.ts';
 import { describeScopes, ownScopes } from './resource-server.ts';
 
+type Texts = Readonly<Record<string, string>>;
+type ByLanguage<N extends string> = Record<N, string> & { [names in `${N}s`]?: Texts };
+
 export type Permissions = {
   /** Of OpenID Connect. */
   scopes: string[];
   /** Asked for one by one (OIDC Core §5.5), where no scope releases them already. */
   claims: string[];
-  permissions: { scope: string; api: string; description?: string }[];
+  /** In the words that the Api was given, some of them by language. */
+  permissions: { scope: string; api: ByLanguage<'name'>; description?: string; descriptions?: Texts }[];
 };
 
 export async function describeAllowed(tenant: Tenant, { scopes, claims, resources }: Allowed): Promise<Permissions> {

@@ -189,11 +189,10 @@ export async function ownScopes(tenant: Tenant, identifier: string, scopes: read
 /** The scopes' and Api's names for people: what a consent page shows. */
 export async function describeScopes(tenant: Tenant, identifier: string, scopes: readonly string[]) {
   const api = await apiOf(tenant, identifier);
-  return scopes.map((scope) => ({
-    scope,
-    api: api?.name ?? identifier,
-    description: api?.permissions.find(({ value }) => value === scope)?.description,
-  }));
+  return scopes.map((scope) => {
+    const { description, descriptions } = api?.permissions.find(({ value }) => value === scope) ?? {};
+    return { scope, api: { name: api?.name ?? identifier, names: api?.names }, description, descriptions };
+  });
 }
 
 export const skipsConsent = async (tenant: Tenant, identifier: string): Promise<boolean> =>

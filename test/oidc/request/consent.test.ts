@@ -660,3 +660,31 @@ test('an agent that asks for an Api and nothing else gets a refresh token, and t
   );
   assert.equal((await exchange(t, held, silent)).refresh_token, undefined);
 });
+
+test('what an Api allows is told in the reader’s language where it was given in it, at consent and at a device', async () => {
+  const t = await w.tenant('Acme');
+  const user = await t.user();
+  const permission = { value: 'read:orders', description: 'See your orders', descriptions: { es: 'Ver tus pedidos' } };
+  const fields = { names: { es: 'API de pedidos', 'pt-BR': 'API de encomendas' }, permissions: [permission] };
+  const api = await ordersApi(t, fields);
+  assert.deepEqual([api.names, api.permissions], [fields.names, fields.permissions]);
+  const client = await t.client({
+    name: 'Partner',
+    is_first_party: false,
+    grant_types: ['authorization_code', DEVICE],
+  });
+  const asked = { scope: 'openid read:orders', resource: api.identifier };
+  const shown = async (ui_locales: string) =>
+    wordsOf(await arrive(agent(), t, addressOf(t, client, { ...asked, ui_locales }), user));
+  assert.match(await shown('es-MX'), /Ver tus pedidos en API de pedidos/);
+  assert.match(await shown('en'), /See your orders in Orders API/);
+  const form = { ...asked, ...credentialsOf(client) };
+  const { verification_uri_complete } = (await w.send(`${t.origin}/oauth/device/code`, { method: 'POST', form })).body;
+  assert.match(
+    wordsOf(await arrive(agent(), t, `${verification_uri_complete}&lang=es`, user)),
+    /Ver tus pedidos en API de pedidos/,
+  );
+  for (const names of [{ 'no language': 'x' }, { es: '' }, { es: 1 }, { $where: 'x' }, { 'a.b': 'x' }])
+    assertRefused(await t.call('POST', `/api/${api.id}`, { names }), 400, 'validation', /names/);
+  assert.equal((await t.api('POST', `/api/${api.id}`, { names: {} })).names.es, undefined);
+});
