@@ -15,7 +15,7 @@ import { type Worker, worker } from './delivery/worker.ts';
 import { ownDialect } from './dialects/own/index.ts';
 import { mountResources } from './domain/index.ts';
 import { useBreachedRange } from './domain/user/breached-password.ts';
-import { failurePage, renderFault } from './flows/error/fault.ts';
+import { failurePages, renderFault } from './flows/error/fault.ts';
 import { flows } from './flows/index.ts';
 import { formPostPage } from './flows/login/form-post-page.ts';
 import { responsePage } from './flows/login/response.ts';
@@ -99,7 +99,11 @@ export async function buildApp({ config, store, operator, log, ...options }: App
   await app.register(assets);
 
   const fetchPublished = publishedFetch({ production });
-  const answers = engineAnswers({ failurePage, responsePage, isUnavailable });
+  const answers = engineAnswers({
+    failurePage: failurePages({ development: !production }),
+    responsePage,
+    isUnavailable,
+  });
   const providerFor = providers(
     {
       ...policy,

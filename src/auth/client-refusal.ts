@@ -31,7 +31,15 @@ type Door = 'authorize' | 'grant' | 'pushed_request' | 'device_code';
 export async function recordRequestRefusal(
   tenant: Tenant,
   door: Door,
-  refused: { client: unknown; user?: string; reason: string; message?: string; ip: string },
+  refused: {
+    client: unknown;
+    user?: string;
+    reason: string;
+    message?: string;
+    ip: string;
+    reference?: string;
+    more?: Record<string, unknown>;
+  },
 ): Promise<void> {
   const { client, message, ...rest } = refused;
   if (rest.reason === 'too_many_requests' && (await floods.consume(`${tenant.id} ${door} ${siteOf(rest.ip)}`)) !== null)

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { closeMachineLogins } from '../../src/auth/machine-login.ts';
 import { protocolModel } from '../../src/domain/protocol/protocol-row.ts';
+import { failurePages } from '../../src/flows/error/fault.ts';
 import {
   type Agent,
   agent,
@@ -16,6 +17,7 @@ import {
   follow,
   introspect,
   listen,
+  logged,
   ORDERS,
   ordersApi,
   pkce,
@@ -360,6 +362,39 @@ test('a redirect that is not registered to the letter ends on our page and redir
     assert.match(await answer.text(), /This login link is broken/);
     assert.match(answer.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/);
   }
+});
+
+test('whoever makes the app is told what to change, in development on the page, always in the trail and the log', async () => {
+  const t = await w.tenant();
+  const client = await t.client({ callbacks: ['https://app.example.com/cb'] });
+  await t.client({ callbacks: ['https://other.example.com/cb'] });
+  const typo = 'https://app.example.com/callback';
+  const open = (more: Record<string, string>) =>
+    w.send(authorizeUrl(t, { ...requestOf(client).parameters, ...more }), { headers: { accept: 'text/html' } });
+  const pages = [await open({ redirect_uri: typo }), await open({ redirect_uri: typo })];
+  for (const { text } of pages) {
+    assert.match(text, /invalid_redirect_uri/);
+    assert.ok(text.includes(typo) && text.includes('https://app.example.com/cb<'));
+    assert.ok(!text.includes('other.example.com'));
+  }
+  const unknown = await open({ client_id: 'nobody' });
+  assert.match(unknown.text, /invalid_client/);
+  assert.ok(!unknown.text.includes('https://app.example.com'));
+  const rows = await logged(t, 'oauth.authorize.failed');
+  const row = rows.find(({ data }) => data.reason === 'invalid_redirect_uri');
+  assert.deepEqual([row.client, row.data.redirect_uri], [client.client_id, typo]);
+  assert.deepEqual(
+    row.data.references,
+    pages.map(({ headers }) => headers.get('x-request-id')),
+  );
+  // Elsewhere than in development whoever looks at the page is not who can mend it.
+  const request = { id: 'req_1', url: '/', headers: {}, query: {}, params: {}, routeOptions: {}, method: 'GET' };
+  const told: object[] = [];
+  const log = { level: 'info', info: (about: object) => void told.push(about) };
+  const cause = { error: 'invalid_redirect_uri', received: typo, registered: client.callbacks };
+  const { body } = failurePages({ development: false })({ ...request, log } as never, 'broken_link', cause);
+  assert.ok(!body.includes('app.example.com') && !body.includes('invalid_redirect_uri'));
+  assert.deepEqual((told[0] as { cause: object }).cause, cause);
 });
 
 test('the port of a registered loopback redirect may vary, nothing else of it (RFC 8252 §7.3)', async () => {

@@ -24,7 +24,7 @@ const LogRow = Type.Object({
   data: Type.Optional(
     Type.Unknown({
       description:
-        'Type-specific structured payload. Refusals of one kind and reason, from one network and about the same user and client, are one row for a quarter of an hour: `count`, `first_at` and `last_at` say how many and when',
+        'Type-specific structured payload. Refusals of one kind and reason, from one network and about the same user and client, are one row for a quarter of an hour: `count`, `first_at` and `last_at` say how many and when, `references` which of the last pages told of it',
     }),
   ),
   user: Type.Optional(Type.String()),
@@ -86,10 +86,17 @@ const TALLY_SECONDS = 15 * MINUTE;
 /** So many rows of refusals an account has in that time; after that they are counted by their kind alone. */
 const MOST_TALLIES = 1000;
 
+/** So many references of pages a row of refusals has. */
+const REFERENCES = 20;
+
 type Refusal = Omit<LogEntry, 'status' | 'data'> & {
   /** One of few words. */
   reason: string;
   ip: string | null;
+  /** What the caller was told to mention; the last few are kept. */
+  reference?: string;
+  /** Of the first: what would mend it. */
+  more?: Record<string, unknown>;
 };
 
 /** How many rows of refusals were made in the interval, by account. */
@@ -99,7 +106,7 @@ const made = { interval: 0, rows: new Map<string, number>() };
  * Refusals of one kind and reason, about the same user, client and connection, from one network and within a quarter of an
  * hour are one row: `data` says how many, when the first and the last. Message and address are those of the first.
  */
-export async function appendRefusal(tenant: Tenant, { reason, ip, ...entry }: Refusal): Promise<void> {
+export async function appendRefusal(tenant: Tenant, { reason, ip, reference, more, ...entry }: Refusal): Promise<void> {
   const time = now().toISOString();
   const interval = Math.floor(Date.now() / 1000 / TALLY_SECONDS);
   if (made.interval !== interval) Object.assign(made, { interval, rows: new Map() });
@@ -113,14 +120,26 @@ export async function appendRefusal(tenant: Tenant, { reason, ip, ...entry }: Re
     logs.changeWhere(
       tenant,
       { tally: { $eq: tally } },
-      { $inc: { 'data.count': 1 }, $set: { 'data.last_at': time, updatedAt: now() } },
+      {
+        $inc: { 'data.count': 1 },
+        $set: { 'data.last_at': time, updatedAt: now() },
+        ...(reference && { $push: { 'data.references': { $each: [reference], $slice: -REFERENCES } } }),
+      },
     );
   if (await count()) return;
   try {
     await logs.create(tenant, {
       ...(crowded ? { type } : entry),
       status: 'failed',
-      data: { reason, ip: crowded ? null : ip, count: 1, first_at: time, last_at: time },
+      data: {
+        reason,
+        ip: crowded ? null : ip,
+        count: 1,
+        first_at: time,
+        last_at: time,
+        ...(reference && { references: [reference] }),
+        ...(!crowded && more),
+      },
       expires_at: inSeconds(RETENTION_SECONDS),
       tally,
     });

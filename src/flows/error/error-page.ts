@@ -1,4 +1,5 @@
 /** What went wrong in the reader's words, and nothing technical but the request id. */
+import type { FailureCause } from '../../kernel/error-reference.ts';
 import type { MessageKey, Values } from '../../look/words.ts';
 import { definePage, type PageData, type PageLeave } from '../shell/page.ts';
 import type { Sampler } from '../shell/sample.ts';
@@ -12,6 +13,8 @@ type ErrorData = PageData & {
   action?: { href: string; labelKey: MessageKey };
   /** The same to an app that nobody vouches for. */
   leave?: PageLeave;
+  /** In development: what whoever makes the app has to change. */
+  cause?: Pick<FailureCause, 'error' | 'description' | 'received' | 'registered'>;
 };
 
 export const errorPage = definePage<ErrorData>({
@@ -34,5 +37,17 @@ function samples({ common, text, address, host }: Sampler): Record<string, Error
     ]),
   );
   const leave = { action: address('/flow/leave'), host, fields: {} };
-  return { ...all, 'error-stranger': { ...shared, ...ERROR_PAGES.flow_expired, action: undefined, leave } };
+  const cause = {
+    error: text('invalid_redirect_uri'),
+    description: text('redirect_uri did not match'),
+    received: text('http://localhost:3000/callbak', `https://orders.example/${'callback/'.repeat(30)}`),
+    registered: [text('http://localhost:3000/callback'), text('https://orders.example/callback')],
+  };
+  const broken = { ...shared, ...ERROR_PAGES.broken_link, action: undefined };
+  return {
+    ...all,
+    'error-development': { ...broken, cause },
+    'error-development-none': { ...broken, cause: { ...cause, received: undefined, registered: [] } },
+    'error-stranger': { ...shared, ...ERROR_PAGES.flow_expired, action: undefined, leave },
+  };
 }

@@ -1,6 +1,6 @@
 /** Faults as pages: which page tells of which, and how it is sent. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { logReference } from '../../kernel/error-reference.ts';
+import { type FailureCause, logReference } from '../../kernel/error-reference.ts';
 import type { Fault } from '../../kernel/fault.ts';
 import { duration } from '../../look/words.ts';
 import { recentFlow } from '../../oidc/browser/recent-flows.ts';
@@ -23,7 +23,12 @@ function wayOn(request: FastifyRequest, known: ErrorPage) {
     : { appName, action: { href: address, labelKey: 'action.to_app' as const } };
 }
 
-function faultPage(request: FastifyRequest, known: ErrorPage, retryAfterSeconds = 60): RenderedPage {
+function faultPage(
+  request: FastifyRequest,
+  known: ErrorPage,
+  retryAfterSeconds = 60,
+  cause?: FailureCause,
+): RenderedPage {
   const words = language(request);
   const on = wayOn(request, known);
   const data = {
@@ -31,17 +36,24 @@ function faultPage(request: FastifyRequest, known: ErrorPage, retryAfterSeconds 
     ...on,
     ...(request.tenant && { tenant: pageTenant(request.tenant) }),
     ...ERROR_PAGES[known],
+    cause,
     values: { tenant: request.tenant?.account.name ?? '', time: duration(words.locale, retryAfterSeconds) },
   };
   // What the button posts is answered with a redirect to the app.
   return render(errorPage, data, on.leave && FLOW_PAGE);
 }
 
-/** The page of a failure that is no answer of ours, as the engine's are. */
-export function failurePage(request: FastifyRequest, known: ErrorPage, retryAfterSeconds?: number): RenderedPage {
-  logReference(request, known);
-  return faultPage(request, known, retryAfterSeconds);
-}
+/**
+ * The page of a failure that is no answer of ours, as the engine's are. Why the app's request was refused is in the log,
+ * and in development on the page: elsewhere whoever looks at it is not who can mend it.
+ */
+export const failurePages =
+  ({ development }: { development: boolean }) =>
+  (request: FastifyRequest, known: ErrorPage, { retryAfterSeconds, ...cause }: FailureCause): RenderedPage => {
+    const isTheirs = known === 'broken_link';
+    logReference(request, known, isTheirs ? cause : undefined);
+    return faultPage(request, known, retryAfterSeconds, development && isTheirs ? cause : undefined);
+  };
 
 export function renderFault(request: FastifyRequest, reply: FastifyReply, fault: Fault): FastifyReply {
   const known =

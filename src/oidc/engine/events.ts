@@ -6,6 +6,7 @@ import { append } from '../../domain/trail/log.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import type { ClientExtras } from '../client/client-metadata.ts';
 import { completeDeviceAnswer } from '../request/device.ts';
+import { requestOf } from '../wire/hand-over.ts';
 import type { ProviderOptions } from './configure.ts';
 
 /** Nobody waits for what it answers. */
@@ -38,7 +39,10 @@ const failed =
     if (WAITING.has(reason) || (reason === 'invalid_grant' && LOGINS.has(String(oidc.params?.grant_type))))
       return undefined;
     const user = oidc.session?.accountId ?? oidc.entities.Account?.accountId;
-    return recordRequestRefusal(tenant, door, { client: clientOf(ctx), user, reason, message, ip });
+    const received = reason === 'invalid_redirect_uri' ? oidc.params?.redirect_uri : undefined;
+    const more = typeof received === 'string' ? { redirect_uri: received.slice(0, 300) } : undefined;
+    const reference = requestOf(ctx.req)?.id;
+    return recordRequestRefusal(tenant, door, { client: clientOf(ctx), user, reason, message, ip, reference, more });
   };
 
 const used: Listener = (tenant, { oidc: { client } }) =>

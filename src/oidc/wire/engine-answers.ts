@@ -4,19 +4,33 @@
  */
 import type { FastifyRequest } from 'fastify';
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { FailureCause } from '../../kernel/error-reference.ts';
 import { Fault, SHORTLY_SECONDS } from '../../kernel/fault.ts';
 import { PATHS, type ProviderOptions } from '../engine/configure.ts';
 import type { PageResponse } from '../engine/response-pages.ts';
 import { requestOf } from './hand-over.ts';
 
+type ErrorOut = { error?: string; error_description?: string };
 type Page = { status: number; headers: Record<string, string>; body: string };
 
 /** Why there is no way on, as far as people need to know. */
 type Failure = 'flow_expired' | 'access_denied' | 'too_many_requests' | 'unavailable' | 'internal' | 'broken_link';
 
+const LONGEST = 300;
+
+function causeOf({ oidc, response }: KoaContextWithOIDC, { error, error_description }: ErrorOut): FailureCause {
+  const received = oidc?.params?.redirect_uri;
+  return {
+    retryAfterSeconds: Number(response.get('retry-after')) || undefined,
+    error,
+    description: error_description,
+    ...(typeof received === 'string' && { received: received.slice(0, LONGEST) }),
+    ...(oidc?.client && { registered: (oidc.client.redirectUris ?? []).slice(0, 20) }),
+  };
+}
+
 type Options = {
-  /** @param retryAfterSeconds where trying again makes sense. */
-  failurePage(request: FastifyRequest, failure: Failure, retryAfterSeconds?: number): Page;
+  failurePage(request: FastifyRequest, failure: Failure, about: FailureCause): Page;
   responsePage(request: FastifyRequest, response: PageResponse): Page;
   /** Whether a failure is the database's, and passes. */
   isUnavailable(error: unknown): boolean;
@@ -45,11 +59,7 @@ export function engineAnswers({ failurePage, responsePage, isUnavailable }: Opti
     /** For what cannot go back to a relying party. */
     renderError(ctx, out, error) {
       if (!ctx.path.startsWith(PATHS.authorization)) ctx.body = out;
-      else
-        send(
-          ctx,
-          failurePage(requestOf(ctx.req), failureOf(ctx, error), Number(ctx.response.get('retry-after')) || undefined),
-        );
+      else send(ctx, failurePage(requestOf(ctx.req), failureOf(ctx, error), causeOf(ctx, out as ErrorOut)));
     },
 
     renderResponse: (ctx, response) => send(ctx, responsePage(requestOf(ctx.req), response)),
