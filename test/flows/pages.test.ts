@@ -77,7 +77,7 @@ describe('page', () => {
     const NAME = '◇';
     const languages = available.map(nameOf).join('|');
     const known = new RegExp(
-      `^(?:${languages}|ABCD-1234|\\.data/demo\\.json)$|(?:https?://)?\\w+\\.example[\\w./:-]*`,
+      `^(?:${languages}|ABCD-1234|[a-z]{2}-[A-Z]{2}|\\.data/demo\\.json)$|(?:https?://)?\\w+\\.example[\\w./:-]*`,
       'g',
     );
     for (const { label, one, data } of samples(PSEUDO, { text: NAME }))
