@@ -24,7 +24,8 @@ import { storageSchema } from './storage.ts';
 import { canonicalTexts } from './texts.ts';
 
 export type { Filter, ListOptions };
-export type Page<T> = { results: T[]; next: string | null };
+/** `total` counts all pages, and where there are more than are counted, so many. */
+export type Page<T> = { results: T[]; next: string | null; total?: number; total_is_more?: boolean };
 type Stored = Record<string, unknown> & { _id: string };
 
 /** Whether the id itself is another row's. */
@@ -34,6 +35,8 @@ const isTakenId = (error: unknown): boolean => {
 };
 
 const DEFAULT_PAGE_SIZE = 30;
+/** So many rows are counted for who asks how many there are. */
+const MOST_COUNTED = 10_000;
 /** Of many rows that go and are told of one by one, so many go at a time. */
 const GOING_AT_A_TIME = 500;
 
@@ -140,22 +143,36 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
     await settle?.(() => true);
   };
 
+  const count = async ({ filter, hint }: { filter: Filter; hint?: Record<string, 1 | -1> }) => {
+    const counted = await model.countDocuments(filter, { limit: MOST_COUNTED + 1, ...(hint && { hint }) });
+    return { total: Math.min(counted, MOST_COUNTED), total_is_more: counted > MOST_COUNTED };
+  };
+
   const collection: Collection<R, S> = {
     spec,
     model,
     mintId: () => mintId(kind),
 
     async list(scope, list, extra = {}) {
-      const { filter, hint } = await plan(scope, list, extra);
+      const { filter, whole, order, walk } = await plan(scope, list, extra);
       const pageSize = list.pageSize ?? DEFAULT_PAGE_SIZE;
-      const rows = await model
-        .find(filter, null, { ...(hint && { hint }) })
-        .sort({ _id: -1 })
-        .limit(pageSize + 1)
-        .lean<Stored[]>();
+      const options = Object.fromEntries(Object.entries(walk).filter(([, value]) => value));
+      const [rows, totals] = await Promise.all([
+        model
+          .find(filter, null, options)
+          .sort(order.sort)
+          .limit(pageSize + 1)
+          .lean<Stored[]>(),
+        list.totals ? count(whole) : {},
+      ]);
       const results = rows.slice(0, pageSize).map(fromStored);
-      const last = rows.length > pageSize ? results.at(-1) : undefined;
-      return { results, next: last ? cursorAt(anySpec, scope, last.id) : null };
+      const last = rows.length > pageSize ? rows[pageSize - 1] : undefined;
+      const place = last && {
+        id: last._id,
+        by: order.by,
+        value: (last[order.field] ?? null) as string | number | null,
+      };
+      return { results, next: place ? cursorAt(anySpec, scope, place) : null, ...totals };
     },
 
     async find(scope, id) {

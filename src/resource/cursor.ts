@@ -7,17 +7,26 @@ import { ownerOf, type Scope } from './scope.ts';
 
 type Listed = Pick<ResourceSpec, 'collection' | 'scope'>;
 
+/** The last row of a page: its id, and what the list was sorted by, where that is not the id. */
+export type Place = { id: string; by?: string; value?: string | number | null };
+
 const PROOF_LETTERS = 16;
-const place = (spec: Listed, scope: Scope, id: string): string => `${spec.collection} ${ownerOf(spec, scope)} ${id}`;
+const provenPlace = (spec: Listed, scope: Scope, place: string): string =>
+  `${spec.collection} ${ownerOf(spec, scope)} ${place}`;
+const textOf = ({ id, by, value }: Place): string =>
+  by === undefined ? id : Buffer.from(JSON.stringify([id, by, value ?? null])).toString('base64url');
 
-/** @param id of the last row of the page. */
-export const cursorAt = (spec: Listed, scope: Scope, id: string): string =>
-  Buffer.from(`${id}.${mac('cursor', place(spec, scope, id)).slice(0, PROOF_LETTERS)}`).toString('base64url');
+export function cursorAt(spec: Listed, scope: Scope, place: Place): string {
+  const text = textOf(place);
+  const proof = mac('cursor', provenPlace(spec, scope, text)).slice(0, PROOF_LETTERS);
+  return Buffer.from(`${text}.${proof}`).toString('base64url');
+}
 
-/** @throws Fault `invalid_cursor` */
-export function readCursor(spec: Listed, kind: string, scope: Scope, cursor: string): string {
-  const [id = '', shown = ''] = Buffer.from(cursor, 'base64url').toString().split('.');
-  if (!isId(kind, id) || !isMac('cursor', place(spec, scope, id), shown, PROOF_LETTERS))
-    throw new Fault('invalid_cursor');
-  return id;
+/** @param by what this list is sorted by. @throws Fault `invalid_cursor` */
+export function readCursor(spec: Listed, kind: string, scope: Scope, cursor: string, by?: string): Place {
+  const [text = '', shown = ''] = Buffer.from(cursor, 'base64url').toString().split('.');
+  if (!isMac('cursor', provenPlace(spec, scope, text), shown, PROOF_LETTERS)) throw new Fault('invalid_cursor');
+  const [id, sortedBy, value] = isId(kind, text) ? [text] : JSON.parse(Buffer.from(text, 'base64url').toString());
+  if (sortedBy !== by) throw new Fault('invalid_cursor', 'The cursor is of the same list in another order.');
+  return { id, by, value };
 }

@@ -121,6 +121,8 @@ export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObjec
   defaults: () => Partial<Static<NoInfer<R>>>;
   /** Fields that FaableQL may compare; each is indexed under the account. */
   filter: readonly string[];
+  /** Of those the texts that are times (ISO 8601), and compared as such. */
+  times?: readonly string[];
   /** Fields whose words `q` finds. */
   search?: readonly string[];
   /** Field groups that are unique within the account; a row without one of them is not compared. */

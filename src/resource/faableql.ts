@@ -2,14 +2,25 @@
  * FaableQL: the filter language of list endpoints. Turns text into typed terms and nothing else; that a term names a
  * filterable field, and what it compares with, is the collection's business.
  *
- *   query := (term | word)*      term := field (":" | "!:") value      value := bare | "quoted"
+ *   query := (term | word)*      term := field (":" | "!:") (value | bare "*" | compare value)
+ *   value := bare | "quoted"        compare := ">" | ">=" | "<" | "<="
  */
 import { Fault } from '../kernel/fault.ts';
 
-export type Term = { field: string; negated: boolean; value: string; position: number };
+export type Comparison = '>' | '>=' | '<' | '<=';
+export type Term = {
+  field: string;
+  negated: boolean;
+  value: string;
+  position: number;
+  /** The value is the beginning of what is looked for. */
+  prefix?: true;
+  comparison?: Comparison;
+};
 export type Query = { terms: Term[]; words: string[] };
 
-const TOKEN = /(?:([\p{L}\p{N}_-]+)(!?:))?("(?:[^"\\]|\\.)*"|[\p{L}\p{M}\p{N}_\-@.+'&/]+)(?=\s|$)/uy;
+const TOKEN =
+  /(?:([\p{L}\p{N}_-]+)(!?:)([<>]=?)?)?(?:("(?:[^"\\]|\\.)*")|([\p{L}\p{M}\p{N}_\-@.+'&/]+)(\*)?)(?=\s|$)/uy;
 
 /** @throws Fault `invalid_query` naming the term and its position (characters from 0). */
 export function parseQuery(text: string): Query {
@@ -22,15 +33,23 @@ export function parseQuery(text: string): Query {
     }
     TOKEN.lastIndex = position;
     const match = TOKEN.exec(text);
-    if (!match) {
+    if (!match || (match[6] && (!match[1] || match[3]))) {
       const term = text.slice(position).split(/\s/u, 1)[0]!;
       throw new Fault('invalid_query', `The query is malformed at position ${position}: ${JSON.stringify(term)}.`, {
         details: { position, term },
       });
     }
-    const [token, field, operator, raw] = match;
-    const value = raw!.startsWith('"') ? raw!.slice(1, -1).replace(/\\(.)/gu, '$1') : raw!;
-    if (field) query.terms.push({ field, negated: operator === '!:', value, position });
+    const [token, field, operator, compare, quoted, bare, star] = match;
+    const value = quoted ? quoted.slice(1, -1).replace(/\\(.)/gu, '$1') : bare!;
+    if (field)
+      query.terms.push({
+        field,
+        negated: operator === '!:',
+        value,
+        position,
+        ...(star && { prefix: true }),
+        ...(compare && { comparison: compare as Comparison }),
+      });
     else query.words.push(value);
     position += token.length;
   }

@@ -13,7 +13,15 @@ import { createRow, updateRow } from './references.ts';
 import type { AnyCollection, AnyRow } from './registry.ts';
 import { removeRow } from './removal.ts';
 import type { Given, Gives } from './request.ts';
-import { expandParameter, type ListQuery, listOptions, pageSchema, pagingParameters, wireSchema } from './schemas.ts';
+import {
+  countedPageSchema,
+  expandParameter,
+  type ListQuery,
+  listOptions,
+  pagingParameters,
+  wireSchema,
+} from './schemas.ts';
+import { sortable } from './sort.ts';
 import type { Wire } from './wire.ts';
 
 export type Operations<R extends TObject, S extends TObject> = {
@@ -95,12 +103,12 @@ function routesOf(app: FastifyInstance, collection: AnyCollection) {
       const querystring = Type.Object({ ...listParameters(spec), ...(paths.length && expandParameter(paths)) }, CLOSED);
       const route = describe('read', 'list', `List ${plural(title)}`, {
         querystring,
-        response: { 200: pageSchema(row) },
+        response: { 200: countedPageSchema(row) },
       });
       app.get(many, route, async (request) => {
         const query = request.query as ListQuery;
         const page = await collection.list(request.tenant, listOptions(query));
-        return { results: await present(request, collection, page.results, query.expand), next: page.next };
+        return { ...page, results: await present(request, collection, page.results, query.expand) };
       });
     },
 
@@ -172,7 +180,8 @@ const plural = (title: string): string => `${title.replace(/y$/, 'ie')}s`;
 const CLOSED = { additionalProperties: false } as const;
 
 /** What a list may be asked, beside what to inline. */
-function listParameters({ filter, search }: ResourceSpec) {
+function listParameters(spec: ResourceSpec) {
+  const { filter, search } = spec;
   const names = (fields: readonly string[]) => fields.map((field) => `\`${field}\``).join(', ');
   return {
     ...pagingParameters,
@@ -182,6 +191,13 @@ function listParameters({ filter, search }: ResourceSpec) {
         description: `Filter using a FaableQL query over ${names(filter)}, \`since\` and \`until\``,
       }),
     ),
+    sort: Type.Optional(
+      Type.String({
+        maxLength: 100,
+        description: `Order, the highest first with a hyphen before the field (default \`-createdAt\`): ${names(sortable(spec))}`,
+      }),
+    ),
+    include_totals: Type.Optional(Type.Boolean({ description: 'Count the rows too' })),
     ...(search && {
       q: Type.Optional(
         Type.String({ minLength: 1, maxLength: 200, description: `Full-text search across: ${names(search)}.` }),

@@ -36,12 +36,22 @@ function expanded(spec: ResourceSpec): Record<string, TSchema> {
 export const pageSchema = (item: TSchema) =>
   Type.Object({ results: Type.Array(item), next: Type.Union([Type.String(), Type.Null()]) });
 
+/** Of a list that counts where asked. */
+export const countedPageSchema = (item: TSchema) =>
+  Type.Object({
+    ...pageSchema(item).properties,
+    total: Type.Optional(
+      Type.Integer({ description: 'With `include_totals`: how many rows there are, 10,000 at most' }),
+    ),
+    total_is_more: Type.Optional(Type.Boolean({ description: 'With `include_totals`: there are more than `total`' })),
+  });
+
 export const pagingParameters = {
   pageSize: Type.Optional(
     Type.Integer({ minimum: 1, maximum: 200, description: 'Number of items per page (max 200)', default: 30 }),
   ),
-  cursor: Type.Optional(Type.String({ maxLength: 200, description: 'Cursor for next page' })),
-  next: Type.Optional(Type.String({ maxLength: 200, description: 'Cursor returned by the previous page' })),
+  cursor: Type.Optional(Type.String({ maxLength: 2000, description: 'Cursor for next page' })),
+  next: Type.Optional(Type.String({ maxLength: 2000, description: 'Cursor returned by the previous page' })),
 };
 
 export const expandParameter = (paths: readonly string[]) => ({
@@ -52,14 +62,18 @@ export const expandParameter = (paths: readonly string[]) => ({
   ),
 });
 
-export type ListQuery = ListOptions & { next?: string; expand?: string | string[] };
+export type ListQuery = Omit<ListOptions, 'totals'> & {
+  include_totals?: boolean;
+  next?: string;
+  expand?: string | string[];
+};
 
 /** @throws Fault `invalid_cursor` when `cursor` and `next` are both given and differ. */
 export function listOptions(query: ListQuery): ListOptions {
-  const { cursor, next, pageSize, query: text, q } = query;
+  const { cursor, next, pageSize, query: text, q, sort, include_totals: totals } = query;
   if (cursor !== undefined && next !== undefined && cursor !== next)
     throw new Fault('invalid_cursor', '"cursor" and "next" are one parameter under two names; send one of them.');
-  return { cursor: cursor ?? next, pageSize, query: text, q };
+  return { cursor: cursor ?? next, pageSize, query: text, q, sort, totals };
 }
 
 export const expandPaths = (expand: string | string[] | undefined): string[] =>

@@ -7,15 +7,31 @@ import { Fault } from '../kernel/fault.ts';
 import { idFloor } from '../kernel/id.ts';
 import { compared } from '../kernel/text/kind.ts';
 import { foldWords, searchTokens } from '../kernel/text.ts';
-import { readCursor } from './cursor.ts';
+import { type Place, readCursor } from './cursor.ts';
 import type { Filter, ResourceSpec } from './define.ts';
-import { parseQuery, type Term } from './faableql.ts';
+import { type Comparison, parseQuery, type Term } from './faableql.ts';
 import { type Scope, scopeFilter } from './scope.ts';
+import { type Order, orderOf } from './sort.ts';
 
-export type ListOptions = { cursor?: string; pageSize?: number; query?: string; q?: string };
+export type ListOptions = {
+  cursor?: string;
+  pageSize?: number;
+  query?: string;
+  q?: string;
+  /** A field, after a hyphen where the highest is wanted first. */
+  sort?: string;
+  /** Whether to count as well. */
+  totals?: boolean;
+};
 type IndexKeys = Record<string, 1 | -1>;
-/** The list's filter, and the index that it is to walk where that is not the planner's to choose. */
-export type ListPlan = { filter: Filter; hint?: IndexKeys };
+/** The list's filter and order, and the index that it is to walk where that is not the planner's to choose. */
+export type ListPlan = {
+  filter: Filter;
+  /** The same wherever the page begins, and the index to count by. */
+  whole: { filter: Filter; hint?: IndexKeys };
+  order: Order;
+  walk: { hint?: IndexKeys; min?: Filter; max?: Filter };
+};
 
 /** So many matches of a word are few enough to be sorted for a page. */
 const FEW_MATCHES = 500;
@@ -63,19 +79,37 @@ export function lister(spec: ResourceSpec, kind: string, model: Pick<Model<never
     return { filters: [hasWord(wanted[rarest]!), ...others.map(alsoHasWord)], hint: searchIndex };
   }
 
-  function termFilter({ field, value, negated, position }: Term): Filter {
+  function termFilter({ field, value, negated, position, prefix, comparison }: Term): Filter {
     const refuse = (why: string): never => {
       throw new Fault('invalid_query', `The query's term "${field}" at position ${position} ${why}.`, {
         details: { position, term: field },
       });
     };
+    if (negated && (prefix || comparison)) refuse('cannot be negated');
+    if (comparison && field === 'createdAt')
+      return createdBeside(kind, comparison, timeOf(value) ?? refuse('takes unix milliseconds or YYYY-MM-DD'));
     if (field === 'since' || field === 'until') {
       if (negated) refuse('cannot be negated');
+      if (prefix || comparison) refuse('takes unix milliseconds or YYYY-MM-DD');
       return created(kind, field, timeOf(value) ?? refuse('takes unix milliseconds or YYYY-MM-DD'));
     }
     if (field !== 'id' && !spec.filter.includes(field)) refuse('is not a field of this list');
     const path = field === 'id' ? '_id' : field;
     const type = model.schema.path(path)?.instance;
+    const isText = type === 'String' && field !== 'id';
+    if (prefix) {
+      if (!isText) refuse('takes no beginning of a value');
+      return { [path]: { $in: beginnings(value) } };
+    }
+    if (comparison) {
+      const time = spec.times?.includes(field) ? timeOf(value) : undefined;
+      const bound = spec.times?.includes(field)
+        ? (time?.toISOString() ?? refuse('takes unix milliseconds or YYYY-MM-DD'))
+        : type === 'Number' && Number.isFinite(Number(value))
+          ? Number(value)
+          : refuse(type === 'Number' ? 'takes a number' : 'cannot be compared so');
+      return { [path]: { [OPERATORS[comparison]]: bound } };
+    }
     const text = spec.texts?.[field];
     let operand: unknown = text ? compared(text, value) : value;
     if (type === 'Boolean')
@@ -84,17 +118,53 @@ export function lister(spec: ResourceSpec, kind: string, model: Pick<Model<never
     return { [path]: negated ? { $ne: operand } : { $eq: operand } };
   }
 
-  /** @throws Fault `invalid_query`, `invalid_cursor` */
+  /**
+   * In another order than by age a list walks the index of that field where many rows match, since a page of them is
+   * quickly met; few are sorted as they are found.
+   */
+  async function isWalk(filters: readonly Filter[], search: { hint: IndexKeys } | undefined): Promise<boolean> {
+    if (search) return search.hint !== searchIndex;
+    if (filters.length === 0) return true;
+    return (await model.countDocuments({ $and: filters } as never, { limit: FEW_MATCHES })) === FEW_MATCHES;
+  }
+
+  /** @throws Fault `invalid_query`, `invalid_cursor`, `validation` */
   return async function plan(scope: Scope, list: ListOptions, extra: Filter): Promise<ListPlan> {
-    const parts: Filter[] = [scopeFilter(spec, scope), extra];
+    const order = orderOf(spec, scope, list.sort);
     const query = list.query ? parseQuery(list.query) : { terms: [], words: [] };
-    parts.push(...query.terms.map(termFilter));
-    if (list.cursor) parts.push({ _id: { $lt: readCursor(spec, kind, scope, list.cursor) } });
+    const place = list.cursor ? readCursor(spec, kind, scope, list.cursor, order.by) : undefined;
     const text = [...query.words, list.q ?? ''].join(' ').trim();
     const search = text || list.q ? await searchPlan(scope, searchWords(spec, text)) : undefined;
-    const filters = [...parts, ...(search?.filters ?? [])].filter((part) => Object.keys(part).length > 0);
-    return { filter: filters.length ? { $and: filters } : {}, hint: search?.hint };
+    const asked = [extra, ...query.terms.map(termFilter), ...(search?.filters ?? [])].filter(isSomething);
+    const own = [scopeFilter(spec, scope)].filter(isSomething);
+    const whole = { filter: all([...own, ...asked]), hint: search?.hint };
+    if (order.field === '_id')
+      return { filter: all([...own, ...asked, ...after(order, place)]), whole, order, walk: { hint: search?.hint } };
+    if (await isWalk(asked.length ? [...own, ...asked] : [], search)) {
+      const others = place ? [{ _id: { $ne: place.id } }] : [];
+      const walk = { hint: order.hint, ...order.bounds(place) };
+      return { filter: all([...own, ...asked, ...others]), whole, order, walk };
+    }
+    return { filter: all([...own, ...asked, ...after(order, place)]), whole, order, walk: { hint: search?.hint } };
   };
+}
+
+const isSomething = (part: Filter): boolean => Object.keys(part).length > 0;
+const all = (parts: readonly Filter[]): Filter => (parts.length ? { $and: parts } : {});
+const after = (order: Order, place: Place | undefined): Filter[] => (place ? [order.after(place)] : []);
+
+const OPERATORS: Record<Comparison, string> = { '>': '$gt', '>=': '$gte', '<': '$lt', '<=': '$lte' };
+
+/** As it is written and, since much is kept so, in lower case: each is a range of the index. */
+const beginnings = (value: string): RegExp[] =>
+  [...new Set([value, value.toLowerCase()])].map(
+    (one) => new RegExp(`^${one.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')}`),
+  );
+
+/** Whole milliseconds beside the time where that itself is not meant. */
+function createdBeside(kind: string, comparison: Comparison, time: Date): Filter {
+  const shift = comparison === '>' ? 1 : comparison === '<' ? -1 : 0;
+  return created(kind, comparison.startsWith('>') ? 'since' : 'until', new Date(time.getTime() + shift));
 }
 
 /** The id carries the second of creation, so the bound is a range of the list's own index. */

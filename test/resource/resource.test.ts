@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import mongoose from 'mongoose';
 import { searchWords } from '../../src/resource/search-words.ts';
 import { takeDataSteps } from '../../src/store/migrate.ts';
-import { assertRefused, type TenantHandle, world } from '../kit/index.ts';
+import { assertRefused, type TenantHandle, tokensOf, world } from '../kit/index.ts';
 
 const w = await world();
 const acme = await w.tenant();
@@ -448,6 +448,69 @@ test('query compares fields', async () => {
   assert.deepEqual(await query('name:"{\\"$gt\\":\\"\\"}"'), []);
 });
 
+test('a query finds the beginnings of texts, and numbers and times by what they are above and below', async () => {
+  const t = await w.tenant('Ranges');
+  const client = await t.client();
+  const [ada, bob] = [
+    await t.user({ email: 'ada.l+x@example.com', name: 'Ada (the first)' }),
+    await t.user({ email: 'adam@example.com' }),
+  ];
+  const none = await t.api('POST', '/user', { email: 'eve@example.com', username: 'a.b' });
+  const before = new Date();
+  w.clock.advance({ seconds: 1 });
+  await tokensOf(t, client, ada);
+  w.clock.advance({ seconds: 86_400 });
+  await tokensOf(t, client, bob);
+  await tokensOf(t, client, bob);
+  const query = async (text: string) => (await find(t, 'user', { query: text })).map(({ id }) => id).sort();
+  const ids = (...users: { id: string }[]) => users.map(({ id }) => id).sort();
+  const nextDay = before.getTime() + 43_200_000;
+
+  const cases: [string, string[]][] = [
+    ['email:ada*', ids(ada, bob)],
+    ['email:ADA*', ids(ada, bob)],
+    ['email:ada.*', ids(ada)],
+    ['email:ada.l+x@*', ids(ada)],
+    ['email:dam*', []],
+    ['name:Ada*', ids(ada, bob)],
+    ['username:a.*', ids(none)],
+    ['username:axb*', []],
+    [`last_login:>${nextDay}`, ids(bob)],
+    [`last_login:<=${nextDay}`, ids(ada)],
+    ['last_login:>2020-01-01', ids(ada, bob)],
+    ['last_login:<2020-01-01', []],
+    ['logins_count:>1', ids(bob)],
+    ['logins_count:>=1 email:adam*', ids(bob)],
+    ['logins_count:<1', ids(none)],
+    [`createdAt:>${before.getTime()}`, []],
+    [`createdAt:<=${before.getTime()}`, ids(ada, bob, none)],
+  ];
+  for (const [text, expected] of cases) assert.deepEqual(await query(text), expected, text);
+  const order = async (sort: string, text = '') => (await find(t, 'user', { sort, query: text })).map(({ id }) => id);
+  assert.deepEqual(await order('-last_login'), [bob.id, ada.id, none.id]);
+  assert.deepEqual(await order('last_login', 'email:ada*'), [ada.id, bob.id]);
+  assert.deepEqual(await order('-email', 'email_verified:false'), [none.id, bob.id, ada.id]);
+  for (const text of [
+    'email!:ada*',
+    'suspended:t*',
+    'logins_count:1*',
+    'last_login:>soon',
+    'email:>a',
+    'logins_count:>x',
+    'id:user*',
+    'email:*',
+    'ada*',
+    'email:"a"*',
+    'logins_count:>1*',
+  ])
+    assertRefused(
+      await t.call('GET', `/user?${new URLSearchParams({ query: text })}`),
+      400,
+      'invalid_query',
+      /position/,
+    );
+});
+
 test('since and until bound the time of creation', async () => {
   const t = await w.tenant('Times');
   const first = await t.api('POST', '/role', { name: 'first' });
@@ -669,6 +732,12 @@ test('lists, filters, searches and look-ups by host read an index and no more ro
 
   const selective = [
     ...['/role?pageSize=5', '/role?query=name:%22role%207%22', '/role?q=7', `/role?query=id:${role!.id}&pageSize=5`],
+    ...['/user?sort=-last_login&pageSize=5', '/user?sort=email&pageSize=5', '/role?sort=-name&pageSize=5'],
+    ...[
+      '/user?query=name:com*&sort=name&pageSize=5',
+      '/user?query=last_login:%3E2026-01-01',
+      '/user?sort=createdAt&pageSize=5',
+    ],
     ...['/user?q=rare', '/user?query=locale:es', `/user?query=email:${user.email}`, '/user?query=since:0&pageSize=5'],
     ...[
       `/rolemember?query=user:${user.id}&expand=user,role`,

@@ -7,10 +7,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Collection } from '../../src/resource/collection.ts';
 import { expandable } from '../../src/resource/define.ts';
+import { sortable } from '../../src/resource/sort.ts';
 import { assertRefused, type Json, type TenantHandle } from '../kit/index.ts';
 import { fill, type Operation } from '../kit/operations.ts';
 
 export type Tenants = { mine: TenantHandle; theirs: TenantHandle };
+
+/** As the database orders: nothing comes first. */
+const isAfter = (one: Json, other: Json): boolean => one !== null && (other === null || one > other);
 
 const UNKNOWN = { made_up_field: 'x' };
 const VERBS: Record<string, string> = {
@@ -94,6 +98,30 @@ export function resourceSuite(
       }
       assert.deepEqual((await list({ query: `id:${foreign}` })).results, []);
       assertRefused(await mine.call('GET', `${path}?query=made_up_field:x`), 400, 'invalid_query', /made_up_field/);
+    });
+
+    test('a list is sorted by each field that has an index, up and down, and names those when it is asked for another', async () => {
+      const all = idsOf((await list({ pageSize: '200' })).results).sort();
+      const fields = sortable(spec);
+      for (const sort of fields.flatMap((field) => [field, `-${field}`])) {
+        const rows: Json[] = [];
+        for (let cursor: string | null = ''; cursor !== null; ) {
+          const page: Awaited<ReturnType<typeof list>> = await list({ pageSize: '3', sort, ...(cursor && { cursor }) });
+          rows.push(...page.results);
+          cursor = page.next;
+        }
+        assert.deepEqual(idsOf(rows).sort(), all, sort);
+        const values = rows.map((row) => row[sort.replace('-', '')] ?? null);
+        for (const [n, value] of (sort.startsWith('-') ? values.toReversed() : values).entries())
+          assert.ok(n === 0 || !isAfter(values.at(sort.startsWith('-') ? -n : n - 1), value), `${sort}: ${values}`);
+      }
+      const message = new RegExp(fields.join(', '));
+      for (const sort of ['metadata', '', '-', 'createdAt,name', '__proto__'])
+        assertRefused(await mine.call('GET', `${path}?sort=${sort}`), 400, 'validation', message);
+      const { next } = await list({ pageSize: '1', sort: 'createdAt' });
+      if (next) assertRefused(await mine.call('GET', `${path}?cursor=${next}`), 400, 'invalid_cursor', /order/);
+      const counted = await mine.api('GET', `${path}?pageSize=1&include_totals=true`);
+      assert.deepEqual([counted.total, counted.total_is_more], [all.length, false]);
     });
 
     test('a field that the schema does not have is refused by its name, and changes nothing', async () => {
