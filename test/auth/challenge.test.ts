@@ -1,6 +1,7 @@
 /** What an account may ask of strangers before something is sent: work, or a service's word; by the pages and by the API. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import mongoose from 'mongoose';
 import { browsers } from '../kit/browser.ts';
@@ -242,14 +243,29 @@ describe('the page', () => {
     assert.equal((await mailbox(t, known.email)).length, 1);
   });
 
-  test('does the work by itself', async () => {
-    const known = await t.user();
+  test('does the work by itself, and sends along which button was pressed', async () => {
+    const [known, other] = [await t.user(), await t.user()];
+    const door = await t.client();
     await visit({}, async (tab) => {
+      // Somebody who is faster than the work: it begins when the form is sent.
+      const eager = "work();\n    field.form.addEventListener('submit', function (event) {";
+      const late = "field.form.addEventListener('submit', function (event) {\n setTimeout(work);";
+      const script = readFileSync(new URL('../../views/assets/challenge.js', import.meta.url), 'utf8');
+      assert.ok(script.includes(eager));
+      const body = script.replace(eager, late);
+      await tab.route(/challenge\.\w+\.js/, (route) => route.fulfill({ contentType: 'text/javascript', body }));
+      await tab.goto(authorizeUrl(t, requestOf(door).parameters));
+      await tab.goto(`${new URL(tab.url()).origin}${new URL(tab.url()).pathname}/mail`);
+      await tab.getByLabel('Email').fill(other.email);
+      await tab.getByRole('button', { name: 'link' }).click();
+      await tab.getByText('Check your inbox').first().waitFor();
+      await tab.unroute(/challenge\.\w+\.js/);
       await tab.goto(`${t.origin}/flow/reset-password`);
       await tab.getByLabel('Email').fill(known.email);
       await tab.getByLabel('Email').press('Enter');
       await tab.getByText('Check your inbox').first().waitFor();
     });
     assert.equal((await mailbox(t, known.email)).length, 1);
+    assert.equal((await mailbox(t, other.email)).at(-1)!.type, 'passwordless_link');
   });
 });

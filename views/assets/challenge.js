@@ -110,12 +110,23 @@
     setTimeout(work, 0);
   }
 
+  // Which button was pressed goes along, as it would have.
+  function keepButton(pressed) {
+    var kept = document.createElement('input');
+    if (pressed.type !== 'submit' || !pressed.name) return;
+    kept.type = 'hidden';
+    kept.name = pressed.name;
+    kept.value = pressed.value;
+    field.form.appendChild(kept);
+  }
+
   if (field) {
     prepare();
     work();
     field.form.addEventListener('submit', function (event) {
       if (field.value) return;
       event.preventDefault();
+      if (!waiting) keepButton(event.submitter || document.activeElement || field);
       waiting = true;
       status.textContent = status.getAttribute('data-working');
       status.hidden = false;

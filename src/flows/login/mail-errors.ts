@@ -1,11 +1,14 @@
 /** What the pages of a login by mail say of a form that was refused, and at which field. */
 import type { Fault } from '../../kernel/fault.ts';
 import { duration, type MessageKey, type Values } from '../../look/words.ts';
+import { challengeError } from '../shell/challenge.ts';
 
 export type MailError = { field?: 'email' | 'code'; key: MessageKey; values?: Values };
 
 /** @throws the fault where no page has words for it. */
 export function tellMailError(fault: Fault, { tenant, locale }: { tenant: string; locale: string }): MailError {
+  const unsolved = challengeError(fault);
+  if (unsolved) return { key: unsolved };
   const values = { tenant, time: duration(locale, fault.retryAfterSeconds ?? 60) };
   switch (fault.code) {
     case 'validation':

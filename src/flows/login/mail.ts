@@ -3,6 +3,7 @@
  * on at `/authorize` by itself, so it is offered where it can carry all that the app asked for.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { challengeFor } from '../../auth/challenge.ts';
 import { LINK_PARAMETERS, redeemCode, startPasswordless } from '../../auth/passwordless.ts';
 import type { Connection } from '../../domain/connection/connection.ts';
 import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.ts';
@@ -11,6 +12,7 @@ import { Fault } from '../../kernel/fault.ts';
 import type { Flow } from '../../oidc/browser/interactions.ts';
 import { carriedEmail, resetHref } from '../reset/way.ts';
 import { href, queryOf, text } from '../shell/address.ts';
+import { challengePolicy, challengeResponse } from '../shell/challenge.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
@@ -46,6 +48,7 @@ export function showMailAsk(
   ways: Ways,
   { email, error, status }: Attempt = {},
 ): FastifyReply {
+  const challenge = challengeFor(request.tenant, 'passwordless');
   const data = {
     ...pageCommon(request, flow.params.ui_locales),
     appName: flow.client.name,
@@ -53,11 +56,12 @@ export function showMailAsk(
     csrf: csrfToken(flow.uid),
     email: email ?? text(flow.params.login_hint),
     error,
+    challenge,
     link: mayLink(flow),
     passwordHref: ways.password && href(request, `/flow/${flow.uid}/login`, { way: 'password' }),
     back: backOf(request, flow),
   };
-  return renderPage(reply, mailAskPage, data, { status });
+  return renderPage(reply, mailAskPage, data, { ...challengePolicy({ challenge }), status });
 }
 
 function showCode(
@@ -89,6 +93,7 @@ async function send(request: FastifyRequest, reply: FastifyReply, flow: Flow, co
     email,
     send: isLink ? 'link' : 'code',
     ...(isLink && { params: carriedBy(flow), browser: asking.browser }),
+    challenge: challengeResponse(form),
     locale: pageCommon(request, flow.params.ui_locales).locale,
     from: request.from,
   });
