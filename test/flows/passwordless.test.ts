@@ -502,12 +502,13 @@ async function askFromBrowser(
   client: Client,
   email: string,
   auth_params: Record<string, string> = params,
+  headers: Record<string, string> = {},
 ) {
   const visit = agent();
   const answer = await visit(`${t.origin}/passwordless/start`, {
     method: 'POST',
     body: JSON.stringify({ client_id: client.client_id, email, send: 'link', auth_params }),
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
   });
   assert.equal(answer.status, 200, answer.text);
   return { visit, link: await lastLink(t, email) };
@@ -579,6 +580,16 @@ test('another site cannot press the button, and log a browser in as somebody els
   const forged = await submit(victim, page, { token: fieldOf(page, 'token') }, { origin: 'https://evil.example' });
   assert.deepEqual([forged.status, forged.location], [403, null]);
   assert.deepEqual(forged.headers.getSetCookie(), []);
+});
+
+test('a page that the client did not name makes no browser the one that asked, and logs nobody in as somebody else', async () => {
+  const { t, client } = await ready();
+  const acts = async (origin: string) => {
+    const { visit, link } = await askFromBrowser(t, client, stranger(), params, { origin });
+    return /\/authorize/.test((await visit(link)).location ?? '');
+  };
+  for (const origin of [new URL(REDIRECT).origin, t.origin]) assert.equal(await acts(origin), true, origin);
+  for (const origin of ['https://evil.example', 'null']) assert.equal(await acts(origin), false, origin);
 });
 
 test('a link is good once: of many presses at once one logs in, and the rest say what happened', async () => {

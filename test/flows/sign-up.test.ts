@@ -206,6 +206,24 @@ describe('who signed up', () => {
     await accountSays({ notification_settings: { verify_email_auto_send: false, welcome_email_enabled: false } });
   });
 
+  test('is asked whether it was them, where no page of the client had their browser sign up', async () => {
+    await accountSays({ notification_settings: { verify_email_auto_send: true } });
+    const asksAt = async (origin: string) => {
+      const [email, visit] = [address(), agent()];
+      await visit(`${t.origin}/dbconnections/signup`, {
+        method: 'POST',
+        body: JSON.stringify({ client_id: client.client_id, email, password }),
+        headers: { 'content-type': 'application/json', origin, ...from() },
+      });
+      return (await visit(await lastLink(t, email))).status === 200;
+    };
+    assert.deepEqual(
+      [await asksAt(new URL(REDIRECT).origin), await asksAt('https://evil.example.com'), await asksAt('null')],
+      [false, true, true],
+    );
+    await accountSays({ notification_settings: { verify_email_auto_send: false } });
+  });
+
   test('with an address of somebody else is out as soon as that one reads the mail', async () => {
     const email = address();
     await signUp({ email });

@@ -1,9 +1,8 @@
 /** `POST /dbconnections/change_password`: asking for the link by which a forgotten password is changed. */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import { RESET_SECONDS, startPasswordReset } from '../../auth/password-reset.ts';
+import { startPasswordReset } from '../../auth/password-reset.ts';
 import { TypedEmail } from '../../domain/fields.ts';
-import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
 import { ChallengeResponse } from './challenge.ts';
 import { clientCors } from './client-cors.ts';
@@ -45,17 +44,14 @@ export async function changePassword(
         async (request, reply) => {
           const { email, client_id, connection, challenge_response } = request.body as Body;
           const client = client_id === undefined ? undefined : await mailingClient(browser, request.tenant, client_id);
-          const asking = mintBrowserProof();
           await startPasswordReset(request.tenant, {
             email,
             connection,
             client: client && { id: client_id!, name: client.name },
-            browser: asking.browser,
             challenge: challenge_response,
             locale: localeOf(request),
             from: request.from,
           });
-          markBrowser(request, reply, asking.proof, RESET_SECONDS);
           return reply.header('cache-control', 'no-store').send({ status: 'ok' });
         },
       );

@@ -4,10 +4,10 @@ import Type from 'typebox';
 import { LINK_PARAMETERS, startPasswordless } from '../../auth/passwordless.ts';
 import { connectionsFor } from '../../domain/connection/connection.ts';
 import { TypedEmail } from '../../domain/fields.ts';
-import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.ts';
 import { LINK_SECONDS } from '../../domain/link/passwordless.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Browser, StartingClient } from '../../oidc/browser/browser.ts';
+import { askingBrowser } from './asking-page.ts';
 import { ChallengeResponse } from './challenge.ts';
 import { clientCors } from './client-cors.ts';
 import { mailingClient } from './mailing-client.ts';
@@ -96,7 +96,7 @@ export async function passwordlessStart(
             refuse('The client may not use login links.');
           const connection = await connectionOf(request, body);
           const params = body.send === 'link' ? paramsOf(known, body.auth_params) : undefined;
-          const asking = mintBrowserProof();
+          const asking = askingBrowser(request, known);
           const id = await startPasswordless(tenant, {
             connection,
             client: { id: body.client_id, name: known.name },
@@ -108,7 +108,7 @@ export async function passwordlessStart(
             locale: localeOf(request, body.auth_params?.ui_locales),
             from: request.from,
           });
-          if (id && params) markBrowser(request, reply, asking.proof, LINK_SECONDS);
+          if (id && params) asking.mark(reply, LINK_SECONDS);
           return reply.header('cache-control', 'no-store').send({ success: true });
         },
       );

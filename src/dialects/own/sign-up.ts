@@ -4,12 +4,12 @@ import Type, { type Static } from 'typebox';
 import { signUp } from '../../auth/sign-up.ts';
 import { connectionsFor } from '../../domain/connection/connection.ts';
 import { Text, TypedEmail } from '../../domain/fields.ts';
-import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.ts';
 import { VERIFY_SECONDS } from '../../domain/link/email-verification.ts';
 import { MAX_PASSWORD_LENGTH } from '../../domain/user/password-policy.ts';
 import { UserWrite } from '../../domain/user/user.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
+import { askingBrowser } from './asking-page.ts';
 import { ChallengeResponse } from './challenge.ts';
 import { clientCors } from './client-cors.ts';
 import { mailingClient } from './mailing-client.ts';
@@ -74,7 +74,7 @@ export async function signUpByApi(app: FastifyInstance, browser: Browser, { loca
             ? usable.find(({ id, connection_name }) => id === named || connection_name === named)
             : usable[0];
           if (!connection) throw new Fault('invalid_request', 'The client has no such database connection.');
-          const asking = mintBrowserProof();
+          const asking = askingBrowser(request, client);
           const user = await signUp(tenant, {
             connection,
             client: { id: client_id, name: client.name, home: client.home },
@@ -88,8 +88,7 @@ export async function signUpByApi(app: FastifyInstance, browser: Browser, { loca
             from,
           });
           // The link that verifies the address acts at once in the browser that asked for it.
-          if (tenant.account.notifications.verify_email_auto_send)
-            markBrowser(request, reply, asking.proof, VERIFY_SECONDS);
+          if (tenant.account.notifications.verify_email_auto_send) asking.mark(reply, VERIFY_SECONDS);
           reply.header('cache-control', 'no-store');
           return { status: 'created' as const, user_id: user.id, email_verified: false as const };
         },

@@ -11,6 +11,7 @@ import { markBrowser, mintBrowserProof } from '../../domain/link/asking-browser.
 import { MAX_PASSWORD_LENGTH } from '../../domain/user/password-policy.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Browser, StartingClient } from '../../oidc/browser/browser.ts';
+import { isNamedPage } from './asking-page.ts';
 import { clientCors } from './client-cors.ts';
 
 const Parameter = (description?: string, maxLength = 2048) =>
@@ -76,9 +77,8 @@ async function clientOf(request: FastifyRequest, browser: Browser, { client_id }
  * The origin of the page that asks, as its browser says, which has to be named: what is open to any page (no `web_origins`)
  * would let any page log its visitors in as somebody else.
  */
-function originOf({ headers, tenant }: FastifyRequest, client: StartingClient): string | undefined {
-  const { origin } = headers;
-  if (origin === undefined || origin === tenant.origin || client.names(origin)) return origin;
+function originOf(request: FastifyRequest, client: StartingClient): string | undefined {
+  if (isNamedPage(request, client)) return request.headers.origin;
   throw new Fault('forbidden', "This is for pages of the client's callbacks and web_origins.");
 }
 
