@@ -154,7 +154,8 @@ export async function buildApp({ config, store, operator, log, ...options }: App
   app.register(async (scope) => {
     const { baseDomain, importBytes, postmarkWebhookSecret } = config;
     patchUpdates(scope);
-    mountResources(scope, { root: asRoot(), baseDomain, importBytes, postmarkWebhookSecret });
+    const fetchPicture = (address: string, maxBytes: number) => safeFetch(address, { production, maxBytes });
+    mountResources(scope, { root: asRoot(), baseDomain, importBytes, postmarkWebhookSecret, fetchPicture });
     system(scope, () => store.ping(), { mail: config.mail?.by ?? 'none', sms: config.sms?.by ?? 'none' });
     await protectedResource(scope);
     await ownDialect(scope, pages, {

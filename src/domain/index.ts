@@ -12,6 +12,7 @@ import { accounts } from './account/account.ts';
 import { mount as account } from './account/account-routes.ts';
 import { customDomains } from './account/custom-domain.ts';
 import { mount as customDomain } from './account/custom-domain-routes.ts';
+import type { FetchPicture } from './account/logo.ts';
 import { mount as api, apis } from './api/api.ts';
 import { mount as client, clients } from './client/client.ts';
 import { mount as clientSecret } from './client/client-secret.ts';
@@ -34,7 +35,13 @@ import { users } from './user/user.ts';
 import { mount as userLists } from './user/user-lists.ts';
 import { mount as user } from './user/user-routes.ts';
 
-type Options = { root: Root; baseDomain: string; importBytes: number; postmarkWebhookSecret: string | undefined };
+type Options = {
+  root: Root;
+  baseDomain: string;
+  importBytes: number;
+  postmarkWebhookSecret: string | undefined;
+  fetchPicture: FetchPicture;
+};
 /** Rows with their routes, or routes alone that belong to rows above them. */
 type Resource = { rows?: AnyCollection; mount(app: FastifyInstance, options: Options): void };
 

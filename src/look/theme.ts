@@ -46,11 +46,30 @@ export function accents(primaryColor?: unknown): Accents {
   return known;
 }
 
-/** The accents as a style sheet; safe inside <style>, as it is made of our own hexadecimal digits only. */
-export function themeCss(primaryColor?: unknown): string {
+/** The accents and the page as a style sheet; safe inside <style>, as it is made of our own hexadecimal digits only. */
+export function themeCss(primaryColor?: unknown, pageColor?: unknown): string {
   const { light, dark } = accents(primaryColor);
-  return `:root{${declarations(light)}}@media (prefers-color-scheme:dark){:root{${declarations(dark)}}}`;
+  const page = parseColor(pageColor);
+  return (
+    `:root{${declarations(light)}${page ? `;${surroundings(page)}` : ''}}` +
+    `@media (prefers-color-scheme:dark){:root{${declarations(dark)}${page ? `;${surroundings(nightly(page))}` : ''}}}`
+  );
 }
+
+/** What is around the card, and what is written there. */
+function surroundings(page: Rgb): string {
+  const text = contrast(page, WHITE) > contrast(page, BLACK) ? WHITE : BLACK;
+  return `--page:${hex(page)};--page-text:${hex(text)};--page-muted:${hex(shiftUntil(mix(page, text, 0.6), text, [page], 4.5))}`;
+}
+
+/** The same colour when it is dark: so deep that white reads on it as on our own. */
+const nightly = (page: Rgb): Rgb => {
+  for (let step = 0; step < 64; step++) {
+    const candidate = mix(page, BLACK, step / 64);
+    if (contrast(candidate, WHITE) >= 15) return candidate;
+  }
+  return BLACK;
+};
 
 export function parseColor(input: unknown): Rgb | undefined {
   if (typeof input !== 'string') return undefined;
@@ -91,8 +110,8 @@ function isGrey(color: Rgb): boolean {
   return Math.max(...color) - Math.min(...color) < 24;
 }
 
-function finish(fill: Rgb, behind: Rgb[], towards: Rgb, textRatio: number): Accent {
-  const onAccent = contrast(fill, WHITE) >= 4.5 ? WHITE : BLACK;
+function finish(picked: Rgb, behind: Rgb[], towards: Rgb, textRatio: number): Accent {
+  const { fill, onAccent } = legible(picked);
   const edge = shiftUntil(fill, towards, behind, 3);
   return {
     accent: hex(fill),
@@ -101,8 +120,47 @@ function finish(fill: Rgb, behind: Rgb[], towards: Rgb, textRatio: number): Acce
     hover: hex(mix(fill, onAccent === WHITE ? BLACK : WHITE, 0.14)),
     border: hex(edge),
     text: hex(shiftUntil(fill, towards, behind, textRatio)),
-    focus: hex(edge),
+    // The edge of a field in focus must not look like that of one that is wrong.
+    focus: hex(isReddish(picked) ? towards : edge),
   };
+}
+
+/**
+ * What is written on a fill: the better of black and white by perception (APCA, W3C silver draft), which by ratio alone
+ * would be black on an orange or a mid blue that everybody reads in white. The ratio is kept too: where white lacks a
+ * little of it the fill gives way, and where it lacks more black it is.
+ */
+function legible(picked: Rgb): { fill: Rgb; onAccent: Rgb } {
+  const deepest = mix(picked, BLACK, DEEPENED);
+  const isWhite = perceived(WHITE, picked) > perceived(BLACK, picked) && contrast(deepest, WHITE) >= RATIO;
+  if (!isWhite)
+    return contrast(picked, BLACK) >= RATIO ? { fill: picked, onAccent: BLACK } : { fill: picked, onAccent: WHITE };
+  return { fill: shiftUntil(picked, BLACK, [WHITE], RATIO), onAccent: WHITE };
+}
+const RATIO = 4.5;
+/** How much of itself a fill may give for white letters. */
+const DEEPENED = 0.2;
+
+/** Lightness contrast of APCA 0.1.9, 0 to about 108, whichever of the two is lighter. */
+export function perceived(text: Rgb, behind: Rgb): number {
+  const luma = (color: Rgb) => {
+    const [red, green, blue] = color.map((channel) => (channel / 255) ** 2.4) as [number, number, number];
+    const sum = 0.2126729 * red + 0.7151522 * green + 0.072175 * blue;
+    // biome-ignore lint/suspicious/noApproximativeNumericConstant: APCA's own number, which is not the root of two
+    return sum > 0.022 ? sum : sum + (0.022 - sum) ** 1.414;
+  };
+  const [ink, ground] = [luma(text), luma(behind)];
+  const contrast = ground > ink ? ground ** 0.56 - ink ** 0.57 : ink ** 0.62 - ground ** 0.65;
+  return Math.max(0, contrast * 114);
+}
+
+/** Whether a colour is of the reds that mean a mistake: by hue, and strong enough to have one. */
+function isReddish([red, green, blue]: Rgb): boolean {
+  const most = Math.max(red, green, blue);
+  const range = most - Math.min(red, green, blue);
+  if (most !== red || range < 60) return false;
+  const hue = (60 * (green - blue)) / range;
+  return hue > -25 && hue < 22;
 }
 
 /** The first of 64 steps from `color` to `towards` that has `ratio` against every colour behind it. */

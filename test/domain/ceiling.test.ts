@@ -290,6 +290,7 @@ const TABLE: Record<string, Row> = {
   'account/update': {
     nothing: 'the management API is never the default audience, and no setting is about who may what',
   },
+  'account/setLogo': { nothing: 'a picture that pages show' },
   'account/rotateKeys': { nothing: 'nobody sees a private key' },
   'account/revokeKey': { nothing: 'nobody sees a private key' },
   'mailtemplate/preview': { nothing: 'a picture of a mail that is not sent' },

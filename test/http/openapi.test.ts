@@ -44,6 +44,7 @@ const PUBLIC = [
   'GET /assets/:file',
   'GET /authorize',
   'GET /authorize/:uid',
+  'GET /branding/:file',
   'GET /challenge',
   'GET /change-email-verify',
   'GET /confirm',

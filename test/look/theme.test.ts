@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { accents, contrast, DEFAULT_ACCENT, parseColor, SURFACES, themeCss } from '../../src/look/theme.ts';
+import { accents, contrast, DEFAULT_ACCENT, parseColor, perceived, SURFACES, themeCss } from '../../src/look/theme.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
@@ -60,4 +60,43 @@ test('the neutral colours of pages.css have their contrast, and are the ones tha
     for (const behind of ['card', 'danger-soft'])
       assert.ok(ratio(colors.danger!, colors[behind]!) >= 4.5, `${scheme}: danger on ${behind}`);
   }
+});
+
+test('letters on a button are black or white by what is read better, not by ratio alone', () => {
+  const { light } = accents('#ffa94d');
+  assert.equal(light.onAccent, '#000000', 'an orange so light that white would need another colour');
+  for (const picked of ['#e8490c', '#0d8ce0', '#e03131']) {
+    const { accent, onAccent } = accents(picked).light;
+    assert.ok(
+      perceived(parseColor('#fff')!, parseColor(picked)!) > perceived(parseColor('#000')!, parseColor(picked)!),
+    );
+    assert.equal(onAccent, '#ffffff', picked);
+    assert.ok(ratio(accent, picked) < 1.6, `${picked} stays what it is: ${accent}`);
+  }
+  // The reference implementation's own examples (apca-w3 0.1.9).
+  assert.ok(Math.abs(perceived(parseColor('#888')!, parseColor('#fff')!) - 63.056) < 2.8);
+  assert.ok(Math.abs(perceived(parseColor('#000')!, parseColor('#aaa')!) - 58.146) < 2.8);
+});
+
+test('the ring of a red brand is not the edge of a field that is wrong', () => {
+  for (const picked of ['#e03131', '#a3271b', '#ff0033'])
+    for (const { focus } of Object.values(accents(picked))) assert.match(focus, /^#(?:0{6}|f{6})$/, picked);
+  for (const picked of ['#1f5c4d', '#ff9900', '#cc00aa', '#553333']) {
+    const { focus, border } = accents(picked).light;
+    assert.equal(focus, border, picked);
+  }
+});
+
+test('a page may have any colour: what stands on it is read, by day and by night', () => {
+  for (const picked of ['#ffffff', '#000000', '#808080', '#ff0033', '#ffd400', '#123456']) {
+    const found = [...themeCss(undefined, picked).matchAll(/--page:(\S{7});--page-text:(\S{7});--page-muted:(\S{7})/g)];
+    assert.equal(found.length, 2);
+    for (const [, page, text, muted] of found) {
+      assert.ok(ratio(page!, text!) >= 4.5, `${picked}: ${text} on ${page}`);
+      assert.ok(ratio(page!, muted!) >= 4.5, `${picked}: ${muted} on ${page}`);
+    }
+    assert.equal(found[0]![1], picked);
+    assert.ok(ratio(found[1]![1]!, '#ffffff') >= 15);
+  }
+  assert.equal(themeCss('#123456', 'red;}'), themeCss('#123456'));
 });

@@ -11,6 +11,13 @@ import { Slug } from './slug.ts';
 const Branding = Type.Object(
   {
     primary_color: nullable(Type.String({ pattern: '^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$' })),
+    page_color: nullable(
+      Type.String({
+        pattern: '^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$',
+        description: 'Of the page around the card; in the dark a dark shade of it',
+      }),
+    ),
+    logo_dark_src: nullable(WebUrl('The logo on dark backgrounds; without it `logo_src` shows there too')),
     show_badge: Type.Optional(Type.Boolean({ description: '"Secured by Cardea" in the footer' })),
     tos_uri: nullable(WebUrl()),
     policy_uri: nullable(WebUrl()),

@@ -17,16 +17,27 @@ import {
 import { expandWire, expansion, type Wire } from '../../resource/wire.ts';
 import { clients } from '../client/client.ts';
 import { mountKeys } from '../key/key-routes.ts';
-import { type Account, type AccountPatch, accountByHost, accounts, rootAccount, updateAccount } from './account.ts';
+import {
+  type Account,
+  type AccountPatch,
+  accountByHost,
+  accounts,
+  rootAccount,
+  updateAccount,
+  writeAccount,
+} from './account.ts';
 import { accountBodies, openFields, openSchema } from './account-fields.ts';
 import { createAccount, type NewAccount, removeAccount } from './account-provisioning.ts';
+import { type FetchPicture, forgetLogos, keepLogo, LogoBody, type LogoInput, serveLogos } from './logo.ts';
 
 const nobody = () => false;
 
 /** Accounts come and go in the installation's own trail, since one that is gone keeps none; changes are in each one's. */
 const trailOf = ({ id }: { id: string }) => asTenant({ id } as never, '');
 
-export function mount(app: FastifyInstance, { root, baseDomain }: { root: Root; baseDomain: string }): void {
+type Options = { root: Root; baseDomain: string; fetchPicture: FetchPicture };
+
+export function mount(app: FastifyInstance, { root, baseDomain, fetchPicture }: Options): void {
   const { properties } = wireSchema(accounts);
   const { account: _none, ...own } = properties as Record<string, Type.TSchema>;
   const domain = Type.String({ description: '`<slug>.<base domain>`' });
@@ -207,6 +218,39 @@ export function mount(app: FastifyInstance, { root, baseDomain }: { root: Root; 
       return wire(updated, may(request.actor));
     },
   );
+
+  app.post(
+    '/account/:account_id/logo',
+    {
+      ...access('update:accounts'),
+      schema: {
+        ...describe(
+          'setLogo',
+          "Set an Account's logo",
+          'Takes a PNG, JPEG, GIF or WebP picture of 256 KB at most, in base64 or from an address that is fetched at once, and keeps it: `logo_src`, or `branding.logo_dark_src`, is the address that it is served at from then on. Of the account that the request is sent to.',
+        ),
+        params,
+        body: LogoBody,
+        response: { 200: row },
+      },
+    },
+    async (request) => {
+      const { tenant } = request;
+      const input = request.body as LogoInput;
+      const { id } = await served(idOf(request));
+      // It is served at the tenant's own host, which is the one that this came to.
+      if (id !== tenant.id) throw new Fault('not_found', 'Account not found.');
+      const address = await keepLogo(tenant, input, fetchPicture);
+      const field = input.scheme === 'dark' ? 'branding.logo_dark_src' : 'logo_src';
+      await writeAccount(id, { [field]: address });
+      const updated = await accounts.get(root, id);
+      await forgetLogos(tenant, [updated.logo_src, updated.branding.logo_dark_src]);
+      await request.audit({ tenant: trailOf(updated), type: 'admin.account.updated', subject: id, fields: [field] });
+      return wire(updated, may(request.actor));
+    },
+  );
+
+  serveLogos(app);
 
   app.delete(
     '/account/:account_id',

@@ -42,6 +42,7 @@ export async function composeMail(tenant: Tenant, occasion: Occasion, source?: S
     start: directionOf(locale) === 'rtl' ? 'right' : 'left',
     duration: typeof data.expires_in === 'number' ? durationOf(data.expires_in, locale) : null,
     logo: account.logo_src ?? null,
+    logo_dark: account.branding.logo_dark_src ?? null,
     badge: account.branding.show_badge ?? true,
     cardea: 'Cardea',
     terms: account.branding.tos_uri ?? null,

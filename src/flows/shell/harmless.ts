@@ -7,7 +7,7 @@ import { letters } from './letters.ts';
 
 /** Goes back to the app that sent it, to the letter; nobody reads it. */
 const EXACT = 'fields';
-const IMAGE = /^(?:logo|icon|appLogo)$/;
+const IMAGE = /^(?:logo|logoDark|icon|appLogo)$/;
 const ADDRESS = /(?:^action|href|url|uri)$/i;
 const NAME_LENGTH = 60;
 

@@ -11,6 +11,10 @@ export type PageTenant = {
   name: string;
   /** Shown above the title in place of the initial. Anything but https, data:image or a path of ours is dropped. */
   logo?: string;
+  /** In place of `logo` where the page is dark. */
+  logoDark?: string;
+  /** Of the page around the card, as `primaryColor`. */
+  pageColor?: string;
   /** The tab's icon. Same rule as `logo`. */
   icon?: string;
   /** `#rgb` or `#rrggbb`; anything else is ignored. */

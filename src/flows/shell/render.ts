@@ -61,7 +61,7 @@ function viewOf<Data extends PageData>(page: Page<Data>, data: Data, nonce: stri
     owner: safe.appName || tenant?.name || 'Cardea',
     initial: firstLetter,
     iconHref: iconOf(tenant),
-    themeCss: themeCss(tenant?.primaryColor),
+    themeCss: themeCss(tenant?.primaryColor, tenant?.pageColor),
     surfaces: SURFACES,
   };
 }

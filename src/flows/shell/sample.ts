@@ -24,6 +24,7 @@ export function sampler(locale: string, twist: Twist = {}) {
     tenant: {
       name: text('Acme', 'Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft'),
       logo: twist.address,
+      logoDark: twist.address,
       icon: twist.address,
       primaryColor: text('#1f5c4d'),
       showBadge: true,

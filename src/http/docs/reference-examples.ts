@@ -178,6 +178,9 @@ type Called = {
   required: readonly string[];
 };
 
+/** Sixteen pixels each way, in black. */
+const SMALL_PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAABAAAAAQAQAAAAA3iMLMAAAADElEQVR4nGNgIA0AAAAwAAEWiZrRAAAAAElFTkSuQmCC';
+
 /** Requests whose parameters depend on each other, so that no schema can tell a good example. */
 function chosen(site: Site, operationId: string): Record<string, unknown> | undefined {
   const client_id = `client_${HEX}`;
@@ -211,6 +214,7 @@ function chosen(site: Site, operationId: string): Record<string, unknown> | unde
     'oauth/updateRegistration': { client_id, client_name: 'Orders', redirect_uris: [login.redirect_uri] },
     'usernamepassword/login': { username: 'ada@example.com', password: 'Correct horse battery staple 1', ...login },
     change_password_change: { state: 'RESET_TICKET', new_password: 'Correct horse battery staple 2' },
+    'account/setLogo': { scheme: 'light', data: SMALL_PICTURE },
     'passwordless/start': { client_id, email: 'ada@example.com', send: 'code' },
     'mailtemplate/create': {
       template: 'verify_email',

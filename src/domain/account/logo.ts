@@ -1,0 +1,127 @@
+/**
+ * Logos that we keep: uploaded, or fetched at once from an address; checked to be pictures, stored by what is in them, and
+ * served from our own origin for ever under that name. Which of them an account shows is in its fields.
+ */
+import { createHash } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import type { Tenant } from '../../kernel/context.ts';
+import { Fault } from '../../kernel/fault.ts';
+import { type PictureKind, pictureIn } from '../../kernel/picture.ts';
+import { defineCollection } from '../../resource/collection.ts';
+import { OneOf } from '../../resource/define.ts';
+import { isTaken } from '../fields.ts';
+
+const MOST_BYTES = 262_144;
+const SIDE = { least: 16, most: 4096 };
+/** Of an account: what mails of earlier show stays for a while. */
+const KEPT = 10;
+
+const pictures = defineCollection({
+  name: 'picture',
+  title: 'Picture',
+  permission: 'pictures',
+  collection: 'pictures',
+  row: Type.Object({ file: Type.String(), type: Type.String() }),
+  stored: Type.Object({ data: Type.String({ description: 'In base64' }) }),
+  defaults: () => ({}),
+  filter: ['file'],
+  unique: [['file']],
+});
+
+const invalid = (field: string, message: string, cause?: unknown): Fault =>
+  new Fault('validation', `"${field}" ${message}.`, { details: [{ path: `/${field}`, message }], cause });
+
+/** @throws Fault `validation` for what is no picture that pages can show. */
+function judged(field: string, bytes: Buffer): PictureKind {
+  if (bytes.length > MOST_BYTES) throw invalid(field, `is larger than ${MOST_BYTES / 1024} KB`);
+  const picture = pictureIn(bytes);
+  if (!picture) throw invalid(field, 'is not a PNG, JPEG, GIF or WebP picture');
+  const sides = [picture.width, picture.height];
+  if (sides.some((side) => side < SIDE.least || side > SIDE.most))
+    throw invalid(field, `has to measure ${SIDE.least} to ${SIDE.most} pixels each way, not ${sides.join(' by ')}`);
+  return picture;
+}
+
+export const LogoBody = Type.Object(
+  {
+    scheme: Type.Optional(OneOf(['light', 'dark'], 'On which background it is for; default `light`')),
+    data: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: Math.ceil(MOST_BYTES / 3) * 4,
+        contentEncoding: 'base64',
+        description: 'The picture itself, in base64',
+      }),
+    ),
+    address: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 2000, description: 'Where it is fetched from, at once and once' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type LogoInput = { scheme?: 'light' | 'dark'; data?: string; address?: string };
+
+/** Careful about where it goes, and about how much comes back. */
+export type FetchPicture = (address: string, maxBytes: number) => Promise<Buffer>;
+
+async function bytesOf({ data, address }: LogoInput, fetch: FetchPicture): Promise<[field: string, bytes: Buffer]> {
+  if ((data === undefined) === (address === undefined)) throw invalid('data', 'or "address" is needed, one of them');
+  if (data !== undefined) {
+    const isBase64 = /^[A-Za-z0-9+/]+={0,2}$/.test(data);
+    if (!isBase64) throw invalid('data', 'is not base64');
+    return ['data', Buffer.from(data, 'base64')];
+  }
+  try {
+    return ['address', await fetch(address!, MOST_BYTES)];
+  } catch (error) {
+    // Which of the reasons it was would let a tenant look around in our network.
+    throw invalid('address', 'could not be fetched: it has to be a public https address of a picture', error);
+  }
+}
+
+/**
+ * @returns the address that it is served at, the same for the same picture.
+ * @throws Fault `validation` for what is no picture, too large, or not to be had.
+ */
+export async function keepLogo(tenant: Tenant, input: LogoInput, fetch: FetchPicture): Promise<string> {
+  const [field, bytes] = await bytesOf(input, fetch);
+  const { type, extension } = judged(field, bytes);
+  const file = `${createHash('sha256').update(bytes).digest('hex').slice(0, 32)}.${extension}`;
+  try {
+    await pictures.create(tenant, { file, type, data: bytes.toString('base64') });
+  } catch (error) {
+    if (!isTaken(error, 'file')) throw error;
+  }
+  return `${tenant.origin}/branding/${file}`;
+}
+
+/** The eldest go, of those that the account does not show. */
+export async function forgetLogos(tenant: Tenant, shown: readonly (string | null | undefined)[]): Promise<void> {
+  const all = (await pictures.all(tenant, {})).sort((a, b) => (a.id < b.id ? -1 : 1));
+  const idle = all.filter(({ file }) => !shown.some((address) => address?.endsWith(`/branding/${file}`)));
+  for (const { id } of idle.slice(0, Math.max(0, all.length - KEPT))) await pictures.remove(tenant, id);
+}
+
+/** GET /branding/:file, at the host of the tenant whose it is. */
+export function serveLogos(app: FastifyInstance): void {
+  app.get<{ Params: { file: string } }>(
+    '/branding/:file',
+    { config: { access: 'public' }, schema: { hide: true } },
+    async ({ tenant, params }, reply) => {
+      const isName = /^[0-9a-f]{32}\.(?:png|jpg|gif|webp)$/.test(params.file);
+      const found = isName ? await pictures.findOne(tenant, { file: { $eq: params.file } }) : undefined;
+      if (!found) throw new Fault('not_found');
+      return (
+        reply
+          .header('cache-control', 'public, max-age=31536000, immutable')
+          .header('x-content-type-options', 'nosniff')
+          // Mail programs show it too.
+          .header('cross-origin-resource-policy', 'cross-origin')
+          .header('content-security-policy', "default-src 'none'; sandbox")
+          .type(found.type)
+          .send(Buffer.from(found.data, 'base64'))
+      );
+    },
+  );
+}
