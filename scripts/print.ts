@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { clients, endpoints, envExample, events, print, settings } from './tables.ts';
+import { clients, endpoints, envExample, events, print, settings, works } from './tables.ts';
 
 type Printed = { file: string; text(written: string): string };
 
@@ -28,6 +28,7 @@ const changes = readdirSync(CHANGES).map((file) => {
 });
 
 const PRINTED: Printed[] = [
+  between('README.md', 'works', print(works())),
   between('docs/reference/settings.md', 'settings', print(settings())),
   between('docs/reference/libraries.md', 'clients', print(clients())),
   between('docs/reference/endpoints.md', 'endpoints', endpoints()),

@@ -1,6 +1,8 @@
 /** Tables of the documentation and what prints them, and the example of an environment. */
 import { readFileSync } from 'node:fs';
 import { SETTINGS } from '../src/config.ts';
+import { resourcesNotYet } from '../src/domain/index.ts';
+import { NOT_THERE_YET } from '../src/domain/not-yet.ts';
 import { EVENTS, type Event } from '../src/domain/trail/events.ts';
 import type { OpenApi } from '../src/http/docs/openapi-types.ts';
 import { CAPABILITIES, type Capability, LIBRARIES } from '../test/clients/libraries.ts';
@@ -52,6 +54,29 @@ export function clients(): Rows {
     ]),
   ];
 }
+
+/** What works, and where that is described. */
+const WORKS: readonly [what: string, page: string][] = [
+  ['OAuth 2 and OpenID Connect: the flows and extensions that are listed, with the tests', 'docs/specifications.md'],
+  ['Logging in by password, mailed code and mailed link', 'docs/guides/password-and-codes.md'],
+  ['Sign-up by people themselves', 'docs/guides/sign-up.md'],
+  ['Verified addresses, change of address, forgotten passwords', 'docs/guides/mailed-links.md'],
+  ['Limits, lockout, leaked passwords', 'docs/guides/abuse.md'],
+  ['Roles, teams and invitations', 'docs/guides/teams-and-roles.md'],
+  ['Devices without a keyboard', 'docs/guides/device.md'],
+  ['Logout, everywhere', 'docs/guides/logout.md'],
+  ['Mails by SMTP or Postmark, in words of your own', 'docs/operations/mail.md'],
+  ['Webhooks', 'docs/guides/webhooks.md'],
+  ['Import and export of users', 'docs/guides/import-users.md'],
+  ['A management API for all of it', 'docs/reference/management-api.md'],
+];
+
+/** What works and what not yet, of the list above and of what the resources say of themselves. */
+export const works = (): Rows => [
+  ['What', 'Works'],
+  ...WORKS.map(([what, page]) => [what, `[yes](${page})`]),
+  ...[...resourcesNotYet, ...NOT_THERE_YET].map(({ what, says }) => [what, `not yet: ${says}`]),
+];
 
 /** Every event: when it is told, who may subscribe, and what is told. */
 export const events = (): string =>

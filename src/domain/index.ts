@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Root } from '../kernel/context.ts';
 import { announceBy } from '../resource/announcing.ts';
+import type { ResourceSpec } from '../resource/define.ts';
 import { type AnyCollection, verifyReferences } from '../resource/registry.ts';
 import { mount as consent, consents } from './access/consent.ts';
 import { mount as role, roles } from './access/role.ts';
@@ -84,4 +85,13 @@ export function mountResources(app: FastifyInstance, options: Options): void {
 /** How the API's documentation introduces each resource. */
 export const resourceTags = RESOURCES.flatMap(({ rows }) =>
   rows?.spec.tag ? [{ name: rows.spec.name as string, ...rows.spec.tag }] : [],
+);
+
+/** What of each resource is kept and has no effect yet. */
+export const resourcesNotYet = RESOURCES.flatMap(({ rows }) =>
+  ((rows?.spec as ResourceSpec | undefined)?.notYet ?? []).map((notYet) => ({
+    name: rows!.spec.name as string,
+    title: rows!.spec.title as string,
+    ...notYet,
+  })),
 );

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { append } from '../domain/trail/log.ts';
 import { whenGone } from '../kernel/context.ts';
 import { asciiAddress } from '../kernel/uri.ts';
+import { tellNotYet } from '../resource/not-yet.ts';
 import type { AuditEvent } from '../resource/request.ts';
 import { enforce, refuseBeyond, type Tokens } from './actor.ts';
 import { isAside, tenantOf } from './tenant.ts';
@@ -53,6 +54,11 @@ export function hooks(app: FastifyInstance, config: Config, { log, tokens }: Opt
           ...(fields && { fields }),
         },
       });
+  });
+  app.addHook('preSerialization', async (request, reply, payload) => {
+    const { notYet } = request.routeOptions.config;
+    if (notYet && reply.statusCode < 300) tellNotYet(notYet, payload, reply);
+    return payload;
   });
   // Of every answer of ours that sends a browser on: a header holds ASCII, and what is registered may be more.
   app.addHook('onSend', (_request, reply, payload, done) => {

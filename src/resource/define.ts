@@ -5,6 +5,7 @@
 import Type, { type Static, type TObject, type TSchema } from 'typebox';
 import type { Tenant } from '../kernel/context.ts';
 import type { TextKind } from '../kernel/text/kind.ts';
+import type { NotYet } from './not-yet.ts';
 
 /** A point in time: a Date inside, ISO 8601 on the wire. */
 export const Timestamp = (description?: string) =>
@@ -142,6 +143,8 @@ export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObjec
   wire?: (row: Row<R, S>, may: (permission: string) => boolean) => Record<string, unknown>;
   /** What is told of its rows to those who subscribed (announcing.ts). */
   events?: Events<Row<R, S>>;
+  /** What of it is kept and has no effect. */
+  notYet?: readonly NotYet[];
   /** The last word before a row is removed, when nothing has gone yet. @throws Fault `protected` */
   protect?(tenant: Tenant, row: Row<R, S>): Promise<void> | void;
   /** Ends what goes with a row and is no row: after those that refer to it have gone. Repeating it does nothing. */

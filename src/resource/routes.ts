@@ -77,7 +77,7 @@ function routesOf(app: FastifyInstance, collection: AnyCollection) {
   const paths = Object.keys(expandable(spec));
 
   const describe = (verb: string, operation: string, summary: string, schema: object, gives?: Gives) => ({
-    config: { access: { permission: `${verb}:${spec.permission}`, gives } },
+    config: { access: { permission: `${verb}:${spec.permission}`, gives }, notYet: spec.notYet },
     schema: {
       operationId: `${name}/${operation}`,
       tags: [name],

@@ -59,7 +59,7 @@ export function mount(app: FastifyInstance, { root, baseDomain, fetchPicture }: 
     ...(description && { description }),
     security: [{ bearerAuth: [] }],
   });
-  const access = (permission: string) => ({ config: { access: { permission } } });
+  const access = (permission: string) => ({ config: { access: { permission }, notYet: accounts.spec.notYet } });
 
   async function wire(
     account: Account,

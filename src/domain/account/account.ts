@@ -16,6 +16,7 @@ import { collectionNamed } from '../../resource/registry.ts';
 import { MASK, sealedFields } from '../../resource/sealing.ts';
 import { forgetHeld, noteChange, watched } from '../../store/changes.ts';
 import { managementAudience, managementAudiences } from '../api/permission.ts';
+import { SYNC_NOT_YET } from '../not-yet.ts';
 import { AccountRow, GROUPS, type Group, startSettings, viewSettings } from './account-fields.ts';
 import { checkChallenge, checkLifetimes } from './account-settings.ts';
 import { accountOfDomain } from './custom-domain.ts';
@@ -59,6 +60,20 @@ export const accounts = defineCollection({
   filter: ['name', 'slug', 'team'],
   search: ['name', 'slug'],
   unique: [['slug']],
+  notYet: [
+    {
+      what: '`email_oauth_sync_policy` of the account',
+      says: SYNC_NOT_YET,
+      field: 'email_oauth_sync_policy',
+      in: ({ email_oauth_sync_policy }) => email_oauth_sync_policy === 'always_sync',
+    },
+    {
+      what: '`token_signature` of the account',
+      says: 'token_signature is kept; nothing is signed with it.',
+      field: 'token_signature',
+      in: () => false,
+    },
+  ],
   references: {
     default_connection: {
       to: 'connection',

@@ -24,7 +24,10 @@ export function mount(app: FastifyInstance, { baseDomain }: { baseDomain: string
   app.post(
     '/customdomain/:customdomain_id/retry',
     {
-      config: { access: { permission: 'update:customdomains', gives: ({ tenant }) => byEverybody(tenant) } },
+      config: {
+        access: { permission: 'update:customdomains', gives: ({ tenant }) => byEverybody(tenant) },
+        notYet: customDomains.spec.notYet,
+      },
       schema: {
         operationId: 'customdomain/retry',
         tags: ['customdomain'],

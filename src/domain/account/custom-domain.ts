@@ -34,6 +34,13 @@ export const customDomains = defineCollection({
   search: ['domain'],
   unique: [['domain']],
   texts: { domain: hostName },
+  notYet: [
+    {
+      what: "Domains of a tenant's own",
+      says: 'The claim is kept; nothing asks the DNS whether it is true, and no such domain is served yet.',
+      in: ({ status }) => status !== 'ACTIVE',
+    },
+  ],
   indexes: [
     // Two accounts may claim a domain, but only one can serve it.
     { keys: { domain: 1 }, unique: true, partialFilterExpression: { status: 'ACTIVE' } },

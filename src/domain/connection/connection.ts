@@ -20,6 +20,7 @@ import { mountResource } from '../../resource/routes.ts';
 import { watched } from '../../store/changes.ts';
 import { byEverybody, changedBy } from '../access/ceiling.ts';
 import { Name, nullable } from '../fields.ts';
+import { SYNC_NOT_YET } from '../not-yet.ts';
 import { PasswordPolicy } from '../user/password-policy.ts';
 
 /** What a connection's secrets are masked without. */
@@ -100,6 +101,22 @@ export const connections = defineCollection({
   references: { enabled_clients: { to: 'client', gone: 'forget' } },
   watched: true,
   traced: true,
+  notYet: [
+    {
+      what: 'Logging in through another provider: social and enterprise connections',
+      says: 'Nobody logs in through a connection of this type yet; an oidc connection is there for token exchange.',
+      field: 'connection_type',
+      in: ({ connection_type }) => believes(connection_type as ConnectionType),
+    },
+    {
+      what: '`scope` and `authorize_params` of a connection',
+      says: 'What a provider is to be asked is kept; no provider is asked yet.',
+      field: 'authorize_params',
+      in: ({ scope, authorize_params }) =>
+        ((scope ?? []) as unknown[]).length > 0 || Object.keys((authorize_params ?? {}) as object).length > 0,
+    },
+    { what: '`email_oauth_sync_policy` of a connection', says: SYNC_NOT_YET, field: 'email_oauth_sync_policy' },
+  ],
   async protect(tenant, { id, enabled }) {
     if (enabled) await disable(tenant, id);
   },

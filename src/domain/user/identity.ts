@@ -41,6 +41,7 @@ export const identities = defineCollection({
   },
   collection: 'identities',
   row: Type.Object(fields),
+  notYet: [{ what: 'Identities', says: 'The link is kept with its tokens; nobody logs in by it yet.' }],
   sealed: { access_token: SEE_TOKENS, access_token_secret: SEE_TOKENS, refresh_token: SEE_TOKENS },
   defaults: () => ({}),
   filter: ['user', 'connection', 'identity_id'],

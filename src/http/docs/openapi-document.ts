@@ -3,7 +3,7 @@
  * 3.0's own spelling, and an order that does not depend on who registered first.
  */
 import { STATUS_CODES } from 'node:http';
-import { resourceTags } from '../../domain/index.ts';
+import { resourcesNotYet, resourceTags } from '../../domain/index.ts';
 import { FAULTS } from '../../kernel/fault.ts';
 import type { Answer, OpenApi, Operation, Parameter, Schema } from './openapi-types.ts';
 
@@ -137,6 +137,7 @@ export function finish(generated: OpenApi): OpenApi {
         if (answer.description === 'Default Response') answer.description = 'Done';
     }
   }
+  for (const one of resourcesNotYet) markNotYet(document, one);
   spell(document);
   return order(document);
 }
@@ -151,6 +152,22 @@ function nameBody({ components }: OpenApi, operation: Operation): void {
   const name = `${title === 'Credential' ? 'Credentials' : title}${verb === 'create' ? 'Create' : 'Update'}`;
   components.schemas[name] = media.schema;
   media.schema = reference('schemas', name);
+}
+
+/** Said at the field and at the bodies that write it, or at all operations of a resource. */
+function markNotYet(document: OpenApi, { name, title, field, says }: (typeof resourcesNotYet)[number]): void {
+  const { schemas } = document.components;
+  const marked = { 'x-not-yet': says };
+  if (field === undefined) {
+    Object.assign(schemas[title]!, marked);
+    for (const item of Object.values(document.paths))
+      for (const operation of Object.values(item)) if (operation.tags.includes(name)) Object.assign(operation, marked);
+    return;
+  }
+  for (const body of [title, `${title}Create`, `${title}Update`]) {
+    const schema = schemas[body]?.properties?.[field];
+    if (schema) Object.assign(schema, marked);
+  }
 }
 
 /** Adds the refusals that follow from what an operation takes; those that a route declares itself stay. */
