@@ -3,7 +3,7 @@
  * an account shows in neither answers nor work.
  */
 import type { Connection } from '../domain/connection/connection.ts';
-import { connections, connectionsFor } from '../domain/connection/connection.ts';
+import { connections, connectionsFor, maySignUp } from '../domain/connection/connection.ts';
 import { issueTicket, lookUpTicket, redeemTicket, type Ticket } from '../domain/link/ticket.ts';
 import { passwordChanged } from '../domain/message/password-changed.ts';
 import { resetPassword as resetMail } from '../domain/message/reset-password.ts';
@@ -11,13 +11,14 @@ import { revokeUser } from '../domain/protocol/session-end.ts';
 import { append } from '../domain/trail/log.ts';
 import {
   type Credential,
+  createCredential,
   credentials,
   passwordChangeOf,
   passwordFields,
   replacePassword,
 } from '../domain/user/credential.ts';
 import { proveEmail } from '../domain/user/first-proof.ts';
-import { users } from '../domain/user/user.ts';
+import { type User, users } from '../domain/user/user.ts';
 import { usersOfEmail } from '../domain/user/user-of-email.ts';
 import { HOUR, MINUTE } from '../kernel/clock.ts';
 import type { Origin, Tenant } from '../kernel/context.ts';
@@ -50,7 +51,8 @@ export type ResetAsked = {
   from: Origin;
 };
 
-type Details = { credential: string; changed: string; client?: string; flow?: string };
+/** Without a credential it is for a first password, at the connection. */
+type Details = { credential?: string; connection?: string; changed: string; client?: string; flow?: string };
 /** The app that the link was asked for at, and the login there. */
 export type ResetOrigin = { client?: string; flow?: string; browser?: string };
 
@@ -76,8 +78,9 @@ export async function startPasswordReset(tenant: Tenant, asked: ResetAsked): Pro
     browser,
     ...(found && {
       details: {
-        credential: found.id,
-        changed: passwordChangeOf(found),
+        credential: found.credential?.id,
+        connection: found.connection,
+        changed: found.credential ? passwordChangeOf(found.credential) : 'none',
         client: client?.id,
         flow,
       } satisfies Details,
@@ -100,13 +103,14 @@ export async function startPasswordReset(tenant: Tenant, asked: ResetAsked): Pro
 
 /**
  * The credential that an address logs in with, of a user who has that address: what carries it first, then in the order of
- * the connections. One without a password counts: the first proof of an address may have ended the one that it had.
+ * the connections. One without a password counts: the first proof of an address may have ended the one that it had. So does
+ * none, where whoever has the address could sign up: who came by an invitation or a code chooses a first password.
  */
 async function resettable(
   tenant: Tenant,
   email: string,
   { connection, client }: Pick<ResetAsked, 'connection' | 'client'>,
-): Promise<Credential | undefined> {
+): Promise<{ user: string; connection: string; credential?: Credential } | undefined> {
   const usable = await connectionsFor(tenant, client?.id, 'checkPassword');
   const wanted = usable.filter(
     ({ id, connection_name }) => !connection || id === connection || connection_name === connection,
@@ -122,13 +126,16 @@ async function resettable(
     order(owners, one.user),
     order(wanted, one.connection),
   ];
-  return known.sort((a, b) => compare(rank(a), rank(b)))[0];
+  const [credential] = known.sort((a, b) => compare(rank(a), rank(b)));
+  if (credential) return { user: credential.user, connection: credential.connection, credential };
+  const [owner, open] = [owners[0], wanted.find((connection) => maySignUp(tenant, connection))];
+  return owner && open && { user: owner.id, connection: open.id };
 }
 
 const compare = (a: number[], b: number[]): number =>
   a.map((one, at) => one - b[at]!).find((difference) => difference !== 0) ?? 0;
 
-type Open = { ticket: Ticket; credential: Credential; connection: Connection };
+type Open = { ticket: Ticket; credential?: Credential; connection: Connection };
 export type ResetLink = ({ status: 'open' } & Open) | { status: 'used' | 'expired' | 'unknown'; ticket?: Ticket };
 
 /** What a mailed link is about, as long as it works; does nothing. */
@@ -143,15 +150,17 @@ export async function lookUpReset(tenant: Tenant, token: string): Promise<ResetL
 
 /** `changed`: by another link, or by somebody who is in. */
 async function subjectOf(tenant: Tenant, ticket: Ticket): Promise<Open | 'changed' | undefined> {
-  const { credential: id, changed } = (ticket.details ?? {}) as Partial<Details>;
+  const { credential: id, connection: at, changed } = (ticket.details ?? {}) as Partial<Details>;
+  const held = { user: { $eq: ticket.user }, connection: { $eq: at } };
   const [credential, user] = await Promise.all([
-    credentials.find(tenant, id ?? ''),
+    id ? credentials.find(tenant, id) : credentials.findOne(tenant, held),
     users.reread(tenant, ticket.user ?? ''),
   ]);
-  if (!credential || !user || user.suspended || user.email !== ticket.email) return undefined;
-  if (passwordChangeOf(credential) !== changed) return 'changed';
-  const connection = await connections.find(tenant, credential.connection);
-  return connection?.enabled ? { ticket, credential, connection } : undefined;
+  if ((id && !credential) || !user || user.suspended || user.email !== ticket.email) return undefined;
+  if (credential && passwordChangeOf(credential) !== changed) return 'changed';
+  const connection = await connections.find(tenant, credential?.connection ?? at ?? '');
+  const isOpen = connection?.enabled && (credential || maySignUp(tenant, connection));
+  return isOpen ? { ticket, credential, connection } : undefined;
 }
 
 /** @returns where whoever followed the link came from. */
@@ -181,12 +190,13 @@ export async function resetPassword(tenant: Tenant, token: string, password: str
 /** The password first: what is proved afterwards has no password of somebody else any more. */
 async function set(
   tenant: Tenant,
-  { ticket, credential }: Open,
+  { ticket, connection, ...found }: Open,
   fields: Awaited<ReturnType<typeof passwordFields>>,
   from: Origin,
 ): Promise<void> {
-  const user = await users.reread(tenant, credential.user);
+  const user = await users.reread(tenant, ticket.user ?? '');
   if (!user || user.suspended || user.email !== ticket.email) throw new Fault('not_found');
+  const credential = found.credential ?? (await first(tenant, user, connection));
   const told = await add(tenant, passwordChanged, {
     to: ticket.email,
     ref: `${credential.id} ${fields.password_changed_at.toISOString()}`,
@@ -209,4 +219,13 @@ async function set(
       ticket: ticket.id,
       data: { ip: from.ip },
     });
+}
+
+/** What a first password is set at. @throws Fault `not_found` where the address is what somebody else logs in with. */
+async function first(tenant: Tenant, { id, email }: User, { id: connection }: Connection): Promise<Credential> {
+  try {
+    return await createCredential(tenant, { user: id, connection, email: email! });
+  } catch (error) {
+    throw error instanceof Fault && error.code === 'conflict' ? new Fault('not_found') : error;
+  }
 }

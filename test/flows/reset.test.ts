@@ -182,6 +182,29 @@ describe('a reset', () => {
     assert.equal((await profile(user.id)).email_verified_method, 'manual');
   });
 
+  test('gives a first password to who came without one, where people may sign up', async () => {
+    const invited = await t.api('POST', '/user', { email: 'invited@example.com', email_verified: true });
+    await t.api('POST', `/account/${t.id}`, { disable_signup: true });
+    await ask(invited.email);
+    assert.deepEqual(await mailbox(t, invited.email).then((mails) => mails.filter(({ data }) => data.link)), []);
+    await t.api('POST', `/account/${t.id}`, { disable_signup: false });
+    later(181);
+    const link = await linkFor(invited);
+    const passwords = Array.from({ length: 4 }, (_, n) => `Another-horse-${n}`);
+    const answers = await Promise.all(passwords.map((password) => change(link, password)));
+    const won = answers.findIndex(({ status }) => status === 200);
+    assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 410, 410, 410]);
+    assert.equal(await opens(invited, passwords[won]!), 200);
+    const [row, ...more] = (await t.api('GET', `/credentials?query=user:${invited.id}`)).results;
+    assert.deepEqual([row.email, row.connection, more], [invited.email, t.connection, []]);
+    // Somebody who has one by now, from another link or by an administrator, keeps it.
+    const other = await t.api('POST', '/user', { email: 'second@example.com' });
+    const late = await linkFor(other);
+    const { id: user, email } = other;
+    await t.api('POST', '/credentials', { user, email, connection: t.connection, password: 'Their-horse-1' });
+    assertRefused(await change(late), 410, 'link_used');
+  });
+
   test('gives a password again to whoever lost it by proving the address otherwise', async () => {
     const user = await t.user();
     await t.api('POST', '/connection', { connection_name: 'mail', connection_type: 'passwordless_email' });
@@ -234,10 +257,10 @@ describe('whoever asks', () => {
     const [known, suspended] = [await t.user(), await t.user()];
     await t.api('POST', `/user/${suspended.id}`, { suspended: true });
     const { email: nameless } = await t.api('POST', '/user', { email: 'no-credential@example.com' });
-    const strangers = [suspended.email, nameless, 'nobody@example.com'];
+    const strangers = [suspended.email, 'nobody@example.com'];
     const written: string[][] = [];
     const answers = [];
-    for (const email of [known.email, ...strangers]) {
+    for (const email of [known.email, nameless, ...strangers]) {
       const { passed, restore } = failAt(Number.POSITIVE_INFINITY);
       answers.push(await ask(email, { client_id: client.client_id }));
       restore();
@@ -247,7 +270,7 @@ describe('whoever asks', () => {
     for (const writes of written) assert.deepEqual(writes, written[0]);
     later(3);
     for (const email of strangers) assert.deepEqual(await outboxOf(email), [], email);
-    assert.equal((await outboxOf(known.email)).length, 1);
+    for (const email of [known.email, nameless]) assert.equal((await outboxOf(email)).length, 1);
   });
 
   test('has one mail sent in three minutes, whoever asks, and so many from one network', async () => {

@@ -46,7 +46,7 @@ const EMPTY: Form = Object.fromEntries(
   [
     ...['request', 'request_uri', 'registration', 'response_mode', 'resource', 'authorization_details', 'claims'],
     ...['prompt', 'max_age', 'acr_values', 'id_token_hint', 'login_hint', 'ui_locales', 'nonce', 'display', 'dpop_jkt'],
-    ...['connection', 'connection_id', 'redirect_to', 'state', 'web_message_uri', 'client_assertion'],
+    ...['connection', 'connection_id', 'screen_hint', 'redirect_to', 'state', 'web_message_uri', 'client_assertion'],
   ].map((name) => [name, '']),
 );
 

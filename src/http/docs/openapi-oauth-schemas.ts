@@ -49,6 +49,7 @@ export const authorization = {
     'Same-origin path to return to after the login, in place of the client, which gets no code; anything else is ignored.',
   ),
   id_token_hint: text('An ID token of the user who is meant; with `prompt=none` another one is `login_required`.'),
+  screen_hint: text('`signup` opens the page to sign up first, where people may.'),
   login_hint: text("The user's email, to fill in the form (OpenID Connect Core §3.1.2.1)."),
   ui_locales: text('Languages of the hosted pages, by preference, separated by spaces.'),
   response_mode: oneOf(
