@@ -3,21 +3,22 @@
  * that is good for a minute, once, with the very request that it was made for, and from where that was made.
  */
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { claimOnce } from '../domain/protocol/protocol-row.ts';
 import { credentials, findByIdentifier, passwordChangeOf } from '../domain/user/credential.ts';
-import { MINUTE, now, nowSeconds } from '../kernel/clock.ts';
+import { inSeconds, MINUTE, now, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { hashToken, mintToken } from '../kernel/secret/random.ts';
 import { mac, macs } from '../kernel/secret/seal.ts';
-import { limiter } from '../store/limiter.ts';
 import { authenticate, type PasswordAttempt } from './authenticate.ts';
 import { type LoginPolicy, type Outcome, resumeLogin } from './conclude-login.ts';
 
 export const RESULT_SECONDS = MINUTE;
 const TYPE = 'login-result+jwt';
 
-/** Nobody comes a second time: one in the time that a statement is good for, and the time that clocks differ. */
-const perStatement = limiter('login-result', 1, 2 * MINUTE);
+/** For as long as a statement is good, and the time that clocks differ by. */
+const USED_SECONDS = 2 * RESULT_SECONDS;
+const KIND = 'LoginResult';
 
 /**
  * Where it was asked for: by a page of an origin, which no other page can be taken for; else by whoever has a cookie, of
@@ -91,7 +92,8 @@ export async function redeemStatement(
   const { statement, jti, expired } = read;
   const isFromThere = statement.origin ? statement.origin === asking.origin : statement.browser === asking.browser;
   if (!isFromThere || !(statement.origin || statement.browser)) throw new Fault('csrf');
-  if (expired || (await perStatement.consume(`${tenant.id} ${jti}`)) !== null) return { status: 'over' };
+  const isFirst = !expired && (await claimOnce(tenant, { kind: KIND, token: jti }, inSeconds(USED_SECONDS)));
+  if (!isFirst) return { status: 'over' };
   const credential = await credentials.find(tenant, statement.credential);
   if (!credential || passwordChangeOf(credential) !== statement.changed) return { status: 'over' };
   const { user, client, connection, amr, auth_time: authTime } = statement;
