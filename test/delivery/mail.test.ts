@@ -9,7 +9,7 @@ import { available } from '../../src/look/words.ts';
 import { outbox } from '../../src/outbox/outbox.ts';
 import { failAt, WRITES } from '../kit/faults.ts';
 import { passwordGrant, type TenantHandle, world } from '../kit/index.ts';
-import { followLink, lastLink, textCode } from '../kit/mailbox.ts';
+import { followLink, lastLink, mailbox, textCode } from '../kit/mailbox.ts';
 
 const w = await world({ env: { POSTMARK_WEBHOOK_SECRET: 'a password of the webhook' } });
 const t = await w.tenant('Acme & Söhne <b>');
@@ -310,6 +310,8 @@ describe('what is mailed of itself to a new user', () => {
     await w.deliver();
     return (await outboxOf(at, to)).map(({ template }) => template).toSorted();
   };
+  const lastVerification = async (to: string) =>
+    (await mailbox(t, to)).find(({ type }) => type === 'verify_email')!.data.link as string;
   const linkIn = ({ text }: Read, path: string) => new RegExp(`https?:\\S+${path}\\S*`).exec(text)![0];
 
   test('is nothing unless the account says so, and a link that verifies and a welcome where it does', async () => {
@@ -328,6 +330,14 @@ describe('what is mailed of itself to a new user', () => {
     const link = linkIn(mails.find(({ template }) => template === 'verify_email')!, '/verify-email');
     assert.equal((await followLink(link)).status, 'verified');
     const door = await t.client({ grant_types: ['password'] });
+    const { password } = plain;
+    const email = 'whole@example.com';
+    const { id } = await t.api('POST', '/user', { email, password });
+    await t.api('POST', '/connection', { connection_name: 'second', connection_type: 'database' });
+    const second = (await t.api('GET', '/connection?query=connection_name:second')).results[0].id;
+    await t.api('POST', '/credentials', { user: id, connection: second, username: 'whole', password });
+    assert.equal((await followLink(await lastVerification(email))).status, 'verified');
+    assert.equal((await t.api('GET', `/credentials?query=user:${id}`)).results.length, 2);
     assert.equal((await passwordGrant(t, door, plain)).status, 200);
   });
 

@@ -18,7 +18,7 @@ import { issueTicket, type Over, redeemTicket, type Ticket } from './ticket.ts';
 export const VERIFY_SECONDS = DAY;
 
 /** `vouched` where it went out as an administrator made the user, who goes on to set what the user logs in with. */
-type Details = { asker: Asker; vouched?: true };
+type Details = { asker: Asker; vouched?: boolean };
 
 /** @param grant of the session that asks. */
 type Asked = { redirect_uri?: string; browser?: string; locale?: string; grant?: string };
@@ -59,17 +59,15 @@ const issueVerification = (
 
 /**
  * The same for a user who is about to be made: the mail leaves once there is one.
- * @param asked the asker is who signs up; without one it is an administrator who makes the user.
  * @returns the id of the message, for `release`.
  */
 export async function prepareVerification(
   tenant: Tenant,
   user: { id: string; email: string },
-  { asker, ...asked }: { asker?: Asker; browser?: string; locale?: string },
+  { asker = { credentials: [], identities: [] }, vouched, ...asked }: Partial<Details> & Omit<Asked, 'grant'>,
 ): Promise<string[]> {
   const told: string[] = [];
-  const details: Details = asker ? { asker } : { asker: { credentials: [], identities: [] }, vouched: true };
-  await issueVerification(tenant, user, { ...asked, ...details }, told);
+  await issueVerification(tenant, user, { ...asked, asker, vouched }, told);
   return told;
 }
 

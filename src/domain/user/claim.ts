@@ -31,7 +31,7 @@ export async function admitWithLogin(
   tenant: Tenant,
   input: UserInput,
   login: Omit<Claim, 'id' | 'user'>,
-  arrival: Pick<Arrival, 'browser' | 'locale' | 'app'> = {},
+  arrival: Pick<Arrival, 'vouched' | 'browser' | 'locale' | 'app'> = {},
 ): Promise<User> {
   checkMetadata('/user_metadata', input.user_metadata);
   const claim = { ...login, id: credentials.mintId(), user: mintRandomId('user') };

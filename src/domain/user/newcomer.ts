@@ -19,8 +19,10 @@ export type Arrival = {
   id?: string;
   /** How a verified address was verified. */
   method?: VerificationMethod;
-  /** Who signs up; without it an administrator made the user. */
+  /** With what the address is proved by the verification mail: what who signs up has set. */
   asker?: Asker;
+  /** An administrator makes the user, and vouches for whatever else is set by the API until then. */
+  vouched?: boolean;
   /** Hash of the cookie of the browser that the newcomer is at. */
   browser?: string;
   /** The language of the page that they came by, and the app. */
@@ -59,7 +61,7 @@ async function admitAs(tenant: Tenant, id: string, input: UserInput, arrival: Ar
 async function prepareMails(
   tenant: Tenant,
   user: UserInput & { id: string },
-  { asker, browser, locale, app }: Arrival,
+  { asker, vouched, browser, locale, app }: Arrival,
 ): Promise<string[]> {
   const { welcome_email_enabled, verify_email_auto_send } = tenant.account.notifications;
   // What is no address is told of by whoever writes the user.
@@ -68,7 +70,7 @@ async function prepareMails(
   const { id } = user;
   const told =
     verify_email_auto_send && !user.email_verified
-      ? await prepareVerification(tenant, { id, email }, { asker, browser, locale })
+      ? await prepareVerification(tenant, { id, email }, { asker, vouched, browser, locale })
       : [];
   if (!welcome_email_enabled) return told;
   const link = app?.home ?? `${tenant.origin}/`;

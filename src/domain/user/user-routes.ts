@@ -78,13 +78,13 @@ async function createByHand(
   const connection = await databaseOf(tenant, named);
   const email = input.email ? demand(emailAddress, input.email, '/email') : undefined;
   if (connection && email) await refuseTaken(tenant, connection, email);
-  if (password === undefined) return admitUser(tenant, input);
+  if (password === undefined) return admitUser(tenant, input, { vouched: true });
   if (!connection) return refuse('invalid_reference', '/connection', 'is needed: no database connection is enabled');
   const username = input.username ? demand(usernames, input.username, '/username') : undefined;
   if (!email && !username) refuse('validation', '/email', 'is required with a password, or a username');
   const identifiers = { ...(email && { email }), ...(username && { username }) };
   const fields = await passwordFields(tenant, connection, password);
-  return admitWithLogin(tenant, input, { connection: connection.id, ...identifiers, ...fields });
+  return admitWithLogin(tenant, input, { connection: connection.id, ...identifiers, ...fields }, { vouched: true });
 }
 
 async function refuseTaken(tenant: Tenant, { id }: Connection, email: string): Promise<void> {
