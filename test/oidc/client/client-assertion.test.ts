@@ -371,7 +371,8 @@ test('a stranger’s assertions, each of which is remembered, are counted by whe
   const asks = async (client: { client_id: string }) =>
     send(t, '/oauth/introspect', await assertion(t, client, es), { token: 'none' });
   assert.equal((await asks(guest)).status, 200);
-  await Promise.all(Array.from({ length: 600 }, () => countAssertion(t as never, '127.0.0.1').catch(() => {})));
+  // By and by: so many at once wait longer for a connection than a busy machine lets them.
+  for (let n = 0; n < 599; n += 1) await countAssertion(t as never, '127.0.0.1');
   const refused = await asks(guest);
   assert.equal(refused.status, 429, refused.text);
   assert.ok(Number(refused.headers.get('retry-after')) > 0);
