@@ -5,7 +5,6 @@
  */
 import { hostName } from './kernel/text/host.ts';
 import {
-  HOST_NAME,
   isNetwork,
   OFF,
   ON,
@@ -62,10 +61,12 @@ export const SETTINGS = {
     about: "Tenants are served at `<slug>.<BASE_DOMAIN>`, the installation's own account at `BASE_DOMAIN` itself.",
     example: 'auth.example.com',
     read(text = 'localhost', { production, refuse }): string {
-      const domain = hostName.canonical(text) ?? text.toLowerCase();
-      if (!HOST_NAME.test(domain))
-        refuse(
-          `BASE_DOMAIN is "${domain}"; set it to a host name like auth.example.com, without scheme, port or path.`,
+      const domain = hostName.canonical(text);
+      if (domain === undefined)
+        return (
+          refuse(
+            `BASE_DOMAIN is "${text}"; set it to a host name like auth.example.com, without scheme, port or path.`,
+          ) ?? text
         );
       if (production && domain === 'localhost')
         refuse('BASE_DOMAIN is required in production: set it to the domain that your tenants are served under.');

@@ -66,8 +66,6 @@ export function isNetwork(text: string): boolean {
   return family > 0 && more.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
 }
 
-export const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
-
 /** @returns nothing for a list that is none. */
 export function secretsOf(text: string): readonly string[] | undefined {
   if (!text.startsWith('[')) return [text];
