@@ -8,7 +8,7 @@ import { hash as argon2 } from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
 import fc from 'fast-check';
 import { credentials } from '../../../src/domain/user/credential.ts';
-import { agent, REDIRECT, signIn, type TenantHandle, world } from '../../kit/index.ts';
+import { agent, assertRefused, REDIRECT, signIn, type TenantHandle, world } from '../../kit/index.ts';
 
 const IMPORT_MAX_BYTES = 1_000_000;
 const w = await world({ env: { IMPORT_MAX_BYTES: String(IMPORT_MAX_BYTES) } });
@@ -245,8 +245,13 @@ test('import and export need their permissions, the right content type and a dat
     403,
   );
   assert.equal((await send(t, [line], `/user/import?connection=${other.connection}`)).status, 422);
-  const json = await t.call('POST', '/user/import', line);
-  assert.equal(json.status, 415);
+  assert.equal((await t.call('POST', '/user/import', line)).status, 415);
+  for (const type of ['application/json', 'text/plain']) {
+    const headers = { authorization: `Bearer ${t.adminToken}`, 'content-type': type };
+    const body = `${JSON.stringify(line)}\n${JSON.stringify(line)}\n`;
+    const answer = await w.send(`${t.origin}/user/import`, { method: 'POST', headers, body });
+    assertRefused(answer, 415, 'unsupported_media_type', /application\/x-ndjson/);
+  }
 });
 
 /** Sends for as long as it is listened to. @returns the answer, and how much had been sent when it came. */

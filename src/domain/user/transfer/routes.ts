@@ -40,6 +40,8 @@ async function connectionsOf(tenant: Tenant, named: string | undefined): Promise
 }
 
 const NDJSON = 'application/x-ndjson';
+const notLines = () =>
+  new Fault('unsupported_media_type', `Send one user on each line, with the content type ${NDJSON}.`);
 const EXAMPLE =
   '{"email": "grace@example.org", "name": "Grace Hopper", "email_verified": true}\n{"username": "alan"}\n';
 const lines = (description: string) => ({ description, content: { [NDJSON]: { schema: Type.String() } } });
@@ -47,7 +49,10 @@ const lines = (description: string) => ({ description, content: { [NDJSON]: { sc
 /** @param importBytes what one import may have. */
 export function mount(app: FastifyInstance, { importBytes }: { importBytes: number }): void {
   app.register(async (scope) => {
+    // Without the server's own: JSON that is several lines would be told that it is no JSON.
+    scope.removeAllContentTypeParsers();
     scope.addContentTypeParser([NDJSON, 'application/jsonl'], (_request, payload, done) => done(null, payload));
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(notLines()));
     const describe = { tags: ['user'], security: [{ bearerAuth: [] }] };
 
     scope.post(
@@ -88,8 +93,7 @@ export function mount(app: FastifyInstance, { importBytes }: { importBytes: numb
         },
       },
       async (request, reply) => {
-        if (!(request.body instanceof Readable))
-          throw new Fault('unsupported_media_type', 'Send application/x-ndjson.');
+        if (!(request.body instanceof Readable)) throw notLines();
         const { tenant } = request;
         const { connection } = request.query as { connection?: string };
         const { id, of } = await connectionsOf(tenant, connection);
