@@ -10,6 +10,7 @@ import {
   type Agent,
   agent,
   type Client,
+  codeOf,
   follow,
   formOf,
   REDIRECT,
@@ -51,10 +52,14 @@ const token = (t: TenantHandle, { client_id, client_secret }: Client, form: Reco
 const byPassword = (t: TenantHandle, client: Client, user: User, password = user.password) =>
   token(t, client, { grant_type: 'password', username: user.email, password, scope: 'openid' });
 
-async function byCode(t: TenantHandle, client: Client, user: User, wrong?: string) {
+async function codeFor(t: TenantHandle, client: Client, user: User): Promise<string> {
   const json = { client_id: client.client_id, email: user.email, send: 'code' };
   await w.send(`${t.origin}/passwordless/start`, { method: 'POST', json });
-  const { code } = (await mailbox(t, user.email)).at(-1)!.data;
+  return (await mailbox(t, user.email)).at(-1)!.data.code;
+}
+
+async function byCode(t: TenantHandle, client: Client, user: User, wrong?: string) {
+  const code = await codeFor(t, client, user);
   return token(t, client, { grant_type: OTP, username: user.email, otp: wrong ?? code, realm: 'email' });
 }
 
@@ -144,6 +149,88 @@ describe('the audit trail', () => {
       { ...row, type: 'auth.suspended', user: user.id, data: { reason: 'suspended' } },
     ]);
     assert.deepEqual(await counted(t, user), [0, false]);
+  });
+});
+
+describe('a user who is suspended', () => {
+  /** By grant type: what is begun before, and how it goes on afterwards. */
+  type Begin = (t: TenantHandle, client: Client, user: User) => Promise<() => ReturnType<typeof token>>;
+  const offline = { scope: 'openid offline_access' };
+  const BEGUN: Record<string, Begin> = {
+    async authorization_code(t, client, user) {
+      const { code, verifier } = await codeOf(t, client, user);
+      return () =>
+        token(t, client, {
+          grant_type: 'authorization_code',
+          code,
+          redirect_uri: REDIRECT,
+          code_verifier: verifier,
+        });
+    },
+    async refresh_token(t, client, user) {
+      const { refresh_token } = (await tokensOf(t, client, user, offline)).tokens;
+      return () => token(t, client, { grant_type: 'refresh_token', refresh_token: refresh_token! });
+    },
+    async password(t, client, user) {
+      return () => byPassword(t, client, user);
+    },
+    async [OTP](t, client, user) {
+      const otp = await codeFor(t, client, user);
+      return () => token(t, client, { grant_type: OTP, username: user.email, otp, realm: 'email' });
+    },
+    async [EXCHANGE](t, client, user) {
+      const { access_token } = (await tokensOf(t, client, user)).tokens;
+      const subject_token_type = 'urn:ietf:params:oauth:token-type:access_token';
+      return () => token(t, client, { grant_type: EXCHANGE, subject_token: access_token!, subject_token_type });
+    },
+    async [DEVICE](t, client, user) {
+      const { visit } = await tokensOf(t, client, user);
+      const { body } = await w.send(`${t.origin}/oauth/device/code`, {
+        method: 'POST',
+        form: { client_id: client.client_id, client_secret: client.client_secret, scope: 'openid' },
+      });
+      const { device_code, user_code } = body;
+      const headers = { 'content-type': 'application/json', accept: 'application/json', origin: t.origin };
+      const ask = async (path: string, json: object) => {
+        const answer = await visit(`${t.origin}/oauth/device/${path}`, {
+          method: 'POST',
+          body: JSON.stringify(json),
+          headers,
+        });
+        assert.equal(answer.status, 200, answer.text);
+        return JSON.parse(answer.text);
+      };
+      await ask('authorize', { device_code: (await ask('verify', { user_code })).device_code });
+      return () => token(t, client, { grant_type: DEVICE, device_code });
+    },
+  };
+
+  test('gets nothing by any grant, also not by what was begun before; nor do those come back with the user', async () => {
+    const { t, client } = await ready();
+    // A code is no first proof of their address, which would end what came before it.
+    const [user, neighbour] = [await t.user({ email_verified: true }), await t.user({ email_verified: true })];
+    const { body } = await w.send(`${t.origin}/.well-known/openid-configuration`);
+    const { grant_types_supported } = body as { grant_types_supported: string[] };
+    assert.deepEqual(
+      Object.keys(BEGUN).sort(),
+      grant_types_supported.filter((type) => type !== 'client_credentials').sort(),
+    );
+    const goingOn: [string, () => ReturnType<typeof token>, () => ReturnType<typeof token>][] = [];
+    for (const [grant, begin] of Object.entries(BEGUN))
+      goingOn.push([grant, await begin(t, client, user), await begin(t, client, neighbour)]);
+    await t.api('POST', `/user/${user.id}`, { suspended: true });
+    const refused = (answer: Awaited<ReturnType<typeof token>>, at: string) => {
+      assert.ok(answer.status >= 400 && answer.status < 500, `${at}: ${answer.status} ${answer.text}`);
+      assert.equal(answer.body.access_token, undefined, at);
+    };
+    for (const [grant, theirs, neighbours] of goingOn) {
+      refused(await theirs(), grant);
+      assert.equal((await neighbours()).status, 200, `${grant} of somebody else`);
+    }
+    await t.api('POST', `/user/${user.id}`, { suspended: false });
+    for (const [grant, theirs] of goingOn)
+      if (grant === 'password') assert.equal((await theirs()).status, 200);
+      else refused(await theirs(), `${grant}, afterwards`);
   });
 });
 
