@@ -386,6 +386,49 @@ describe('the address', () => {
     assert.equal((await followLink(await lastLink(strict, user.email))).status, 'applied');
   });
 
+  test('stays where whoever asked for another is put out before its link is followed; one’s own change goes on', async () => {
+    const end = async (owner: Agent, path: string, user: User, fields: Record<string, string> = {}) => {
+      const page = await open(owner, path, user);
+      const which = fieldOf(page, 'which');
+      assert.equal((await submit(owner, page, { ...fields, ...(which && { which }) })).status, 303, path);
+    };
+    const json = (body: object) => ({ method: 'POST', json: body });
+    const endings: Record<string, (user: User, owner: Agent) => Promise<unknown>> = {
+      'another password': (user, owner) => end(owner, '/account/password', user, { new_password: NEW }),
+      'another password by a mailed link': async ({ email }) => {
+        await w.send(at('/dbconnections/change_password'), json({ email }));
+        const state = new URL(await lastLink(t, email)).searchParams.get('ticket');
+        assert.equal((await w.send(at('/reset-change'), json({ state, new_password: NEW }))).status, 200);
+      },
+      'another password by an administrator': (user) =>
+        t.api('POST', `/credentials/${user.credential}/set-password`, { password: NEW }),
+      'all others logged out': (user, owner) => end(owner, '/account/sessions/others', user),
+      'the device logged out': async (user, owner) => {
+        const list = await open(owner, '/account/sessions', user);
+        await end(owner, new URL(linkTo(list, /Log out Safari/)).pathname, user);
+      },
+      suspended: async ({ id }) => {
+        for (const suspended of [true, false]) await t.api('POST', `/user/${id}`, { suspended });
+      },
+    };
+    for (const [name, put] of Object.entries(endings)) {
+      const user = await t.user({ email_verified: true });
+      const [thief, owner] = [device(IPHONE), device()];
+      const page = await open(thief, '/account/email', user);
+      const to = `thief.${user.email}`;
+      assert.equal((await submit(thief, page, { new_email: to })).status, 303);
+      await put(user, owner);
+      assert.equal((await followLink(await lastLink(t, to))).status, 'invalid_link', name);
+      assert.equal((await profileOf(user)).email, user.email, name);
+    }
+    const [user, owner] = [await t.user(), device()];
+    const page = await open(owner, '/account/email', user);
+    const to = `own.${user.email}`;
+    assert.equal((await submit(owner, page, { new_email: to })).status, 303);
+    await end(owner, '/account/password', user, { new_password: NEW });
+    assert.equal((await followLink(await lastLink(t, to))).status, 'applied');
+  });
+
   test('says nothing of others’, is none that is no address, and is asked for five times in an hour', async () => {
     const [user, neighbour] = [await t.user(), await t.user()];
     const visit = device();

@@ -35,7 +35,14 @@ const MODES = ['new_only', 'old_and_new'] as const;
 type Mode = (typeof MODES)[number];
 
 /** `from` is the address at the start; `step` whose link this is. */
-type Details = { from: string | null; mode: Mode; step: 'new' | 'old'; asker?: Asker };
+type Details = {
+  from: string | null;
+  mode: Mode;
+  step: 'new' | 'old';
+  asker?: Asker;
+  /** Where an administrator asked for it, who is in by nothing of the user's. */
+  vouched?: true;
+};
 type Change = { new_email: string; verification_mode?: Mode; redirect_uri?: string; browser?: string } & Spared;
 
 /**
@@ -60,7 +67,8 @@ export async function startEmailChange(
   const mode: Mode =
     policy === 'old_and_new' || change.verification_mode === 'old_and_new' ? 'old_and_new' : 'new_only';
   const asker = await askerOf(tenant, user.id, { session: change.session, grant: change.grant });
-  const details: Details = { from, mode, step: 'new', asker };
+  const isOwnChange = change.session !== undefined || change.grant !== undefined;
+  const details: Details = { from, mode, step: 'new', asker, ...(mayKnow && !isOwnChange && { vouched: true }) };
   const ticket = await issue(tenant, { user: user.id, email, redirect_uri, browser, details }, free ? email : null);
   return { ticket, mode };
 }

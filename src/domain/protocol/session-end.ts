@@ -7,6 +7,7 @@
 import type { Tenant } from '../../kernel/context.ts';
 import { add, release } from '../../outbox/outbox.ts';
 import { type Client, clients, isDocumentId } from '../client/client.ts';
+import { voidEmailChanges } from '../link/pending-change.ts';
 import { backchannelLogout } from '../message/backchannel-logout.ts';
 import { revokeDevicesOf, revokeDevicesOfSession } from './device-code.ts';
 import {
@@ -62,6 +63,8 @@ export async function endSessionOf(tenant: Tenant, user: string, uid: string): P
   await revokeDevicesOfSession(tenant, uid, { evenOffline: true });
   await removeBoundGrants(tenant, uid);
   const ended = await removeProtocolRow(tenant, row._id);
+  const grants = Object.values(session.authorizations).map(({ grantId }) => grantId);
+  await voidEmailChanges(tenant, user, (by) => by.session === uid || (by.grant && grants.includes(by.grant)) || false);
   await release(tenant, told);
   return ended;
 }
@@ -75,6 +78,7 @@ export async function endGrantOf(tenant: Tenant, user: string, grant: string): P
   if (row?.user !== user) return false;
   const told = await announce(tenant, [], [row]);
   const ended = await revokeGrant(tenant, grant);
+  await voidEmailChanges(tenant, user, (by) => by.grant === grant);
   await release(tenant, told);
   return ended;
 }
@@ -82,7 +86,7 @@ export async function endGrantOf(tenant: Tenant, user: string, grant: string): P
 /** What of a user's goes on while all else ends: a session, or the one that a grant was given in; with what was granted there. */
 export type Spared = { session?: string; grant?: string };
 
-/** Ends a user's sessions, logins under way, grants, codes and refresh tokens in the account. */
+/** Ends a user's sessions, logins under way, grants, codes and refresh tokens in the account, and a change of address asked for by those. */
 export async function revokeUser(tenant: Tenant, user: string, spared: Spared = {}): Promise<void> {
   const all = await protocolOfUser(tenant, user, ['Session', 'Grant']);
   const kept = keptWith(all, spared);
@@ -91,6 +95,9 @@ export async function revokeUser(tenant: Tenant, user: string, spared: Spared = 
   const told = await announce(tenant, sessions, rows);
   await removeProtocolOfUser(tenant, user, kept);
   await revokeDevicesOf(tenant, user);
+  const goesOn = ({ session, grant }: Spared) =>
+    (session && session === kept.session) || (grant && kept.grants.includes(grant));
+  await voidEmailChanges(tenant, user, (by) => !goesOn(by));
   await release(tenant, told);
 }
 
