@@ -328,8 +328,8 @@ test('a flow that is over ends on a page that says so, whichever way one returns
     await settled(page, /Hello/);
     await page.goBack();
     assert.equal(page.url(), flow);
-    assert.equal(await heading(page), 'This login has expired');
-    assert.equal(await page.title(), 'This login has expired · Orders');
+    assert.equal(await heading(page), 'This login is over');
+    assert.equal(await page.title(), 'This login is over · Orders');
     await page
       .getByText(/Reference/)
       .first()
@@ -352,7 +352,7 @@ test('a second press while the app is slow, and a page left open until its login
   const slow = `${rp.origin}/hang`;
   await t.api('POST', `/client/${rp.client.client_id}`, { callbacks: [slow, `${rp.origin}/callback`] });
   const toApp = async (page: Page) => {
-    await settled(page, /This login has expired/);
+    await settled(page, /This login is over/);
     await page.getByRole('link', { name: 'Go to Orders' }).click();
     await page.waitForURL(`${rp.origin}/`);
   };
@@ -376,7 +376,7 @@ test('a second press while the app is slow, and a page left open until its login
     // As browsers do after an hour.
     await page.context().clearCookies({ name: 'cardea_flow' });
     await typeLogin(page, user);
-    await settled(page, /This login has expired/);
+    await settled(page, /This login is over/);
     assert.equal(
       await page.getByRole('link', { name: 'Go to Orders' }).getAttribute('href'),
       `${rp.origin}/start`,

@@ -370,7 +370,7 @@ const tour: Record<string, (one: ReturnType<typeof browser>) => Promise<[Shown, 
     return [
       [await open('/nowhere'), /This page does not exist/],
       [await open('/passwordless/verify_redirect?token=x'), /This link does not work/],
-      [expired, /This login has expired/],
+      [expired, /This login is over/],
       [await open('/authorize?client_id=nobody'), /This login link is broken/],
     ];
   },

@@ -18,5 +18,8 @@ type LogoutData = PageCommon & {
 export const logoutPage = definePage<LogoutData>({
   name: 'logout',
   words: ['logout'],
-  samples: ({ form, user, badAddress }) => ({ logout: { ...form, csrfField: 'xsrf', user, stayHref: badAddress } }),
+  samples: ({ form, user, badAddress, address }) => ({
+    logout: { ...form, csrfField: 'xsrf', user, stayHref: badAddress },
+    'logout-stays': { ...form, user, stayHref: address('/'), stays: true },
+  }),
 });
