@@ -50,10 +50,11 @@ export async function stateLogin(
   policy: LoginPolicy,
 ): Promise<string> {
   const { connection, identifier, client } = attempt;
+  // Before the password is looked at: one that is changed meanwhile is not the one that this is about.
+  const credential = await findByIdentifier(tenant, connection.id, identifier);
   const outcome = await authenticate(tenant, attempt, policy).catch((error: unknown) => {
     throw error instanceof Fault && error.code === 'unknown_user' ? new Fault('wrong_credentials') : error;
   });
-  const credential = await findByIdentifier(tenant, connection.id, identifier);
   if (!credential) throw new Fault('wrong_credentials');
   const { amr, authTime } = 'done' in outcome ? outcome.done : outcome.next;
   const statement: Statement = {

@@ -1,6 +1,7 @@
 /** A login page of the account's own: what its form is worth, to whom, from where, how often and for how long. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { interrupt } from '../../kit/faults.ts';
 import {
   type Agent,
   agent,
@@ -99,6 +100,12 @@ test('the form is worth nothing after a minute, after a change of the password, 
   const password = { password: 'Another-horse-2' };
   const changed = await ends(ada, () => t.api('POST', `/credentials/${ada.credential}/set-password`, password));
   assert.match(changed.text, /Log in to Orders/);
+  const eve = await t.user();
+  w.clock.advance({ seconds: 1 });
+  const meanwhile = interrupt({ name: 'insert', collection: 'logs' }, () =>
+    t.api('POST', `/credentials/${eve.credential}/set-password`, password),
+  );
+  assert.match((await ends(eve, () => assert.equal(meanwhile.times, 1))).text, /Log in to Orders/);
   const ben = await t.user();
   const late = await ends(ben, () => t.api('POST', `/user/${ben.id}`, { suspended: true }));
   assert.equal(late.status, 403);
