@@ -68,7 +68,13 @@ export async function ownData(tenant: Tenant, visitor: Visitor, user: User): Pro
       at: createdAt,
       client,
       connection,
-      ip: (data as { ip?: unknown } | undefined)?.ip,
+      ip: ipOf(data, user.id),
     })),
   };
+}
+
+/** Where the user, or whoever tried to be, was: where an administrator is, is theirs. */
+function ipOf(data: unknown, user: string): unknown {
+  const { ip, actor } = (data ?? {}) as { ip?: unknown; actor?: unknown };
+  return actor === undefined || actor === user ? ip : undefined;
 }

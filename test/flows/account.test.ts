@@ -520,6 +520,8 @@ describe('one’s own data', () => {
     const visit = device();
     await open(device(), '/account', bystander);
     const { tokens } = await tokensOf(t, client, user, { scope: 'openid offline_access' }, visit);
+    const administrator = '198.51.100.77';
+    await t.call('POST', `/user/${user.id}`, { nickname: 'Ada' }, { 'x-forwarded-for': administrator });
     const page = await open(visit, '/account/data', user);
     const file = await submit(visit, page);
     assert.match(file.headers.get('content-disposition')!, /attachment; filename="account\.json"/);
@@ -533,7 +535,9 @@ describe('one’s own data', () => {
     assert.equal(data.sessions.length, 1);
     assert.equal(data.sessions[0].agent, FIREFOX);
     assert.ok(data.activity.some(({ type }: { type: string }) => type === 'auth.login'));
-    for (const secret of ['password_hash', '$argon', 'scrypt', tokens.refresh_token!, bystander.id, bystander.email])
+    assert.ok(data.activity.some(({ type }: { type: string }) => type === 'admin.user.updated'));
+    const others = [bystander.id, bystander.email, administrator];
+    for (const secret of ['password_hash', '$argon', 'scrypt', tokens.refresh_token!, ...others])
       assert.ok(!file.text.includes(secret), secret);
     assert.equal((await logged(t, `user.data_exported user:${user.id}`)).length, 1);
   });
