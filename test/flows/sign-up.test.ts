@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { settleAbandonedClaims } from '../../src/domain/user/claim.ts';
-import { failAt, WRITES } from '../kit/faults.ts';
+import { failAt, interrupt, WRITES } from '../kit/faults.ts';
 import {
   type Agent,
   agent,
@@ -166,6 +166,16 @@ describe('POST /dbconnections/signup', () => {
     w.clock.advance({ seconds: 61 });
     assert.equal((await signUp({ email })).status, 200);
     assert.equal((await credentialsWith(email)).length, 1);
+  });
+
+  test('that took so long that the sweep looked after it is not undone by that', async () => {
+    const email = address();
+    const late = interrupt({ name: 'update', collection: 'credentials' }, async () => {
+      w.clock.advance({ seconds: 61 });
+      await settleAbandonedClaims();
+    });
+    assert.equal((await signUp({ email })).status, 200);
+    assert.deepEqual([late.times, await opens(email)], [1, 200]);
   });
 
   test('allows so many from one network, and with one address, before it looks at any', async () => {

@@ -41,7 +41,9 @@ export async function admitWithLogin(
     await settleClaim(tenant, claim);
     throw error;
   });
-  if (await keepClaim(tenant, claim.id)) return user;
+  // Whoever looked after it meanwhile has kept it where the user was there by then.
+  if ((await keepClaim(tenant, claim.id)) || (await credentials.exists(tenant, { _id: { $eq: claim.id } })))
+    return user;
   // It took so long that it was given up for dead.
   await removeRow(users, tenant, user.id);
   throw new Fault('unavailable');
