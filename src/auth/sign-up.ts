@@ -94,6 +94,9 @@ async function make(tenant: Tenant, asked: SignUp): Promise<User> {
   await perNetwork.spend(tenant, from.ip);
   await perAddress.spend(`${tenant.id} ${connection.id} ${email} ${networkOf(from.ip)}`);
   await passChallenge(tenant, 'sign_up', asked.challenge);
+  // First of all: with a username that is taken nobody finds out about an address, and leaves no account by that.
+  if (username !== undefined && (await isUsernameTaken(tenant, connection, username)))
+    throw new Fault('username_taken');
   const fields = await passwordFields(tenant, connection, password);
   if (await users.exists(tenant, { email: { $eq: email } })) throw new Fault('email_taken');
 
@@ -105,6 +108,9 @@ async function make(tenant: Tenant, asked: SignUp): Promise<User> {
     { browser, locale, app: client.name === undefined ? undefined : { name: client.name, home: client.home } },
   );
 }
+
+const isUsernameTaken = (tenant: Tenant, { id }: Connection, username: string): Promise<boolean> =>
+  credentials.exists(tenant, { connection: { $eq: id }, username: { $eq: username } });
 
 function identifiersOf({ connection, ...asked }: SignUp): { email: string; username?: string } {
   const email = judged(emailAddress, asked.email, '/email');

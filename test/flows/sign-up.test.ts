@@ -330,6 +330,22 @@ describe('the page', () => {
       username: 'Ana',
     });
     assert.deepEqual([taken.status, /Somebody else has this username/.test(wordsOf(taken))], [409, true]);
+    // With it nobody learns of an address either, and its owner is not written to.
+    const about = await send(second, await open(second, start({ connection_id: id })), {
+      email,
+      username: 'Ana',
+      password: 'Another-horse-2',
+    });
+    assert.deepEqual(
+      [about.status, wordsOf(about).replaceAll(email, '')],
+      [409, wordsOf(taken).replaceAll(fieldOf(taken, 'email'), '')],
+    );
+    assert.deepEqual(await mailbox(t, email), []);
+    assertRefused(await signUp({ email, username: 'ana', connection: 'handles' }), 409, 'username_taken');
+    // Whoever it is comes in by their own.
+    const again = agent();
+    const entered = await send(again, await open(again, start({ connection_id: id })), { email, username: 'ana' });
+    assert.ok((await follow(again, entered)).location?.startsWith(REDIRECT));
   });
 
   test('does not say that an address has an account: its owner is written to, and goes on with the password', async () => {

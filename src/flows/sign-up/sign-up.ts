@@ -121,6 +121,9 @@ function refusalOf(fault: Fault, request: FastifyRequest, flow: Flow): Refused {
   }
 }
 
+/** By somebody, who may be the one that is here. */
+const TAKEN: ReadonlySet<string> = new Set(['email_taken', 'username_taken']);
+
 function mount(app: FastifyInstance, { interactions, policy }: FlowDeps): void {
   const page = { config: { access: 'session' as const }, schema: { hide: true } };
 
@@ -144,8 +147,11 @@ function mount(app: FastifyInstance, { interactions, policy }: FlowDeps): void {
       const proven = { identity: { user, signup: true }, method: 'password', amr: ['pwd'] };
       return await concludeLogin(request.tenant, { ...proven, connection, client: client.id, from }, policy);
     } catch (error) {
-      if (!(error instanceof Fault) || error.code !== 'email_taken') throw error;
-      return enter(request, asked);
+      if (!(error instanceof Fault) || !TAKEN.has(error.code)) throw error;
+      const entered = await enter(request, asked);
+      // With a username of somebody else it is the same answer and work for any address.
+      if (!entered && error.code === 'username_taken') throw error;
+      return entered;
     }
   }
 
