@@ -286,6 +286,21 @@ describe('the page', () => {
     assert.equal((await send(visit, page, { email: address() })).status, 410, 'a page of before says so');
   });
 
+  test('lets whoever proves the address in the same browser stay logged in, and nobody else', async () => {
+    await accountSays({ notification_settings: { verify_email_auto_send: true } });
+    const stays = async (follows: (link: string, visit: Agent) => Promise<{ status: string | null }>) => {
+      const [visit, email] = [agent(), address()];
+      await follow(visit, await send(visit, await open(visit), { email }));
+      assert.equal((await follows(await lastLink(t, email), visit)).status, 'verified');
+      return (await visit(`${t.origin}/account`)).status === 200;
+    };
+    const inTheirs = async (link: string, visit: Agent) => ({
+      status: new URL((await visit(link)).location!).searchParams.get('status'),
+    });
+    assert.deepEqual([await stays(inTheirs), await stays((link) => followLink(link))], [true, false]);
+    await accountSays({ notification_settings: { verify_email_auto_send: false } });
+  });
+
   test('tells at each field what is wrong with it, and keeps what was typed but the password', async () => {
     const visit = agent();
     const page = await open(visit);

@@ -183,7 +183,7 @@ export const emailChangeLink: MailedLink = {
     asks: (details as Details).step === 'old' ? 'leave' : 'change',
     email,
   }),
-  async follow(tenant, token, ip) {
+  async follow(tenant, token, { ip }) {
     let refused: Ticket | undefined;
     try {
       const redeemed = await redeemTicket(tenant, 'change_email', token, (ticket) => {

@@ -12,7 +12,7 @@ import { type Asker, askerOf, endOthers, proveEmail, waysIn } from '../user/firs
 import { users } from '../user/user.ts';
 import { markBrowser, mintBrowserProof } from './asking-browser.ts';
 import { checkTarget, RedirectUri } from './link-target.ts';
-import type { MailedLink } from './mailed-link.ts';
+import type { Follower, MailedLink } from './mailed-link.ts';
 import { issueTicket, type Over, redeemTicket, type Ticket } from './ticket.ts';
 
 export const VERIFY_SECONDS = DAY;
@@ -72,10 +72,17 @@ export async function prepareVerification(
 }
 
 /** @throws Fault `not_found` when the user is gone or has another address by now. */
-async function verify(tenant: Tenant, ticket: Ticket, ip: string | null): Promise<'verified' | 'already_verified'> {
+async function verify(
+  tenant: Tenant,
+  ticket: Ticket,
+  { ip, session }: Follower,
+): Promise<'verified' | 'already_verified'> {
   const { user: id, email, details } = ticket;
   // Without an asker it was mailed by an earlier release.
-  const asker = (details as Details | undefined)?.asker;
+  const by = (details as Details | undefined)?.asker;
+  // Who signed up is logged in there since.
+  const here = session?.user === id && !by?.grant && !by?.session ? session : undefined;
+  const asker = by && here ? { ...by, session: here.id } : by;
   const proven = await proveEmail(tenant, id!, { email, method: 'verification_flow', asker });
   if (!proven) throw new Fault('not_found');
   if (!proven.first) return 'already_verified';
@@ -115,14 +122,14 @@ export const verificationLink: MailedLink = {
     await append(tenant, { type: 'user.email_disowned', status: 'success', user: user.id });
     return 'disowned';
   },
-  async follow(tenant, token, ip) {
-    const redeemed = await redeemTicket(tenant, 'verify_email', token, (ticket) => verify(tenant, ticket, ip));
+  async follow(tenant, token, from) {
+    const redeemed = await redeemTicket(tenant, 'verify_email', token, (ticket) => verify(tenant, ticket, from));
     const { ticket, status } = redeemed;
     if (status === 'done') return { ticket, status: redeemed.result };
     const told = await over(tenant, redeemed);
     // What a crash stopped half-way goes on; of those who are here at once one is told that it is new.
     const unsure = status === 'used' && told === 'already_verified' && redeemed.ticket.expires_at > now();
-    return { ticket, status: unsure ? await verify(tenant, redeemed.ticket, ip) : told };
+    return { ticket, status: unsure ? await verify(tenant, redeemed.ticket, from) : told };
   },
 };
 

@@ -5,12 +5,15 @@ import type { Over, Ticket, TicketType } from './ticket.ts';
 /** How it ended, in a word of the contract. */
 type Outcome = { status: string; ticket?: Ticket };
 
+/** `session` where the browser is the one that asked for the link, and somebody is logged in there. */
+export type Follower = { ip: string | null; session?: { id: string; user: string } };
+
 export type MailedLink = {
   type: TicketType;
   /** Our own page that tells the outcome, where whoever asked for the link named no address. */
   fallback: string;
   /** Does what the link is for, once however often it is called. */
-  follow(tenant: Tenant, token: string, ip: string | null): Promise<Outcome>;
+  follow(tenant: Tenant, token: string, from: Follower): Promise<Outcome>;
   /** The word for a link that does not work any more. */
   over(tenant: Tenant, found: Over): Promise<string>;
   /** What the page asks before it acts. */

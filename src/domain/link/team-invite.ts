@@ -114,7 +114,7 @@ export const invitationLink: MailedLink = {
     email,
     team: (await teams.find(tenant, team!))?.name,
   }),
-  async follow(tenant, token, ip) {
+  async follow(tenant, token, { ip }) {
     const { status, ticket } = await redeemTicket(tenant, 'team_invite', token, (one) => accept(tenant, one, ip));
     return { ticket, status: status === 'done' ? 'accepted' : OVER[status] };
   },

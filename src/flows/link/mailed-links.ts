@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
-import { forgetBrowser, isAskingBrowser } from '../../domain/link/asking-browser.ts';
+import { forgetBrowser, hasAsked, isAskingBrowser } from '../../domain/link/asking-browser.ts';
 import { emailChangeLink } from '../../domain/link/email-change.ts';
 import { verificationLink } from '../../domain/link/email-verification.ts';
 import { landingOf } from '../../domain/link/link-target.ts';
@@ -13,7 +13,7 @@ import { invitationLink } from '../../domain/link/team-invite.ts';
 import { lookUpTicket, TICKET_PATHS, type Ticket, voidTicket } from '../../domain/link/ticket.ts';
 import { href, text } from '../shell/address.ts';
 import { checkForm, csrfToken, pageCommon } from '../shell/context.ts';
-import type { Journey } from '../shell/journey.ts';
+import type { FlowDeps, Journey } from '../shell/journey.ts';
 import { renderPage } from '../shell/render.ts';
 import { linkConfirmPage } from './link-confirm-page.ts';
 
@@ -42,7 +42,7 @@ const LINKS: readonly (MailedLink & { operationId: string; tag: string; summary:
   },
 ];
 
-function mount(app: FastifyInstance): void {
+function mount(app: FastifyInstance, { browser }: FlowDeps): void {
   for (const { operationId, tag, summary, statuses, ...link } of LINKS) {
     const path = TICKET_PATHS[link.type];
     const land = (request: FastifyRequest, reply: FastifyReply, status: string, ticket?: Ticket) =>
@@ -53,8 +53,10 @@ function mount(app: FastifyInstance): void {
           request.method === 'POST' ? 303 : 302,
         );
 
-    async function act(request: FastifyRequest, reply: FastifyReply, token: string) {
-      const { status, ticket } = await link.follow(request.tenant, token, request.from.ip);
+    async function act(request: FastifyRequest, reply: FastifyReply, token: string, found: Ticket) {
+      const visitor = hasAsked(request, found) ? await browser.visitor(request) : undefined;
+      const session = visitor && { id: visitor.session, user: visitor.user };
+      const { status, ticket } = await link.follow(request.tenant, token, { ip: request.from.ip, session });
       if (ticket?.browser) forgetBrowser(reply);
       return land(request, reply, status, ticket);
     }
@@ -81,7 +83,7 @@ function mount(app: FastifyInstance): void {
         const found = await lookUpTicket(tenant, link.type, token);
         if (found.status !== 'open') return land(request, reply, await link.over(tenant, found), found.ticket);
         const { ticket } = found;
-        if (isAskingBrowser(request, ticket)) return act(request, reply, token);
+        if (isAskingBrowser(request, ticket)) return act(request, reply, token, ticket);
         return renderPage(reply, linkConfirmPage, {
           ...pageCommon(request),
           ...(await link.question(tenant, ticket)),
@@ -98,7 +100,7 @@ function mount(app: FastifyInstance): void {
       const found = await lookUpTicket(tenant, link.type, token);
       if (found.status !== 'open') return land(request, reply, await link.over(tenant, found), found.ticket);
       const { decision } = checkForm(request, found.ticket.id);
-      if (decision !== 'no') return act(request, reply, token);
+      if (decision !== 'no') return act(request, reply, token, found.ticket);
       const status = (await link.decline?.(tenant, found.ticket)) ?? 'declined';
       await voidTicket(tenant, found.ticket.id);
       // Nobody of the app's: they stay with us.
