@@ -13,6 +13,7 @@ import {
   fieldOf,
   follow,
   passwordGrant,
+  push,
   REDIRECT,
   refresh,
   refused,
@@ -755,14 +756,36 @@ test('a link from the login page goes on with all that the app asked for, or is 
   );
   const back = new URL((await follow(visit, await visit(await lastLink(t, user.email)))).location!);
   assert.deepEqual([back.origin + back.pathname, back.searchParams.get('state')], [REDIRECT, 's1']);
-  const other = await t.user();
-  const strict = await atLogin(t, client, { ...asking, claims: '{"id_token":{"email":{"essential":true}}}' });
-  assert.doesNotMatch(strict.page.text, /value="link"/);
-  await submit(strict.visit, strict.page, { email: other.email, send: 'link' });
-  assert.deepEqual(
-    (await mailbox(t, other.email)).map(({ type }) => type),
-    ['passwordless_code'],
-  );
+  const pushing = await t.client({ require_pushed_authorization_requests: true });
+  const [a, b] = ['https://a.example.com', 'https://b.example.com'];
+  for (const identifier of [a, b]) await t.api('POST', '/api', { name: identifier, identifier });
+  const strict: Record<string, () => Promise<Awaited<ReturnType<typeof atLogin>>>> = {
+    claims: () => atLogin(t, client, { ...asking, claims: '{"id_token":{"email":{"essential":true}}}' }),
+    consent: () => atLogin(t, client, { ...asking, prompt: 'login consent' }),
+    resources: async () => {
+      const visit = agent();
+      const address = authorizeUrl(t, requestOf(client, asking).parameters);
+      return { visit, page: await follow(visit, await visit(`${address}&resource=${a}&resource=${b}`)) };
+    },
+    pushed: async () => {
+      const visit = agent();
+      const { request_uri } = (await push(t, pushing, requestOf(pushing, asking).parameters)).body;
+      const { client_id } = pushing;
+      return { visit, page: await follow(visit, await visit(authorizeUrl(t, { client_id, request_uri }))) };
+    },
+  };
+  for (const [why, arrive] of Object.entries(strict)) {
+    const other = await t.user();
+    const { visit, page } = await arrive();
+    assert.match(page.text, /Send a code/, why);
+    assert.doesNotMatch(page.text, /value="link"/, why);
+    await submit(visit, page, { email: other.email, send: 'link' });
+    assert.deepEqual(
+      (await mailbox(t, other.email)).map(({ type }) => type),
+      ['passwordless_code'],
+      why,
+    );
+  }
 });
 
 test('a connection may ask who it is first: the same next page for anybody, with or without an account', async () => {

@@ -31,10 +31,18 @@ export const mailHref = (request: FastifyRequest, { uid }: Flow, step: string, e
 const UNSAID = ['client_id', 'response_type', 'login_hint', 'connection', 'connection_id', 'prompt', 'screen_hint'];
 const CARRIED = new Set([...LINK_PARAMETERS, ...UNSAID]);
 
-const mayLink = ({ client, params }: Flow): boolean =>
-  !client.ours &&
-  params.response_type === 'code' &&
-  Object.entries(params).every(([name, value]) => value === undefined || CARRIED.has(name));
+/** Asking again for what was allowed is the consent page's, and no login makes it good (OIDC Core §3.1.2.1). */
+const asksConsent = ({ params }: Flow): boolean => String(params.prompt ?? '').includes('consent');
+
+/** A link comes back with an address: a client whose requests have to come otherwise could only refuse it. */
+const mayLink = (flow: Flow): boolean =>
+  !flow.client.ours &&
+  !flow.client.plainRequestsRefused &&
+  flow.params.response_type === 'code' &&
+  !asksConsent(flow) &&
+  Object.entries(flow.params).every(
+    ([name, value]) => value === undefined || (CARRIED.has(name) && typeof value === 'string'),
+  );
 
 const carriedBy = ({ params }: Flow): string =>
   JSON.stringify(Object.fromEntries(LINK_PARAMETERS.flatMap((name) => (params[name] ? [[name, params[name]]] : []))));

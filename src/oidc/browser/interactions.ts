@@ -33,6 +33,8 @@ export type Flow = {
     firstParty: boolean;
     /** True for our own pages, as the relying party that has a login come back to one of them. */
     ours: boolean;
+    /** True when its requests have to be pushed, or signed: an address with parameters is refused. */
+    plainRequestsRefused: boolean;
     /** True when nobody at the tenant has seen it: it registered itself. */
     unverified: boolean;
     /** True when it may have the browser sent nowhere yet; see guests.ts. */
@@ -79,6 +81,7 @@ export function interactions(providerFor: ProviderFor) {
         tos: client.tosUri,
         firstParty: (client as unknown as ClientExtras).first_party ?? false,
         ours: client.clientId === PAGES,
+        plainRequestsRefused: Boolean(client.requirePushedAuthorizationRequests || client.requireSignedRequestObject),
         unverified: isUnverified(client),
         guest: isGuest(request, client),
         destination: destinationOf(interaction.params.redirect_uri),
