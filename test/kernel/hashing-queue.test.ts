@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
+import type { Worker } from 'node:worker_threads';
 import { whenGone } from '../../src/kernel/context.ts';
 import { Fault } from '../../src/kernel/fault.ts';
 import { type Asker, hashingQueue, hashingSlots } from '../../src/kernel/secret/hashing-queue.ts';
+import { checkPassword, hashPassword } from '../../src/kernel/secret/password.ts';
 
 /** A queue whose work is over when the test says so; what was done, in the order of the turns. */
 function observed(limits: Parameters<typeof hashingQueue>[0]) {
@@ -91,6 +93,20 @@ test('work that fails gives its place back', async () => {
     /no/,
   );
   assert.equal(await queue.turn({ tenant: 'a' }, async () => 'yes'), 'yes');
+});
+
+test('a thread that ends, at work or while it waits for some, is replaced and takes nothing with it', async () => {
+  const [asker, threads] = [{ tenant: 'a' }, [] as Worker[]];
+  const seen = (thread: Worker) => void threads.push(thread);
+  process.on('worker', seen);
+  const stored = await hashPassword(asker, 'right');
+  await threads.at(-1)!.terminate();
+  process.once('worker', (thread) => void thread.terminate());
+  await assert.rejects(checkPassword(asker, 'right', stored), /thread ended/);
+  assert.deepEqual(await checkPassword(asker, 'right', stored), { right: true });
+  assert.equal(threads.length, 3);
+  threads.at(-1)!.emit('error', new Error('while nobody listens'));
+  process.off('worker', seen);
 });
 
 test('a processor is left to answers, where there are two', () => {

@@ -21,6 +21,12 @@ function start(): Worker {
     env: {},
   });
   worker.unref();
+  // One that ends while it has nothing to do answers nobody, and would end the process by an error that nobody hears.
+  worker.on('error', () => {});
+  worker.once('exit', () => {
+    const at = idle.indexOf(worker);
+    if (at >= 0) idle.splice(at, 1);
+  });
   return worker;
 }
 
