@@ -12,8 +12,8 @@ export type Limiter = {
   /** Counts so many at once; answers how many of them are free, and whether these are the first that were not all. */
   take(key: string, many: number): Promise<{ free: number; isFirstOver: boolean }>;
   reset(key: string): Promise<void>;
-  /** Takes back one that was counted. */
-  giveBack(key: string): Promise<void>;
+  /** Takes back what was counted: one, unless it says how many. */
+  giveBack(key: string, many?: number): Promise<void>;
 };
 
 export const LIMITER_COLLECTION = 'limits';
@@ -91,8 +91,8 @@ function over(open: () => RateLimiterMongo | RateLimiterMemory, points: number):
     async reset(key) {
       await open().delete(digest(key));
     },
-    async giveBack(key) {
-      await open().reward(digest(key));
+    async giveBack(key, many = 1) {
+      await open().reward(digest(key), many);
     },
   };
   return limit;

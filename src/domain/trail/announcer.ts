@@ -13,15 +13,15 @@ import {
   release,
   withdraw,
 } from '../../outbox/outbox.ts';
-import { type Announcer, type News, PROVEN } from '../../resource/announcing.ts';
+import { type Announcer, type News, type Outcome, PROVEN } from '../../resource/announcing.ts';
 import type { Wire } from '../../resource/wire.ts';
 import { eventMail, readable } from '../message/event-mail.ts';
 import { webhook } from '../message/webhook.ts';
-import { mailable } from './event-mails.ts';
+import { giveBackMails, mailable } from './event-mails.ts';
 import { LIMIT_EVENT } from './events.ts';
 import { type Subscription, subscriptionsOf } from './notification-subscription.ts';
 
-type Intent = { row: Prepared; position: number; reworded(payload: Wire): string };
+type Intent = { row: Prepared; position: number; subscription: string; reworded(payload: Wire): string };
 
 export const announcer: Announcer = {
   wants(tenant, events) {
@@ -38,8 +38,11 @@ export const announcer: Announcer = {
       return subscriptions
         .filter(({ events }) => events.includes(one.event))
         .filter(hasRoom)
-        .flatMap((subscription) => intentsOf(tenant, subscription, about, one))
-        .map((intent): Intent => ({ ...intent, position }));
+        .flatMap((subscription) =>
+          intentsOf(tenant, subscription, about, one).map(
+            (intent): Intent => ({ ...intent, position, subscription: subscription.id }),
+          ),
+        );
     });
     await addAll(tenant, [...intents.map(({ row }) => row), ...warnings]);
     return async (outcome) => {
@@ -48,6 +51,7 @@ export const announcer: Announcer = {
       const [made, vain] = [ids(true), ids(false)];
       if (made.length) await confirmAll(tenant, made, PROVEN);
       if (vain.length) await withdraw(tenant, vain);
+      await forgetVain(tenant, subscriptions, { news, intents, outcome });
       const others = intents.flatMap(({ row, position, reworded }) => {
         const payload = outcome(position);
         return typeof payload === 'object' ? [{ id: row.id, data: reworded(payload) }] : [];
@@ -80,6 +84,20 @@ async function roomForMails(tenant: Tenant, subscriptions: readonly Subscription
   return { hasRoom, warnings };
 }
 
+/** Events that did not happen count for nothing. */
+async function forgetVain(
+  tenant: Tenant,
+  subscriptions: readonly Subscription[],
+  { news, intents, outcome }: { news: readonly News[]; intents: readonly Intent[]; outcome: Outcome },
+): Promise<void> {
+  const vain = news.filter((_one, position) => outcome(position) === false);
+  if (vain.length === 0 || !isServed('mail')) return;
+  for (const { id, events } of subscriptions.filter(({ channel }) => channel === 'email')) {
+    const mails = intents.filter((one) => one.subscription === id && outcome(one.position) === false).length;
+    await giveBackMails(tenant, id, vain.filter(({ event }) => events.includes(event)).length, mails);
+  }
+}
+
 type About = { event: string; event_id: string; produced_at: string };
 
 function intentsOf(
@@ -87,7 +105,7 @@ function intentsOf(
   subscription: Subscription,
   about: About,
   { payload, proof }: News,
-): Omit<Intent, 'position'>[] {
+): Omit<Intent, 'position' | 'subscription'>[] {
   if (subscription.channel === 'webhook') {
     const saying = (payload: Wire) => ({ ...about, payload });
     return [

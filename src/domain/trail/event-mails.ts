@@ -30,6 +30,17 @@ export async function mailable(
   return { free: Math.floor(mails / recipients), tell: ofIts.isFirstOver };
 }
 
+/** What was counted for events that did not happen after all: who asks in vain silences nobody. */
+export async function giveBackMails(
+  tenant: Tenant,
+  subscription: string,
+  events: number,
+  mails: number,
+): Promise<void> {
+  if (events) await perSubscription.giveBack(`${tenant.id} ${subscription}`, events);
+  if (mails) await perAccount.giveBack(tenant.id, mails);
+}
+
 /** @returns how many of these mails the account may have sent. */
 export async function mailsLeft(tenant: Tenant, subscription: string, mails: number): Promise<number> {
   const { free, isFirstOver } = await perAccount.take(tenant.id, mails);

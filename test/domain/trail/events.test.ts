@@ -458,6 +458,23 @@ describe('mails about events', () => {
     assert.equal((await mailed(at, 'cannon@example.com')).length, 62);
   });
 
+  test('that did not happen count for nothing: who asks in vain keeps no event from its readers', async () => {
+    const at = await w.tenant();
+    const config = { recipients: ['vain@example.com'] };
+    await at.api('POST', '/notificationsubscription', { events: ['team.member.added'], channel: 'email', config });
+    const team = await at.api('POST', '/team', { name: 'Ops' });
+    const [one, two] = [await at.user(), await at.user()];
+    const add = ({ id }: Json) => at.call('POST', `/team/${team.id}/member`, { users: [id] });
+    await add(one);
+    for (let n = 0; n < 4; n += 1) await Promise.all(Array.from({ length: 15 }, () => add(one)));
+    await add(two);
+    await w.deliver();
+    assert.deepEqual(
+      (await mailed(at, 'vain@example.com')).map(({ subject }) => subject),
+      Array(2).fill('team.member.added at Acme'),
+    );
+  });
+
   const mailed = async (at: TenantHandle, to: string): Promise<Json[]> =>
     (
       await w.send(`${at.origin}/dev/outbox?${new URLSearchParams({ to })}`, {
