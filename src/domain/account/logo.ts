@@ -5,11 +5,13 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import { MINUTE, now } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { type PictureKind, pictureIn } from '../../kernel/picture.ts';
 import { defineCollection } from '../../resource/collection.ts';
-import { OneOf } from '../../resource/define.ts';
+import { OneOf, Timestamp } from '../../resource/define.ts';
+import { limiter } from '../../store/limiter.ts';
 import { isTaken } from '../fields.ts';
 
 const MOST_BYTES = 262_144;
@@ -22,12 +24,19 @@ const pictures = defineCollection({
   title: 'Picture',
   permission: 'pictures',
   collection: 'pictures',
-  row: Type.Object({ file: Type.String(), type: Type.String() }),
+  row: Type.Object({
+    file: Type.String(),
+    type: Type.String(),
+    kept_at: Type.Optional(Timestamp('When it was last set')),
+  }),
   stored: Type.Object({ data: Type.String({ description: 'In base64' }) }),
   defaults: () => ({}),
   filter: ['file'],
   unique: [['file']],
 });
+
+/** A picture may be fetched from somebody else's host, and is a third of a megabyte in the database until the next. */
+const changes = limiter('logos', 60, 10 * MINUTE);
 
 const invalid = (field: string, message: string, cause?: unknown): Fault =>
   new Fault('validation', `"${field}" ${message}.`, { details: [{ path: `/${field}`, message }], cause });
@@ -82,25 +91,33 @@ async function bytesOf({ data, address }: LogoInput, fetch: FetchPicture): Promi
 
 /**
  * @returns the address that it is served at, the same for the same picture.
- * @throws Fault `validation` for what is no picture, too large, or not to be had.
+ * @throws Fault `validation` for what is no picture, too large, or not to be had; `too_many_requests`.
  */
 export async function keepLogo(tenant: Tenant, input: LogoInput, fetch: FetchPicture): Promise<string> {
+  await changes.spend(tenant.id);
   const [field, bytes] = await bytesOf(input, fetch);
   const { type, extension } = judged(field, bytes);
   const file = `${createHash('sha256').update(bytes).digest('hex').slice(0, 32)}.${extension}`;
   try {
-    await pictures.create(tenant, { file, type, data: bytes.toString('base64') });
+    await pictures.create(tenant, { file, type, kept_at: now(), data: bytes.toString('base64') });
   } catch (error) {
     if (!isTaken(error, 'file')) throw error;
+    // As new as any: whoever sets another one now must not find it the eldest before it shows.
+    await pictures.changeWhere(tenant, { file: { $eq: file } }, { $set: { kept_at: now() } });
   }
   return `${tenant.origin}/branding/${file}`;
 }
 
 /** The eldest go, of those that the account does not show. */
 export async function forgetLogos(tenant: Tenant, shown: readonly (string | null | undefined)[]): Promise<void> {
-  const all = (await pictures.all(tenant, {})).sort((a, b) => (a.id < b.id ? -1 : 1));
+  // Without the pictures themselves, which are large.
+  const all = await pictures.model
+    .find({ account: { $eq: tenant.id } }, { file: 1 })
+    .sort({ kept_at: 1, _id: 1 })
+    .lean<{ _id: string; file: string }[]>();
   const idle = all.filter(({ file }) => !shown.some((address) => address?.endsWith(`/branding/${file}`)));
-  for (const { id } of idle.slice(0, Math.max(0, all.length - KEPT))) await pictures.remove(tenant, id);
+  for (const { _id } of idle.slice(0, Math.max(0, all.length - KEPT)))
+    await pictures.removeWhere(tenant, { _id: { $eq: _id } });
 }
 
 /** GET /branding/:file, at the host of the tenant whose it is. */

@@ -132,9 +132,21 @@ test('a logo is for who may change the account, and of the account that is asked
 test('of many logos the last stay, and the one that is shown', async () => {
   const shown = (await upload(png(64, 64, 100), { scheme: 'dark' })).body.branding.logo_dark_src as string;
   const made: string[] = [];
-  for (let shade = 101; shade < 114; shade++) made.push((await upload(png(64, 64, shade))).body.logo_src as string);
+  const add = async (shade: number) => made.push((await upload(png(64, 64, shade))).body.logo_src as string);
+  for (let shade = 101; shade < 108; shade++) await add(shade);
+  await add(101);
+  for (let shade = 108; shade < 114; shade++) await add(shade);
   const there = await Promise.all([shown, ...made].map(async (address) => (await fetch(address)).ok));
   assert.equal(there[0], true);
   assert.equal(there.at(-1), true);
-  assert.equal(there[1], false);
+  assert.equal(there[1], true, 'what was set again is as new as then');
+  assert.equal(there[2], false);
+});
+
+test('an account sets so many logos and no more: each may be asked of somebody else’s host', async () => {
+  const busy = await w.tenant('Busy');
+  const answers = await Promise.all(Array.from({ length: 61 }, () => set({ data: 'AAAA' }, busy)));
+  const refused = answers.filter(({ status }) => status === 429);
+  assert.deepEqual([answers.filter(({ status }) => status === 400).length, refused.length], [60, 1]);
+  assert.ok(Number(refused[0]!.headers.get('retry-after')) > 0);
 });
