@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { composeMail } from '../../src/domain/mail/compose.ts';
+import { smsText } from '../../src/domain/message/define-sms.ts';
 import { MAILS } from '../../src/domain/message/index.ts';
+import { smsCode } from '../../src/domain/message/sms-code.ts';
 import { markEmailBounced } from '../../src/domain/user/user.ts';
 import { asTenant } from '../../src/kernel/context.ts';
 import { available } from '../../src/look/words.ts';
@@ -114,7 +116,7 @@ describe('a mail', () => {
     const hostile = asTenant(
       {
         id: t.id,
-        name: '<img src=x onerror=alert(1)>{{ to }}',
+        name: '<img src=x onerror=alert(1)>{{ to }}\n\n\u202eLOCKED',
         enabled_locales: [...available],
         branding: { primary_color: '"><script>' },
         logo_src: '"><script>alert(1)</script>',
@@ -124,18 +126,28 @@ describe('a mail', () => {
     for (const { type, template, samples } of MAILS)
       for (const [name, sample] of Object.entries(samples as Record<string, Record<string, unknown>>))
         for (const locale of available) {
-          const data = { ...sample, locale, team: '<script>x</script>', new_email: '<i>@example.com' };
+          const data = { ...sample, locale, team: '<script>x</script>\n\n\u202eLOCKED', new_email: '<i>@example.com' };
           const { subject, html, text } = await composeMail(hostile, { template, to: 'ana@example.com', data });
           const which = `${type} ${name} ${locale}`;
           assert.ok(subject.length > 5 && subject.length < 200, which);
           assert.doesNotMatch(html, /<script|<img src=x|<i>|\{\{ (?!to)|undefined|\[object/, which);
-          assert.doesNotMatch(text, /\{\{ (?!to)|undefined|\[object|<h1|<p/, which);
+          assert.doesNotMatch(text, /\{\{ (?!to)|undefined|\[object|<h1|<p|^\s*LOCKED/m, which);
+          assert.doesNotMatch(subject + html + text, /\u202e/, which);
           assert.match(html, new RegExp(`<html lang="${locale}"`), which);
           for (const needed of [sample.link, sample.code]) {
             if (typeof needed !== 'string') continue;
             assert.ok(html.replaceAll(' ', '').includes(needed) && text.replaceAll(' ', '').includes(needed), which);
           }
         }
+    const texted = smsText(
+      asTenant({ ...hostile.account, name: 'Acme\n@evil.example #1' } as never, t.origin),
+      smsCode,
+      {
+        code: '482913',
+        expires_in: 300,
+      },
+    );
+    assert.equal(texted.split('\n').length, 3, texted);
   });
 
   test('says to who was invited and known that the team has one more, once', async () => {

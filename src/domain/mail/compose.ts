@@ -1,6 +1,7 @@
 /** From a message to the mail that says it: in whose language, with whose look, in whose words. */
 import { DAY, HOUR, MINUTE } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
+import { withoutControls } from '../../kernel/text/shown.ts';
 import { accents, SURFACES } from '../../look/theme.ts';
 import { directionOf, type Locale, negotiateLocale, translator } from '../../look/words.ts';
 import { renderSource, SOURCES, type Source, type Variables } from './template.ts';
@@ -32,10 +33,10 @@ export async function composeMail(tenant: Tenant, occasion: Occasion, source?: S
   const { light, dark } = accents(account.branding.primary_color ?? undefined);
   const variables: Variables = {
     ...OPTIONAL,
-    ...data,
+    ...Object.fromEntries(Object.entries(data).map(([name, value]) => [name, shown(value)])),
     ...(text(data.code) && { code_spaced: spaced(text(data.code)!) }),
-    tenant: account.name,
-    app: text(data.app) ?? account.name,
+    tenant: shown(account.name),
+    app: shown(text(data.app) ?? account.name),
     to,
     locale,
     dir: directionOf(locale),
@@ -64,6 +65,9 @@ const OPTIONAL = {
   how: null,
   reset_link: null,
 };
+
+/** A name is a few words of a sentence, and must neither end it nor turn it around: a mail's text has paragraphs of our own. */
+const shown = (value: unknown): unknown => (typeof value === 'string' ? withoutControls(value) : value);
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined);
 

@@ -5,6 +5,7 @@
  */
 import Type, { type Static, type TObject, type TProperties } from 'typebox';
 import type { Tenant } from '../../kernel/context.ts';
+import { withoutControls } from '../../kernel/text/shown.ts';
 import { type MessageKey, translator } from '../../look/words.ts';
 import { type Address, defineMessage, type MessageKind } from '../../outbox/message.ts';
 import { durationOf, mailLocale } from '../mail/compose.ts';
@@ -43,7 +44,7 @@ export function smsText(tenant: Tenant, { words }: SmsKind, data: Common, userLo
   const locale = mailLocale(tenant, { data, userLocale });
   const values = {
     ...data,
-    tenant: shortName(tenant.account.name),
+    tenant: shortName(withoutControls(tenant.account.name)),
     duration: data.expires_in === undefined ? '' : durationOf(data.expires_in, locale),
   };
   const said = translator(locale)(words, values as Record<string, string | number>);
