@@ -44,7 +44,7 @@ export const PerLanguage = (maxLength: number, description: string) =>
   Type.Unsafe<Record<string, string>>({
     type: 'object',
     propertyNames: { pattern: '^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$' },
-    additionalProperties: { type: 'string', minLength: 1, maxLength },
+    additionalProperties: { type: 'string', minLength: 1, maxLength, pattern: '\\S' },
     maxProperties: 50,
     description,
   });

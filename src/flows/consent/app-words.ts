@@ -1,5 +1,6 @@
 /** Apps in words: what one may do, where it leads, and what a person should be warned of. */
 import type { Tenant } from '../../kernel/context.ts';
+import { readable } from '../../kernel/text/shown.ts';
 import { foldWords } from '../../kernel/text.ts';
 import { inLanguage } from '../../look/words.ts';
 import type { Interactions } from '../../oidc/browser/interactions.ts';
@@ -24,8 +25,9 @@ export function sentences({ scopes, claims, permissions }: Permissions, locale: 
       ...claims.flatMap((claim) => claimPermission(claim, locale) ?? []),
     ]),
     ...permissions.map(({ scope, api, description, descriptions }) => ({
-      title: inLanguage(locale, descriptions, description || scope),
-      api: inLanguage(locale, api.names, api.name),
+      // Whoever words it must not leave it unsaid.
+      title: readable(inLanguage(locale, descriptions, description)) ?? scope,
+      api: readable(inLanguage(locale, api.names, api.name)) ?? api.name,
     })),
     ...scopes.filter((scope) => scope === 'offline_access').flatMap(standard),
   ].map((permission) => (typeof permission === 'string' ? { title: permission } : permission));

@@ -13,3 +13,10 @@ export function withoutControls(text: string): string {
       .replace(/(\p{M}{4})\p{M}+/gu, '$1')
   );
 }
+
+/** Letters that are wide and empty: the fillers of Hangul. */
+const EMPTY = /[\u115f\u1160\u3164\uffa0]/g;
+
+/** The text, where there is something to read in it. */
+export const readable = (text: string | undefined): string | undefined =>
+  text !== undefined && /[\p{L}\p{N}]/u.test(text.replace(EMPTY, '')) ? text : undefined;

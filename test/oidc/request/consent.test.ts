@@ -684,7 +684,11 @@ test('what an Api allows is told in the reader’s language where it was given i
     wordsOf(await arrive(agent(), t, `${verification_uri_complete}&lang=es`, user)),
     /Ver tus pedidos en API de pedidos/,
   );
-  for (const names of [{ 'no language': 'x' }, { es: '' }, { es: 1 }, { $where: 'x' }, { 'a.b': 'x' }])
+  const unsaid = { ...permission, description: '\u3164', descriptions: { es: '\u200b\u2800' } };
+  await t.api('POST', `/api/${api.id}`, { names: { es: '\u3164' }, permissions: [unsaid] });
+  assert.match(await shown('es'), /read:orders en Orders API/);
+  assert.match(await shown('en'), /read:orders in Orders API/);
+  for (const names of [{ 'no language': 'x' }, { es: '' }, { es: ' \t' }, { es: 1 }, { $where: 'x' }, { 'a.b': 'x' }])
     assertRefused(await t.call('POST', `/api/${api.id}`, { names }), 400, 'validation', /names/);
   assert.equal((await t.api('POST', `/api/${api.id}`, { names: {} })).names.es, undefined);
 });
