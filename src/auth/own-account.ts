@@ -5,9 +5,10 @@ import { append } from '../domain/trail/log.ts';
 import { removeUser, type User } from '../domain/user/user.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
-import { add, isServed, release, withdraw } from '../outbox/outbox.ts';
+import { add, release, withdraw } from '../outbox/outbox.ts';
 import { limiter } from '../store/limiter.ts';
 import type { Visitor } from './device.ts';
+import { isToldOfOwn } from './own-notice.ts';
 
 const changes = limiter('own-account', 60, 10 * MINUTE);
 
@@ -43,7 +44,7 @@ async function end(tenant: Tenant, { user, session }: Visitor, what: Ending): Pr
  * @param locale of the mail: there is nobody any more to ask for theirs.
  */
 export async function deleteOwnAccount(tenant: Tenant, visitor: Visitor, user: User, locale: string): Promise<void> {
-  const isTold = user.email && isServed(accountDeleted.channel);
+  const isTold = await isToldOfOwn(tenant, user);
   const told = isTold ? [await add(tenant, accountDeleted, { to: user.email!, ref: user.id, data: { locale } })] : [];
   if (!(await removeUser(tenant, user.id))) {
     // Whoever was here at the same moment tells of it.

@@ -13,8 +13,9 @@ import {
 import type { User } from '../domain/user/user.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
-import { add, isServed, release } from '../outbox/outbox.ts';
+import { add, release } from '../outbox/outbox.ts';
 import type { Visitor } from './device.ts';
+import { isToldOfOwn } from './own-notice.ts';
 
 /** Without a credential there is none yet, and the user's proven address will log in with it. */
 export type OwnPassword = { connection: Connection; credential?: Credential };
@@ -75,7 +76,7 @@ export async function setOwnPassword(
   await release(tenant, told);
 }
 
-async function tell(tenant: Tenant, { id, email }: User, ref: string): Promise<string[]> {
-  if (!email || !isServed(passwordChanged.channel)) return [];
-  return [await add(tenant, passwordChanged, { to: email, ref, data: { user: id, how: 'account' } })];
+async function tell(tenant: Tenant, user: User, ref: string): Promise<string[]> {
+  if (!(await isToldOfOwn(tenant, user))) return [];
+  return [await add(tenant, passwordChanged, { to: user.email!, ref, data: { user: user.id, how: 'account' } })];
 }

@@ -471,6 +471,24 @@ describe('the password', () => {
     assert.deepEqual([row.data.initiated_by, row.data.spared], ['user', undefined]);
   });
 
+  test('is no way to fill a mailbox that may be somebody else’s: three mails an hour, and five links that verify', async () => {
+    const user = await t.user();
+    const visit = device();
+    for (let n = 0; n < 5; n += 1) {
+      const page = await open(visit, '/account/password', user);
+      const new_password = `Another-horse-${n}`;
+      assert.equal((await submit(visit, page, { which: fieldOf(page, 'which'), new_password })).status, 303);
+    }
+    assert.deepEqual(await mails(user.email), Array(3).fill('password_changed'));
+    const { access_token } = (await passwordGrant(t, await passwordDoor(), { ...user, password: 'Another-horse-4' }))
+      .body;
+    const start = () => w.call(t.origin, access_token, 'POST', `/user/${user.id}/verify-email/start`, {});
+    const asked = await Promise.all(Array.from({ length: 7 }, start));
+    assert.deepEqual(asked.map(({ status }) => status).toSorted(), [...Array(5).fill(200), 429, 429]);
+    assert.equal((await mails(user.email)).filter((type) => type === 'verify_email').length, 5);
+    await t.api('POST', `/user/${user.id}/verify-email/start`, {});
+  });
+
   test('of somebody else is not, and of many at once one is set', async () => {
     const [user, mallory] = [await t.user(), await t.user()];
     const [visit, hers] = [device(), device()];

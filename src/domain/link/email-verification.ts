@@ -1,11 +1,12 @@
 /** Proving that a user's address is the user's: a link is mailed to it, and following the link verifies it. */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import { DAY, now } from '../../kernel/clock.ts';
+import { DAY, HOUR, now } from '../../kernel/clock.ts';
 import { isOwn, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { add } from '../../outbox/outbox.ts';
 import { Nullable, OneOf } from '../../resource/define.ts';
+import { limiter } from '../../store/limiter.ts';
 import { verifyEmail } from '../message/verify-email.ts';
 import { append } from '../trail/log.ts';
 import { type Asker, askerOf, endOthers, proveEmail, waysIn } from '../user/first-proof.ts';
@@ -16,22 +17,28 @@ import type { Follower, MailedLink } from './mailed-link.ts';
 import { issueTicket, type Over, redeemTicket, type Ticket } from './ticket.ts';
 
 export const VERIFY_SECONDS = DAY;
+/** Whoever has an account with somebody else's address has that mailed. */
+const mailsOf = limiter('verify-email', 5, HOUR);
 
 /** `vouched` where it went out as an administrator made the user, who goes on to set what the user logs in with. */
 type Details = { asker: Asker; vouched?: boolean };
 
 /** @param grant of the session that asks. */
-type Asked = { redirect_uri?: string; browser?: string; locale?: string; grant?: string };
+type Asked = { redirect_uri?: string; browser?: string; locale?: string; grant?: string; isOwn?: boolean };
 
-/** Earlier links to the same address stay good: whoever asks twice may follow either. */
+/**
+ * Earlier links to the same address stay good: whoever asks twice may follow either.
+ * @throws Fault `too_many_requests` for a user who asks too often.
+ */
 async function startEmailVerification(
   tenant: Tenant,
   userId: string,
-  { grant, ...asked }: Asked,
+  { grant, isOwn, ...asked }: Asked,
 ): Promise<Ticket | 'already_verified'> {
   const { email, email_verified } = await users.get(tenant, userId);
   if (!email) throw new Fault('invalid_request', 'The user has no email address that could be verified.');
   if (email_verified) return 'already_verified';
+  if (isOwn) await mailsOf.spend(`${tenant.id} ${email}`);
   return issueVerification(
     tenant,
     { id: userId, email },
@@ -42,7 +49,7 @@ async function startEmailVerification(
 const issueVerification = (
   tenant: Tenant,
   { id, email }: { id: string; email: string },
-  { locale, asker, vouched, ...asked }: Omit<Asked, 'grant'> & Details,
+  { locale, asker, vouched, ...asked }: Omit<Asked, 'grant' | 'isOwn'> & Details,
   told?: string[],
 ): Promise<Ticket> =>
   issueTicket(tenant, {
@@ -142,7 +149,8 @@ export function mount(app: FastifyInstance): void {
         operationId: 'user/verifyEmailStart',
         tags: ['user'],
         summary: "Start the user's email verification flow",
-        description: 'Mails a link that is good for 24 hours, unless the address is verified already.',
+        description:
+          'Mails a link that is good for 24 hours, unless the address is verified already; five in an hour where the user asks.',
         security: [{ bearerAuth: [] }],
         params: Type.Object({ user_id: Type.String({ maxLength: 100 }) }),
         body: Nullable(
@@ -170,7 +178,7 @@ export function mount(app: FastifyInstance): void {
       await users.get(tenant, user_id);
       await checkTarget(tenant, actor, 'update:users', redirect_uri);
       const asking = isOwn(actor, user_id) ? mintBrowserProof() : undefined;
-      const asked = { redirect_uri, ...(asking && { browser: asking.browser, grant: actor.grant }) };
+      const asked = { redirect_uri, ...(asking && { browser: asking.browser, grant: actor.grant, isOwn: true }) };
       const started = await startEmailVerification(tenant, user_id, asked);
       if (started === 'already_verified') return { status: started };
       if (asking) markBrowser(request, reply, asking.proof, VERIFY_SECONDS);
