@@ -16,6 +16,7 @@ import { accountOfKey, noteChange, watched } from '../store/changes.ts';
 import { isHeard, payloadOf, prepare, proofOf, pushTold, type Write } from './announcing.ts';
 import { cursorAt } from './cursor.ts';
 import type { Filter, Nothing, ResourceSpec, Row } from './define.ts';
+import { changedMembers, newMembers } from './json-members.ts';
 import { type AnyCollection, type AnyRow, register } from './registry.ts';
 import { ownerOf, type Scope, scopeFilter } from './scope.ts';
 import { sealing } from './sealing.ts';
@@ -92,7 +93,7 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
   };
 
   const fromStored = (stored: Stored): R1 => {
-    const { _id, _q, _told, ...rest } = stored;
+    const { _id, _q, _m, _told, ...rest } = stored;
     // A row is older than its newest field.
     return { id: _id, ...spec.defaults(), ...rest } as unknown as R1;
   };
@@ -120,6 +121,7 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
       createdAt,
       updatedAt: time,
       ...(spec.search && { _q: wordsOf(anySpec, row) }),
+      ...newMembers(anySpec, row),
     };
   };
 
@@ -264,6 +266,7 @@ export function defineCollection<R extends TObject, S extends TObject = Nothing>
         (await preparing(scope, [
           { before: told(before), after: told(after as Stored), proof: proofOf('made', anySpec, id, name) },
         ]));
+      Object.assign(set, changedMembers(anySpec, fields));
       const change = { $set: set, $unset: unset, ...(settle && { $push: pushTold(name) }) };
       for (;;) {
         let guard: Filter = {};

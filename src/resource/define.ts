@@ -124,6 +124,8 @@ export type ResourceSpec<R extends TObject = TObject, S extends TObject = TObjec
   filter: readonly string[];
   /** Of those the texts that are times (ISO 8601), and compared as such. */
   times?: readonly string[];
+  /** Fields of free-form JSON, by whose members FaableQL finds rows: `metadata.plan:pro`. */
+  freeForm?: readonly string[];
   /** Fields whose words `q` finds. */
   search?: readonly string[];
   /** Field groups that are unique within the account; a row without one of them is not compared. */

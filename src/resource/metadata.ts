@@ -4,6 +4,12 @@ import { Fault } from '../kernel/fault.ts';
 /** The database driver takes an object with the second for one of its own types. */
 const RESERVED_KEYS = new Set(['__proto__', '_bsontype']);
 
+const canBeStored = (key: string, dots: boolean): boolean =>
+  !key.startsWith('$') && (dots || !key.includes('.')) && !key.includes('\0');
+
+/** Whether metadata may have such a key. */
+export const canBeKept = (key: string): boolean => canBeStored(key, false) && !RESERVED_KEYS.has(key);
+
 /** Keys that the database can hold, 8 levels, 16 KB of JSON unless said otherwise. @throws Fault `validation` */
 export function checkMetadata(
   path: string,
@@ -20,7 +26,7 @@ export function checkMetadata(
     if (typeof node !== 'object' || node === null) return;
     if (depth > 8) refuse(at, 'is nested more than 8 levels deep');
     for (const [key, child] of Object.entries(node)) {
-      if (key.startsWith('$') || (key.includes('.') && !dots) || key.includes('\0'))
+      if (!canBeStored(key, dots))
         refuse(`${at}/${key}`, `has a key that may not start with "$"${dots ? '' : ' or contain "."'}`);
       if (RESERVED_KEYS.has(key)) refuse(`${at}/${key}`, 'has a key that is reserved');
       walk(child, `${at}/${key}`, depth + 1);

@@ -181,14 +181,15 @@ const CLOSED = { additionalProperties: false } as const;
 
 /** What a list may be asked, beside what to inline. */
 function listParameters(spec: ResourceSpec) {
-  const { filter, search } = spec;
+  const { filter, search, freeForm = [] } = spec;
+  const members = freeForm.map((field) => `\`${field}.<path>\`, `).join('');
   const names = (fields: readonly string[]) => fields.map((field) => `\`${field}\``).join(', ');
   return {
     ...pagingParameters,
     query: Type.Optional(
       Type.String({
         maxLength: 1000,
-        description: `Filter using a FaableQL query over ${names(filter)}, \`since\` and \`until\``,
+        description: `Filter using a FaableQL query over ${names(filter)}, ${members}\`since\` and \`until\``,
       }),
     ),
     sort: Type.Optional(

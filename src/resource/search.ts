@@ -10,6 +10,7 @@ import { foldWords, searchTokens } from '../kernel/text.ts';
 import { type Place, readCursor } from './cursor.ts';
 import type { Filter, ResourceSpec } from './define.ts';
 import { type Comparison, parseQuery, type Term } from './faableql.ts';
+import { memberFilter } from './json-members.ts';
 import { type Scope, scopeFilter } from './scope.ts';
 import { type Order, orderOf } from './sort.ts';
 
@@ -79,13 +80,16 @@ export function lister(spec: ResourceSpec, kind: string, model: Pick<Model<never
     return { filters: [hasWord(wanted[rarest]!), ...others.map(alsoHasWord)], hint: searchIndex };
   }
 
-  function termFilter({ field, value, negated, position, prefix, comparison }: Term): Filter {
+  function termFilter(term: Term): Filter {
+    const { field, value, negated, position, prefix, comparison, name, path: members } = term;
     const refuse = (why: string): never => {
-      throw new Fault('invalid_query', `The query's term "${field}" at position ${position} ${why}.`, {
-        details: { position, term: field },
+      throw new Fault('invalid_query', `The query's term "${name}" at position ${position} ${why}.`, {
+        details: { position, term: name },
       });
     };
     if (negated && (prefix || comparison)) refuse('cannot be negated');
+    if (members.length > 0)
+      return spec.freeForm?.includes(field) ? memberFilter(term, refuse) : refuse('is not a field of this list');
     if (comparison && field === 'createdAt')
       return createdBeside(kind, comparison, timeOf(value) ?? refuse('takes unix milliseconds or YYYY-MM-DD'));
     if (field === 'since' || field === 'until') {

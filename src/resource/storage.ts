@@ -2,6 +2,7 @@
 import mongoose, { type Schema } from 'mongoose';
 import type { TObject, TSchema } from 'typebox';
 import type { ResourceSpec } from './define.ts';
+import { membersAt } from './json-members.ts';
 import { whereText } from './partial-index.ts';
 
 type Loose = TSchema & { type?: string; format?: string; anyOf?: Loose[]; items?: Loose; properties?: Fields };
@@ -60,6 +61,7 @@ export function storageSchema(spec: ResourceSpec): Schema {
     createdAt: { type: Date, required: true },
     updatedAt: { type: Date, required: true },
     ...(spec.search && { _q: { type: [String], default: undefined } }),
+    ...(spec.freeForm && { _m: mongoose.Schema.Types.Mixed }),
     ...(spec.events && { _told: { type: [String], default: undefined } }),
   };
   for (const [field, schema] of Object.entries(fieldsOf(spec))) definition[field] = storageType(schema as Loose);
@@ -93,6 +95,7 @@ function indexesOf(spec: ResourceSpec): [Keys, mongoose.IndexOptions][] {
     indexes.push([keys, { unique: true, ...(optional.length && whereText(...optional)) }]);
   }
   if (spec.search) indexes.push([{ ...lead, _q: 1, _id: -1 }, {}]);
+  for (const field of spec.freeForm ?? []) indexes.push([{ ...lead, [membersAt(field)]: 1, _id: -1 }, {}]);
   for (const { keys, ...options } of spec.indexes ?? []) indexes.push([keys, options]);
   // What refers to a row that goes is found by the field.
   const whole = indexes.filter(([, { partialFilterExpression }]) => !partialFilterExpression);

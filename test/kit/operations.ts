@@ -15,10 +15,15 @@ export type Operation = {
   parameters: string[];
   /** A body that the schema accepts, as far as a generator can know; undefined where there is none. */
   body: unknown;
+  /** Names of what the body may have. */
+  fields: string[];
 };
 
+const resolved = (schema: Json, document: Json): Json =>
+  schema?.$ref ? document.components.schemas[schema.$ref.split('/').at(-1)] : schema;
+
 function sample(schema: Json, document: Json, name = ''): unknown {
-  if (schema.$ref) return sample(document.components.schemas[schema.$ref.split('/').at(-1)], document, name);
+  if (schema.$ref) return sample(resolved(schema, document), document, name);
   if (schema.anyOf ?? schema.oneOf) return sample((schema.anyOf ?? schema.oneOf)[0], document, name);
   if (schema.enum) return schema.enum[0];
   switch (schema.type) {
@@ -50,14 +55,15 @@ export async function operations(w: World): Promise<Operation[]> {
     for (const [method, operation] of Object.entries<Json>(methods)) {
       const permission = operation['x-permission'];
       if (!permission) continue;
-      const content = operation.requestBody?.content ?? {};
+      const { schema } = operation.requestBody?.content['application/json'] ?? {};
       found.push({
         id: operation.operationId,
         method: method.toUpperCase(),
         path,
         permission,
         parameters: [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!),
-        body: content['application/json'] ? sample(content['application/json'].schema, document) : undefined,
+        body: schema && sample(schema, document),
+        fields: Object.keys(resolved(schema, document)?.properties ?? {}),
       });
     }
   }

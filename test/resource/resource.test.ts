@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import mongoose from 'mongoose';
+import { jsonMembers } from '../../src/resource/json-members.ts';
 import { searchWords } from '../../src/resource/search-words.ts';
 import { takeDataSteps } from '../../src/store/migrate.ts';
 import { assertRefused, type TenantHandle, tokensOf, world } from '../kit/index.ts';
@@ -511,6 +512,119 @@ test('a query finds the beginnings of texts, and numbers and times by what they 
     );
 });
 
+test('a query finds users by members of their metadata, whatever is changed there', async () => {
+  const t = await w.tenant('Members');
+  const add = (fields: Record<string, unknown>) => t.api('POST', '/user', fields);
+  const ada = await add({
+    name: 'Ada',
+    user_metadata: { plan: 'pro', address: { city: 'Madrid', 'zip code': '28001' }, tags: ['a b', { kind: 'x' }] },
+    app_metadata: { tier: 3, beta: true, ends: null, odd: '3', 'a:b"c': 'é' },
+  });
+  const bob = await add({
+    name: 'Bob',
+    user_metadata: { plan: 'promo', city: 'Madrid', bio: 'z'.repeat(150), edge: 'y'.repeat(100), none: '' },
+    app_metadata: { tier: '3', beta: 'true', price: 1.5, $ref: undefined },
+  });
+  const foreign = await other.api('POST', '/user', { user_metadata: { plan: 'pro' } });
+  const query = async (text: string) => (await find(t, 'user', { query: text })).map(({ id }) => id).sort();
+  const ids = (...users: { id: string }[]) => users.map(({ id }) => id).sort();
+  const cases: [string, string[]][] = [
+    ['user_metadata.plan:pro', ids(ada)],
+    ['user_metadata.plan:"pro"', ids(ada)],
+    ['user_metadata.plan:pro*', ids(ada, bob)],
+    ['user_metadata.plan:Pro', []],
+    ['user_metadata.plan!:pro', ids(bob)],
+    ['user_metadata.plan!:other', ids(ada, bob)],
+    ['user_metadata.nothing!:x', ids(ada, bob)],
+    ['user_metadata.plan:promo name:Bob', ids(bob)],
+    ['user_metadata.plan:pro user_metadata.plan:promo', []],
+    ['user_metadata.address.city:Madrid', ids(ada)],
+    ['user_metadata.city:Madrid', ids(bob)],
+    ['user_metadata.address:Madrid', []],
+    ['user_metadata.address."zip code":28001', ids(ada)],
+    ['user_metadata.tags:"a b"', ids(ada)],
+    ['user_metadata.tags.kind:x', ids(ada)],
+    ['user_metadata.none:""', ids(bob)],
+    [`user_metadata.edge:${'y'.repeat(100)}`, ids(bob)],
+    [`user_metadata.bio:${'z'.repeat(100)}`, []],
+    [`user_metadata.bio:${'z'.repeat(100)}*`, ids(bob)],
+    ['app_metadata.tier:3', ids(ada, bob)],
+    ['app_metadata.tier:3.0', ids(ada)],
+    ['app_metadata.tier:"3"', ids(bob)],
+    ['app_metadata.tier!:3', []],
+    ['app_metadata.price:15e-1', ids(bob)],
+    ['app_metadata.beta:true', ids(ada, bob)],
+    ['app_metadata.beta:"true"', ids(bob)],
+    ['app_metadata.ends:null', ids(ada)],
+    ['app_metadata."a:b\\"c":é', ids(ada)],
+    ['app_metadata.plan:pro', []],
+  ];
+  for (const [text, expected] of cases) assert.deepEqual(await query(text), expected, text);
+  const refused: [string, RegExp][] = [
+    ['metadata.plan:pro', /"metadata\.plan" at position 0 is not a field/],
+    ['name.first:Ada', /"name\.first".*not a field/],
+    ['_m.user_metadata:x', /not a field/],
+    ['user_metadata:x', /"user_metadata".*not a field/],
+    ['app_metadata.tier:>2', /cannot be compared/],
+    ['user_metadata.plan!:p*', /negated/],
+    ['user_metadata.__proto__:x', /no row may have/],
+    ['user_metadata.a."$where":x', /no row may have/],
+    ['user_metadata."address.city":Madrid', /no row may have/],
+    [`user_metadata.${'k'.repeat(101)}:x`, /path of more than 100/],
+    [`user_metadata.plan:${'z'.repeat(101)}`, /100 characters at most/],
+    ['user_metadata.$where:x', /malformed/],
+    ['user_metadata.:x', /malformed/],
+    ['user_metadata."plan:x', /malformed/],
+  ];
+  for (const [text, why] of refused)
+    assertRefused(await t.call('GET', `/user?${new URLSearchParams({ query: text })}`), 400, 'invalid_query', why);
+
+  const change = (body: Record<string, unknown>) => t.api('PATCH', `/user/${ada.id}`, body);
+  await change({ user_metadata: { plan: null, level: 1 } });
+  await Promise.all([
+    change({ user_metadata: { a: 1 } }),
+    change({ app_metadata: { b: 2 } }),
+    change({ name: 'Ada L' }),
+  ]);
+  const now = { 'user_metadata.plan:pro': 0, 'user_metadata.level:1': 1, 'user_metadata.address.city:Madrid': 1 };
+  for (const [text, count] of Object.entries({ ...now, 'user_metadata.a:1 app_metadata.b:2 app_metadata.tier:3': 1 }))
+    assert.equal((await query(text)).length, count, text);
+  const [shown] = await find(t, 'user', { query: 'user_metadata.a:1' });
+  assert.deepEqual([shown!.id, '_m' in shown!], [ada.id, false]);
+
+  const line = JSON.stringify({ email: 'eve@example.com', user_metadata: { plan: 'imported' } });
+  const imported = await w.send(`${t.origin}/user/import`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${await t.token('create:users create:credentials')}`,
+      'content-type': 'application/x-ndjson',
+    },
+    body: line,
+  });
+  assert.equal(imported.status, 200, imported.text);
+  const [eve] = await query('user_metadata.plan:imported');
+  assert.ok(eve);
+
+  // So many of each field, those nearest the top first.
+  const many = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`deep${n}`, { n }]));
+  await t.api('PATCH', `/user/${eve}`, { user_metadata: { ...many, last: 'top' } });
+  assert.deepEqual(await query('user_metadata.last:top'), [eve]);
+  const rows = mongoose.connection.collection<{ _id: string; _m: { user_metadata: string[] } }>('users');
+  assert.equal((await rows.findOne({ _id: eve }))!._m.user_metadata.length, 64);
+
+  // Rows of an earlier release, of which one has a member that was written since.
+  await rows.updateMany({ account: { $in: [t.id, other.id] } }, { $unset: { _m: 1 } });
+  await change({ app_metadata: { b: 3 } });
+  assert.deepEqual(await query('user_metadata.plan:promo'), []);
+  await takeDataSteps([jsonMembers], () => {});
+  assert.deepEqual(await query('user_metadata.plan:pro*'), ids(bob));
+  assert.deepEqual(await query('user_metadata.level:1 app_metadata.b:3'), ids(ada));
+  assert.deepEqual(await find(other, 'user', { query: 'user_metadata.plan:pro' }).then(names), [foreign.name]);
+
+  await t.api('DELETE', `/user/${ada.id}`);
+  assert.deepEqual(await query('user_metadata.address.city:Madrid'), []);
+});
+
 test('since and until bound the time of creation', async () => {
   const t = await w.tenant('Times');
   const first = await t.api('POST', '/role', { name: 'first' });
@@ -726,7 +840,12 @@ test('lists, filters, searches and look-ups by host read an index and no more ro
   for (let n = 0; n < 60; n += 1)
     await t.api('POST', '/role', { name: `role ${n}`, description: n % 2 ? 'odd' : 'even' });
   const user = await t.user({ name: 'Rare Bird' });
-  for (let n = 0; n < 40; n += 1) await t.api('POST', '/user', { name: `common ${n}`, locale: n % 20 ? 'en' : 'es' });
+  for (let n = 0; n < 40; n += 1)
+    await t.api('POST', '/user', {
+      name: `common ${n}`,
+      locale: n % 20 ? 'en' : 'es',
+      user_metadata: { plan: n % 20 ? 'free' : 'pro' },
+    });
   const [role] = await find(t, 'role', { query: 'name:"role 7"' });
   await t.api('POST', '/rolemember', { role: role!.id, users: [user.id] });
 
@@ -738,6 +857,7 @@ test('lists, filters, searches and look-ups by host read an index and no more ro
       '/user?query=last_login:%3E2026-01-01',
       '/user?sort=createdAt&pageSize=5',
     ],
+    ...['/user?query=user_metadata.plan:pro', '/user?query=user_metadata.plan:pr*&pageSize=5'],
     ...['/user?q=rare', '/user?query=locale:es', `/user?query=email:${user.email}`, '/user?query=since:0&pageSize=5'],
     ...[
       `/rolemember?query=user:${user.id}&expand=user,role`,

@@ -126,6 +126,8 @@ async function tour(t: TenantHandle): Promise<void> {
     await t.api('GET', `/${path}?pageSize=1`);
     await t.api('GET', `/${path}?q=ada`).catch(() => {});
   }
+  for (const value of ['pro', 'pr*'])
+    await t.api('GET', `/user?query=user_metadata.plan:${value}&sort=email&include_totals=true`);
   await t.api('DELETE', `/user/${ada!.id}`);
   await t.api('DELETE', `/client/${client.client_id}`);
   const api = await t.api('POST', '/api', { name: 'Orders', identifier: 'https://orders.example.com' });

@@ -124,6 +124,33 @@ export function resourceSuite(
       assert.deepEqual([counted.total, counted.total_is_more], [all.length, false]);
     });
 
+    test('a row is found by what it has in each free-form field, as that is now, and by nobody else', async () => {
+      const free = ['metadata', 'user_metadata', 'app_metadata'];
+      const taken = free.filter((field) => operations.some(({ fields }) => fields.includes(field)));
+      assert.deepEqual(spec.freeForm ?? [], taken);
+      const update = ofOne.find(({ method }) => method === 'POST');
+      for (const field of update ? taken.filter((one) => update.fields.includes(one)) : []) {
+        const found = async (t: TenantHandle, query: string) =>
+          idsOf((await t.api('GET', `${path}?${new URLSearchParams({ query: `${field}.${query}` })}`)).results);
+        const set = (t: TenantHandle, id: string, plan: string) =>
+          t.api('POST', at(update!, id), { [field]: { plan, in: { city: ['Madrid'] } } });
+        await set(mine, own[0]!, 'pro');
+        await set(theirs, foreign, 'pro');
+        assert.deepEqual(await found(mine, 'plan:pro'), [own[0]]);
+        assert.deepEqual(await found(theirs, 'in.city:Madrid'), [foreign]);
+        await set(mine, own[0]!, 'free');
+        assert.deepEqual(await found(mine, 'plan:pro'), []);
+        assert.deepEqual(await found(mine, 'plan:f*'), [own[0]]);
+      }
+      if (taken.length === 0)
+        assertRefused(
+          await mine.call('GET', `${path}?query=metadata.plan:pro`),
+          400,
+          'invalid_query',
+          /metadata\.plan/,
+        );
+    });
+
     test('a field that the schema does not have is refused by its name, and changes nothing', async () => {
       const before = await mine.api('GET', `${path}/${own[0]}`);
       for (const operation of operations.filter(({ body }) => body !== undefined)) {

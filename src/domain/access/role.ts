@@ -40,6 +40,7 @@ export const roles = defineCollection({
   row: Type.Object(fields),
   defaults: () => ({ description: '', permissions: [] }),
   filter: ['name'],
+  freeForm: ['metadata'],
   search: ['name', 'description'],
   unique: [['name']],
   references: {

@@ -31,6 +31,7 @@ export const teams = defineCollection({
   }),
   defaults: () => ({ description: null, logo_url: null }),
   filter: ['name', 'slug'],
+  freeForm: ['metadata'],
   search: ['name', 'slug'],
   unique: [['slug']],
   traced: true,

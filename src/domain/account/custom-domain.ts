@@ -31,6 +31,7 @@ export const customDomains = defineCollection({
   stored: Type.Object({ retried_at: nullable(Timestamp()) }),
   defaults: () => ({ status: 'PENDING' as const, attempts: 0 }),
   filter: ['domain', 'status'],
+  freeForm: ['metadata'],
   search: ['domain'],
   unique: [['domain']],
   texts: { domain: hostName },

@@ -101,6 +101,7 @@ export const apis = defineCollection({
     rbac: false,
   }),
   filter: ['name', 'identifier', 'slug'],
+  freeForm: ['metadata'],
   search: ['name', 'identifier', 'description', 'slug'],
   unique: [['identifier'], ['slug']],
   protect(_tenant, { system }) {

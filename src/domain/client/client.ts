@@ -177,6 +177,7 @@ export const clients = defineCollection({
     grants: null,
   }),
   filter: ['name', 'client_id', 'application_type', 'is_first_party', 'is_verified', 'token_endpoint_auth_method'],
+  freeForm: ['metadata'],
   search: ['name', 'description', 'client_id'],
   // A list of grants that empties stays a list, which grants nothing.
   references: {

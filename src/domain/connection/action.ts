@@ -31,6 +31,7 @@ export const actions = defineCollection({
   row: Type.Object(fields),
   defaults: () => ({ code: '', enabled: true, order: 0 }),
   filter: ['name', 'trigger', 'enabled'],
+  freeForm: ['metadata'],
   notYet: [{ what: 'Actions', says: 'Actions are kept and checked for syntax; nothing runs them yet.' }],
 });
 

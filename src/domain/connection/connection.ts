@@ -95,6 +95,7 @@ export const connections = defineCollection({
     requires_username: false,
   }),
   filter: ['connection_name', 'connection_type', 'enabled', 'issuer'],
+  freeForm: ['metadata'],
   search: ['connection_name', 'connection_type'],
   unique: [['connection_name']],
   // A list that empties stays a list: what was for some clients is never for all of them.

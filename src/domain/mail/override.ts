@@ -45,6 +45,7 @@ export const mailTemplates = defineCollection({
   row: Type.Object({ ...key, ...source, active }),
   defaults: () => ({ active: true }),
   filter: ['template', 'locale'],
+  freeForm: ['metadata'],
   unique: [['template', 'locale']],
 });
 

@@ -67,6 +67,7 @@ export const notificationSubscriptions = defineCollection({
   sealed: { secret: SEE_SECRET },
   defaults: () => ({ active: true }),
   filter: ['channel', 'active', 'events'],
+  freeForm: ['metadata'],
   wire: (row, may): Record<string, unknown> => {
     if (row.channel !== 'webhook') return {};
     const secret = may(SEE_SECRET) ? secretOf(row) : MASK;

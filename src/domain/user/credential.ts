@@ -60,6 +60,7 @@ export const credentials = defineCollection({
   }),
   defaults: () => ({}),
   filter: ['email', 'username', 'user', 'connection'],
+  freeForm: ['metadata'],
   search: ['email', 'username'],
   unique: [
     ['connection', 'email'],

@@ -45,6 +45,7 @@ export const identities = defineCollection({
   sealed: { access_token: SEE_TOKENS, access_token_secret: SEE_TOKENS, refresh_token: SEE_TOKENS },
   defaults: () => ({}),
   filter: ['user', 'connection', 'identity_id'],
+  freeForm: ['metadata'],
   unique: [['connection', 'identity_id']],
   references: {
     user: { to: 'user', gone: 'remove', expand: true },

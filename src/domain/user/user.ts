@@ -118,6 +118,7 @@ export const users = defineCollection({
     'logins_count',
   ],
   times: ['last_login'],
+  freeForm: ['user_metadata', 'app_metadata'],
   search: ['name', 'given_name', 'family_name', 'email', 'username', 'phone'],
   texts: {
     email: emailAddress,
