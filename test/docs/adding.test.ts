@@ -12,7 +12,7 @@ import type { OpenApi } from '../../src/http/docs/openapi-types.ts';
 const run = promisify(execFile);
 const copy = mkdtempSync(join(tmpdir(), 'cardea-adding-'));
 after(() => rmSync(copy, { recursive: true }));
-for (const name of ['src', 'test', 'views', 'scripts', 'docs', 'openapi', '.env.example'])
+for (const name of ['src', 'test', 'views', 'scripts', 'docs', 'openapi', '.env.example', 'README.md'])
   cpSync(name, join(copy, name), { recursive: true, filter: (from) => !from.includes('node_modules') });
 for (const name of ['package.json', 'package-lock.json', 'tsconfig.json']) cpSync(name, join(copy, name));
 symlinkSync(join(process.cwd(), 'node_modules'), join(copy, 'node_modules'));
