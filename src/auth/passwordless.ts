@@ -1,5 +1,5 @@
 /**
- * Logging in by what was mailed: sends a code or a link at most once in three minutes, and turns a right one into a login.
+ * Logging in by what was mailed: sends a code and a link at most once in three minutes, and turns a right one into a login.
  * Whether the address has an account shows in neither answers nor work.
  */
 
@@ -36,7 +36,7 @@ import { guessing, lockedOut } from './guessing.ts';
 import { recordRefusal } from './login-record.ts';
 import { networkLimit } from './network-limit.ts';
 
-/** By client and address: whoever asks at one client takes nothing from those who ask at another. */
+/** By client, address and kind: whoever asks at one client, or for links, takes no code from those who ask for that. */
 const perMailbox = limiter('passwordless-send', 1, 3 * MINUTE);
 /** All clients of an account together, for one who asks in somebody else's name. */
 const perAsker = limiter('passwordless-asker', 5, 15 * MINUTE);
@@ -75,7 +75,7 @@ export type Start = {
 };
 
 /**
- * @returns the id of the message, or undefined where the address had one of this client less than three minutes ago, or
+ * @returns the id of the message, or undefined where the address had such a one of this client less than three minutes ago, or
  *   five of whoever asks in a quarter of an hour.
  * @throws Fault `too_many_requests` for a network address that asks for too many, `validation` for what is no address,
  *   `no_transport` where no mail can leave, which counts for nothing, and as `passChallenge`.
@@ -87,7 +87,7 @@ export async function startPasswordless(tenant: Tenant, start: Start): Promise<s
   await passChallenge(tenant, 'passwordless', start.challenge);
   const email = emailAddress.typed(start.email);
   if (email === undefined) throw new Fault('validation', '"email" is not an email address.');
-  const mailbox = `${tenant.id} ${connection.id} ${client.id} ${email}`;
+  const mailbox = `${tenant.id} ${connection.id} ${client.id} ${send} ${email}`;
   if ((await perMailbox.consume(mailbox)) !== null) return undefined;
   if ((await perAsker.consume(`${tenant.id} ${email} ${networkOf(from.ip)}`)) !== null) {
     // Nothing is sent: the owner may ask.

@@ -284,20 +284,26 @@ test('a code is worth nothing for another address, client or tenant', async () =
   assert.equal((await redeem(t, client, email, otp)).status, 200);
 });
 
-test('an address gets one message in three minutes, whatever is asked for; then the new code replaces the old', async () => {
+test('an address gets one code and one link in three minutes, so that neither is kept away by the other; then the new code replaces the old', async () => {
   const { t, client } = await ready();
   const other = await ready();
   const email = stranger();
   const answers = await Promise.all(Array.from({ length: 5 }, () => start(t, client, email)));
   for (const answer of answers) assert.deepEqual([answer.status, answer.body], [200, { success: true }]);
-  await start(t, client, email, { send: 'link' });
-  assert.equal((await mailbox(t, email)).length, 1);
+  const links = () => Promise.all([1, 2, 3].map(() => start(t, client, email, { send: 'link' })));
+  await links();
+  const kinds = async (to: string) => (await mailbox(t, to)).map(({ type }) => type).toSorted();
+  assert.deepEqual(await kinds(email), ['passwordless_code', 'passwordless_link']);
+  // A stranger who has links mailed keeps nobody from a code.
+  const kept = stranger();
+  await start(t, client, kept, { send: 'link' });
+  assert.equal((await redeem(t, client, kept, await mailedCode(t, client, kept))).status, 200);
   await start(other.t, other.client, email);
   assert.equal((await mailbox(other.t, email)).length, 1, 'another tenant counts for itself');
   const first = await code(t, email);
   w.clock.advance({ seconds: 181 });
   const second = await mailedCode(t, client, email);
-  assert.equal((await mailbox(t, email)).length, 2);
+  assert.equal((await kinds(email)).length, 3);
   if (first !== second) assert.deepEqual(refused(await redeem(t, client, email, first)), WRONG);
   assert.equal((await redeem(t, client, email, second)).status, 200);
 });

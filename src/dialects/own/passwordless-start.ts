@@ -82,7 +82,7 @@ export async function passwordlessStart(
             tags: ['passwordless'],
             summary: 'Start Passwordless authentication flow',
             description:
-              'Mails a link, or a code for the token endpoint. An address gets at most one message in three minutes; the answer is the same either way, and whether or not the address has an account.',
+              'Mails a link, or a code for the token endpoint. An address gets at most one code and one link in three minutes; the answer is the same either way, and whether or not the address has an account.',
             body: StartBody,
             response: { 200: Type.Object({ success: Type.Boolean() }) },
           },
