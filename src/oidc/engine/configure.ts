@@ -19,7 +19,7 @@ import { originAllowed } from '../client/client-rules.ts';
 import { fapiProfile } from '../client/fapi.ts';
 import type { GrantOptions } from '../grants/grant-type.ts';
 import { richAuthorizationRequests } from '../request/authorization-details.ts';
-import { checkRequest, checkRequestObject, signedAudience } from '../request/authorization-request.ts';
+import { checkRequest, checkRequestObject } from '../request/authorization-request.ts';
 import { checkConnection } from '../request/connection-hint.ts';
 import { existingGrant } from '../request/consent.ts';
 import { deviceFlow } from '../request/device.ts';
@@ -34,6 +34,7 @@ import { CLAIMS } from '../token/claims.ts';
 import { mayIntrospect } from '../token/introspection.ts';
 import { mayRefresh } from '../token/refresh.ts';
 import { engineKey } from '../token/signing.ts';
+import { readSigned } from '../wire/signed-parameters.ts';
 import type { RenderResponse } from './response-pages.ts';
 
 export type ProviderOptions = GrantOptions & {
@@ -185,8 +186,8 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
         getResourceServerInfo: (ctx, identifier) => resourceServer(tenant, ctx, identifier, options.operatorClientId),
         // The audience given at /authorize holds for the token request too (RFC 8707 §2.2), as with Auth0.
         useGrantedResource: async () => true,
-        defaultResource: async (ctx, client, oneOf) =>
-          (oneOf ?? signedAudience(ctx) ?? (await defaultResource(tenant, client.clientId))) as never,
+        defaultResource: async (_ctx, client, oneOf) =>
+          (oneOf ?? (await defaultResource(tenant, client.clientId))) as never,
       },
       // Served by logout.ts; enabled here for client metadata and discovery.
       rpInitiatedLogout: { enabled: true },
@@ -196,7 +197,13 @@ export async function configure(tenant: Tenant, options: ProviderOptions): Promi
       fapi: { enabled: true, profile: (_ctx, client) => fapiProfile(client) },
       jwtUserinfo: { enabled: true },
       claimsParameter: { enabled: true, assertClaimsParameter: checkClaimsParameter },
-      requestObjects: { enabled: oauth.request_objects, assertJwtClaimsAndHeader: checkRequestObject },
+      requestObjects: {
+        enabled: oauth.request_objects,
+        assertJwtClaimsAndHeader: async (ctx, claims, header) => {
+          checkRequestObject(ctx, claims, header);
+          await readSigned(tenant, ctx, claims);
+        },
+      },
       jwtResponseModes: { enabled: oauth.jwt_response_modes },
       richAuthorizationRequests: details as never,
       // A nonce (RFC 9449 §8) is offered with each answer and asked of those whose clock is wrong: the ids of proofs are

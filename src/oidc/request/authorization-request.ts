@@ -4,7 +4,6 @@
  */
 import { decodeJwt } from 'jose';
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { resourceOf } from '../../domain/api/audience.ts';
 import { HOUR, nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import type { ClientExtras } from '../client/client-metadata.ts';
@@ -71,12 +70,3 @@ export function checkRequest(tenant: Tenant, ctx: KoaContextWithOIDC): void {
   if ((ctx.oidc.client as unknown as ClientExtras).signed_requests_only && !oauth.request_objects)
     throw new errors.InvalidRequest('Request Object must be used by this client');
 }
-
-/**
- * `audience` is an alias of `resource` (RFC 8707). The bridge has replaced it where it came in the open; inside a request
- * object it is signed, and comes to light here.
- */
-export const signedAudience = (ctx: KoaContextWithOIDC): string | undefined => {
-  const { audience } = ctx.oidc.params ?? {};
-  return typeof audience === 'string' && audience ? resourceOf(audience) : undefined;
-};

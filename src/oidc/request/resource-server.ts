@@ -9,7 +9,6 @@ import { Fault } from '../../kernel/fault.ts';
 import { scopeWords } from '../../kernel/text.ts';
 import { type ClientExtras, PAGES } from '../client/client-metadata.ts';
 import { isStandardScope } from '../token/claims.ts';
-import { signedAudience } from './authorization-request.ts';
 
 /** Set by the bridge where `audience` and `resource` are both given and differ. */
 export const MISMATCH = 'urn:cardea:audience-and-resource-differ';
@@ -153,9 +152,7 @@ export async function resourceServer(
   identifier: string,
   operatorClientId: string,
 ): Promise<ResourceServer> {
-  const named = signedAudience(ctx);
-  if (identifier === MISMATCH || (named !== undefined && named !== identifier))
-    throw new errors.InvalidTarget('audience and resource differ');
+  if (identifier === MISMATCH) throw new errors.InvalidTarget('audience and resource differ');
   const operator =
     tenant.account.root && identifier === PLATFORM_AUDIENCE && ctx.oidc.client?.clientId === operatorClientId;
   const api = operator ? platformApi() : await apiOf(tenant, identifier);

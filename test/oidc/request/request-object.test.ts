@@ -100,6 +100,33 @@ describe('a signed request', () => {
     );
   });
 
+  test('is read as one in the open is: spaces, claims that ask for nothing, and the spelling of an Api', async () => {
+    const { t, key, client, user } = await signing();
+    const { identifier } = await ordersApi(t);
+    const spelled = identifier.replace(/^https:../, 'HTTPS://');
+    const { verifier, parameters } = requestOf(client, { scope: ' openid  read:orders ', resource: spelled });
+    const request = await requestObject(t, client, key, { ...parameters, claims: {} });
+    const { body } = await push(t, client, { request });
+    const pushed = authorizeUrl(t, { client_id: client.client_id, request_uri: body.request_uri });
+    const visit = agent();
+    for (const url of [signedUrl(t, client, request), pushed]) {
+      const code = (await signIn(visit, url, user)).searchParams.get('code')!;
+      const tokens = await redeem(t, client, { code, verifier }, { resource: identifier });
+      const { aud, scope } = decodeJwt(tokens.body.access_token);
+      assert.deepEqual([aud, scope], [identifier, 'openid read:orders']);
+    }
+    // A mistake in the scope is heard of before what would have gone with it.
+    const refusals = [
+      [{ scope: 'openid,email', nonce: 'n' }, 'invalid_scope'],
+      [{ audience: identifier, resource: ['https://other.example.com', identifier] }, 'invalid_target'],
+      [{ claims: '{' }, 'invalid_request'],
+    ] as const;
+    for (const [claims, error] of refusals) {
+      const object = await requestObject(t, client, key, { ...requestOf(client).parameters, ...claims });
+      assert.equal((await arrive(signedUrl(t, client, object))).error, error, JSON.stringify(claims));
+    }
+  });
+
   test('is all that counts: parameters beside it are not looked at (RFC 9101 §6.3)', async () => {
     const { t, key, client, user } = await signing();
     const { verifier, parameters } = requestOf(client, { state: 'signed' });
