@@ -202,6 +202,21 @@ describe('POST /dbconnections/signup', () => {
 });
 
 describe('who signed up', () => {
+  test('again and again with one address, and deleting the account each time, fills no mailbox', async () => {
+    await accountSays({ notification_settings: { verify_email_auto_send: true } });
+    const email = address();
+    for (let n = 0; n < 12; n += 1) {
+      const { status, body } = await signUp({ email });
+      assert.equal(status, 200);
+      await t.api('DELETE', `/user/${body.user_id}`);
+    }
+    const { user_id } = (await signUp({ email })).body;
+    assert.equal((await mailbox(t, email)).length, 10);
+    await t.api('POST', `/user/${user_id}/verify-email/start`, {});
+    assert.equal((await mailbox(t, email)).length, 11);
+    await accountSays({ notification_settings: { verify_email_auto_send: false } });
+  });
+
   test('proves the address by the mail that the account has sent, and keeps the password', async () => {
     await accountSays({ notification_settings: { verify_email_auto_send: true, welcome_email_enabled: true } });
     const email = address();

@@ -3,16 +3,21 @@
  * is what the account has mailed to whoever is new. An import brings users who were there before, and is none of these.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { HOUR } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { mintRandomId } from '../../kernel/id.ts';
 import { emailAddress } from '../../kernel/text/email.ts';
 import { add, release, requireChannel } from '../../outbox/outbox.ts';
+import { limiter } from '../../store/limiter.ts';
 import { prepareVerification } from '../link/email-verification.ts';
 import { verifyEmail } from '../message/verify-email.ts';
 import { welcome } from '../message/welcome.ts';
 import type { Asker } from './first-proof.ts';
 import { createUser, type User, type UserInput, users, type VerificationMethod } from './user.ts';
+
+/** Of those who sign up with one address: who deletes their account can do so again, and it may be somebody else's. */
+const perMailbox = limiter('arrival-mails', 10, HOUR);
 
 export type Arrival = {
   /** Of the user, where it is known before; one that nobody can have taken. */
@@ -68,6 +73,8 @@ async function prepareMails(
   const email = user.email ? emailAddress.canonical(user.email) : undefined;
   if (!email) return [];
   const { id } = user;
+  const isStranger = asker !== undefined && !vouched && (verify_email_auto_send || welcome_email_enabled);
+  if (isStranger && (await perMailbox.consume(`${tenant.id} ${email}`)) !== null) return [];
   const told =
     verify_email_auto_send && !user.email_verified
       ? await prepareVerification(tenant, { id, email }, { asker, vouched, browser, locale })
