@@ -387,6 +387,9 @@ test('whoever makes the app is told what to change, in development on the page, 
     row.data.references,
     pages.map(({ headers }) => headers.get('x-request-id')),
   );
+  const callbacks = Array.from({ length: 100 }, (_, n) => `https://app.example.com/${n}/${'x'.repeat(1900)}`);
+  const wordy = await open({ client_id: (await t.client({ callbacks })).client_id, redirect_uri: typo });
+  assert.ok(wordy.text.includes('https://app.example.com/19/x') && wordy.text.length < 30_000, 'a page stays a page');
   // Elsewhere than in development whoever looks at the page is not who can mend it.
   const request = { id: 'req_1', url: '/', headers: {}, query: {}, params: {}, routeOptions: {}, method: 'GET' };
   const told: object[] = [];

@@ -18,6 +18,10 @@ type Failure = 'flow_expired' | 'access_denied' | 'too_many_requests' | 'unavail
 
 const LONGEST = 300;
 
+/** Whoever registers a client chooses how many they are, and how long; each request like this writes them into the log. */
+const shortened = (addresses: readonly string[] = []): string[] =>
+  addresses.slice(0, 20).map((address) => (address.length > LONGEST ? `${address.slice(0, LONGEST)}…` : address));
+
 function causeOf({ oidc, response }: KoaContextWithOIDC, { error, error_description }: ErrorOut): FailureCause {
   const received = oidc?.params?.redirect_uri;
   return {
@@ -25,7 +29,7 @@ function causeOf({ oidc, response }: KoaContextWithOIDC, { error, error_descript
     error,
     description: error_description,
     ...(typeof received === 'string' && { received: received.slice(0, LONGEST) }),
-    ...(oidc?.client && { registered: (oidc.client.redirectUris ?? []).slice(0, 20) }),
+    ...(oidc?.client && { registered: shortened(oidc.client.redirectUris) }),
   };
 }
 
