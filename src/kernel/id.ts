@@ -1,5 +1,5 @@
 /** Ids of the wire: `<kind>_<24 hex>`, ordered by creation time as MongoDB's ObjectId is. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 const process5 = randomBytes(5).toString('hex');
 let counter = randomBytes(3).readUIntBE(0, 3);
@@ -9,6 +9,10 @@ export function mintId(kind: string): string {
   counter = (counter + 1) % 0x1000000;
   return `${kind}_${secondsNow()}${process5}${counter.toString(16).padStart(6, '0')}`;
 }
+
+/** The same for the same key: of several rows for it one is written. */
+export const idOfKey = (kind: string, key: string): string =>
+  `${kind}_${createHash('sha256').update(key).digest('hex').slice(0, 24)}`;
 
 /** One that nobody can know beforehand: for where the next of the others was taken on purpose, or would deny somebody. */
 export const mintRandomId = (kind: string): string => `${kind}_${secondsNow()}${randomBytes(8).toString('hex')}`;

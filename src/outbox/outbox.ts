@@ -6,6 +6,7 @@ import Type from 'typebox';
 import { DAY, inSeconds, now } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { idOfKey } from '../kernel/id.ts';
 import { mintToken } from '../kernel/secret/random.ts';
 import { emailAddress } from '../kernel/text/email.ts';
 import type { TextKind } from '../kernel/text/kind.ts';
@@ -70,6 +71,24 @@ export async function add<D>(
   { data, ...intent }: Intent<NoInfer<D>>,
 ): Promise<string> {
   return store(tenant, kind, { ...intent, data: kind.write(data) });
+}
+
+/**
+ * As `add`, of what has happened already: once for a key, however often at once.
+ * @returns false where it was added before.
+ */
+export async function addOnce<D>(
+  tenant: Tenant,
+  kind: MessageKind<string, string, D>,
+  { data, ...intent }: Intent<NoInfer<D>>,
+  key: string,
+): Promise<boolean> {
+  requireChannel(kind);
+  const row = rowOf(tenant, kind, { ...intent, data: kind.write(data) });
+  const id = idOfKey('outbox', `${tenant.id} ${kind.type} ${key}`);
+  if ((await outbox.createMany(tenant, [{ ...row, id, due: now() }])).size > 0) return false;
+  nudge();
+  return true;
 }
 
 /**

@@ -302,6 +302,17 @@ async function delivered(to: string, kind: string): Promise<string[]> {
   return results.flatMap(({ template, subject }: Record<string, string>) => (template === kind ? subject : []));
 }
 
+/** A browser that was logged in by a mailed link. */
+async function byMail(email: string): Promise<Agent> {
+  await t.call('POST', '/connection', { connection_name: 'mail', connection_type: 'passwordless_email' });
+  const visit = device();
+  const json = { client_id: client.client_id, email, send: 'link', auth_params: { redirect_uri: REDIRECT } };
+  await w.send(at('/passwordless/start'), { method: 'POST', json });
+  const page = await visit(await lastLink(t, email));
+  await follow(visit, await submit(visit, page, { token: fieldOf(page, 'token') }));
+  return visit;
+}
+
 describe('what would carry the account off', () => {
   const GUARDED = [
     '/account/email',
@@ -466,7 +477,7 @@ describe('the password', () => {
     assert.equal((await here(at('/account'))).status, 200);
     assert.match((await phone(at('/account'))).location!, /\/authorize\?/);
     assert.equal((await refresh(t, client, held)).status, 400);
-    assert.deepEqual(await mails(user.email), ['password_changed']);
+    assert.deepEqual(await delivered(user.email, 'password_changed'), ['Your password at Acme has changed']);
     const [row] = await logged(t, `credential.password_changed user:${user.id}`);
     assert.deepEqual([row.data.initiated_by, row.data.spared], ['user', undefined]);
   });
@@ -518,17 +529,80 @@ describe('the password', () => {
     assert.deepEqual(await delivered(email, 'password_changed'), ['Your password at Acme has changed']);
     assert.equal((await t.api('GET', `/credentials?query=user:${id}`)).results.length, 1);
   });
+});
 
-  /** A browser that was logged in by a mailed link. */
-  async function byMail(email: string): Promise<Agent> {
-    await t.call('POST', '/connection', { connection_name: 'mail', connection_type: 'passwordless_email' });
-    const visit = device();
-    const json = { client_id: client.client_id, email, send: 'link', auth_params: { redirect_uri: REDIRECT } };
-    await w.send(at('/passwordless/start'), { method: 'POST', json });
-    const page = await visit(await lastLink(t, email));
-    await follow(visit, await submit(visit, page, { token: fieldOf(page, 'token') }));
-    return visit;
-  }
+describe('a login in a browser that is new', () => {
+  const told = async (user: User) => (await mailbox(t, user.email)).filter(({ type }) => type === 'new_device');
+  /** From the app, whoever is logged in. */
+  const start = async (visit: Agent, tenant = t, by = client) =>
+    follow(visit, await visit(authorizeUrl(tenant, requestOf(by, { prompt: 'login' }).parameters)));
+  const comeIn = async (visit: Agent, user: User) => logIn(visit, await start(visit), user);
+
+  test('is told by mail; the first of all is not, nor one where the user came in before', async () => {
+    const [user, neighbour] = [await t.user({ locale: 'es' }), await t.user()];
+    const [here, phone] = [device(), device(IPHONE, '2001:db8:1:2::7')];
+    await comeIn(here, user);
+    await comeIn(here, user);
+    await comeIn(here, neighbour);
+    assert.deepEqual(await told(user), [], 'known');
+    await comeIn(phone, user);
+    const [mail, ...more] = await told(user);
+    assert.deepEqual(more, []);
+    const { browser, system, network, link, reset_link } = mail!.data;
+    assert.deepEqual([browser, system, network], ['Safari', 'iPhone', '2001:db8:1:…']);
+    assert.deepEqual([link, reset_link], [at('/account/sessions'), at('/flow/reset-password')]);
+    later(400 * 86_400);
+    await t.renew();
+    assert.deepEqual(await delivered(user.email, 'new_device'), ['Nuevo acceso a tu cuenta de Acme']);
+    const [row] = await logged(t, `user.new_device user:${user.id}`);
+    assert.deepEqual([row.data.browser, row.data.system], ['Safari', 'iPhone']);
+  });
+
+  test('is told once, however many logins there are at once', async () => {
+    const user = await t.user();
+    await comeIn(device(), user);
+    const phone = device(IPHONE);
+    const tabs = [await start(phone), await start(phone), await start(phone)];
+    const landed = await Promise.all(
+      tabs.map((tab) => submit(phone, tab, { email: user.email, password: user.password })),
+    );
+    assert.ok(landed.every(({ status }) => status === 303));
+    assert.equal((await told(user)).length, 1);
+    await comeIn(phone, user);
+    assert.equal((await told(user)).length, 1);
+  });
+
+  test('is told whatever cookie somebody else has, and not without end', async () => {
+    const user = await t.user();
+    await comeIn(device(), user);
+    const theirs = await t.user();
+    const hers = device();
+    await comeIn(hers, theirs);
+    await comeIn(hers, user);
+    assert.equal((await told(user)).length, 1, 'known for another user');
+    const stranger = device();
+    await comeIn(stranger, user);
+    assert.equal((await told(user)).length, 2);
+    for (let n = 0; n < 10; n += 1) await comeIn(device(), user);
+    assert.equal((await told(user)).length, 10);
+  });
+
+  test('by a mailed link is one as well, and who has no address logs in all the same', async () => {
+    const email = `link.${Math.random().toString(36).slice(2)}@example.com`;
+    await t.api('POST', '/user', { email, email_verified: true });
+    await byMail(email);
+    later(181);
+    await byMail(email);
+    assert.equal((await mailbox(t, email)).filter(({ type }) => type === 'new_device').length, 1);
+    const username = `ada${Math.random().toString(36).slice(2)}`;
+    const { id } = await t.api('POST', '/user', { username });
+    await t.api('POST', '/credentials', { user: id, connection: t.connection, username, password: NEW });
+    for (const _ of [1, 2]) {
+      const landed = await comeIn(device(), { email: username, password: NEW } as User);
+      assert.match(landed.location!, /code=/);
+    }
+    assert.equal((await logged(t, `user.new_device user:${id}`)).length, 1);
+  });
 });
 
 describe('one’s own data', () => {

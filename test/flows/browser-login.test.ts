@@ -236,6 +236,63 @@ test('the way back is for the browser of the flow, and for its own page alone', 
   assert.match(at.location!, /^http:\/\/127\.0\.0\.1:9\/callback\?error=access_denied&.*state=s1/);
 });
 
+test('a user changes their profile and password, and looks where they are logged in, without JavaScript', async () => {
+  const t = await w.tenant('Acme');
+  const user = await t.user();
+  const phone = agent();
+  const login = await follow(phone, await phone(`${t.origin}/account`));
+  await follow(phone, await submit(phone, login, { email: user.email, password: user.password }));
+  await visit({ javaScriptEnabled: false, viewport: { width: 320, height: 640 } }, async (page) => {
+    await page.goto(t.origin);
+    await page.getByRole('link', { name: 'Manage your account' }).click();
+    await typeLogin(page, user);
+    await settled(page, /Your account/);
+    await page.getByRole('link', { name: 'Profile' }).click();
+    await page.getByLabel('Nickname').fill('Ada');
+    await page.getByRole('combobox', { name: 'Language' }).selectOption('Español');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('status').getByText('Your profile is saved.').waitFor();
+    assert.equal(await page.getByLabel('Nickname').inputValue(), 'Ada');
+    await page.getByRole('link', { name: 'Back to your account' }).click();
+    await page.getByRole('link', { name: 'Devices' }).click();
+    await settled(page, /Where you are logged in/);
+    assert.equal(await page.getByRole('article').count(), 2);
+    await page.getByRole('link', { name: 'Log out everywhere else' }).click();
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByText('You are logged in on this device alone.').waitFor();
+    await page.goBack();
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByText('You are logged in on this device alone.').waitFor();
+    await page.getByRole('link', { name: 'Back to your account' }).click();
+    await page.getByRole('link', { name: 'Password' }).click();
+    await page.getByLabel('New password').fill('Another-horse-2');
+    await page.getByRole('button', { name: 'Save password' }).click();
+    await page.getByRole('status').getByText('Your password is changed.').waitFor();
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    w.clock.advance({ seconds: 601 });
+    await page.getByRole('link', { name: 'Back to your account' }).click();
+    await page.getByRole('link', { name: 'Your data' }).click();
+    assert.equal(await page.getByLabel('Email').inputValue(), user.email, 'who it is goes along');
+    await page.getByLabel('Password', { exact: true }).fill('Another-horse-2');
+    await page.getByRole('button', { name: 'Log in', exact: true }).click();
+    await settled(page, /Download your data/);
+    const [file] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download' }).click(),
+    ]);
+    assert.equal(file.suggestedFilename(), 'account.json');
+    await page.getByRole('link', { name: 'Back to your account' }).click();
+    await page.getByRole('link', { name: 'Delete your account' }).click();
+    await page.getByLabel(/To go on, type/).fill(user.email);
+    await page.getByRole('button', { name: 'Delete for good' }).click();
+    await settled(page, /Your account is deleted/);
+    await page.getByRole('link', { name: 'Go to the start' }).click();
+    await page.getByRole('link', { name: 'Manage your account' }).click();
+    await page.getByLabel('Password', { exact: true }).waitFor();
+  });
+  assert.match((await phone(`${t.origin}/account`)).location!, /authorize/);
+});
+
 test('a user takes back what an app was allowed, without JavaScript', async () => {
   const t = await w.tenant('Acme');
   const user = await t.user();

@@ -27,9 +27,9 @@ export async function textCode(t: { id: string; origin: string }, to: string, us
   await release(tenant, [await add(tenant, smsCode, { to, ref: id, data })]);
 }
 
-/** The last link that was mailed to an address. */
+/** The last link that was mailed to an address to be followed; news of a login has one besides. */
 export async function lastLink(t: { id: string }, to: string): Promise<string> {
-  const last = (await mailbox(t, to)).findLast(({ data }) => data.link);
+  const last = (await mailbox(t, to)).findLast(({ type, data }) => data.link && type !== 'new_device');
   if (!last) throw new Error(`no link was mailed to ${to}`);
   return last.data.link;
 }

@@ -44,6 +44,7 @@ export async function composeMail(tenant: Tenant, occasion: Occasion, source?: S
     duration: typeof data.expires_in === 'number' ? durationOf(data.expires_in, locale) : null,
     logo: account.logo_src ?? null,
     logo_dark: account.branding.logo_dark_src ?? null,
+    when: typeof data.at === 'string' ? timeOf(data.at, locale) : null,
     badge: account.branding.show_badge ?? true,
     cardea: 'Cardea',
     terms: account.branding.tos_uri ?? null,
@@ -63,6 +64,10 @@ const OPTIONAL = {
   step: null,
   team: null,
   how: null,
+  browser: null,
+  system: null,
+  network: null,
+  at: null,
   reset_link: null,
 };
 
@@ -73,6 +78,11 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 
 /** `482 913`: two groups are read and typed with fewer mistakes. */
 const spaced = (code: string): string => code.replace(/^(\d{3})(\d{3})$/, '$1 $2');
+
+const timeOf = (time: string, locale: Locale): string => {
+  const format = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
+  return `${format.format(new Date(time))} UTC`;
+};
 
 /** From how many seconds on a unit is the one to speak in: a day is 24 hours. */
 const UNITS = [

@@ -7,6 +7,7 @@ import { changeEmail } from './change-email.ts';
 import type { MailKind } from './define-mail.ts';
 import { emailChanged } from './email-changed.ts';
 import { eventMail } from './event-mail.ts';
+import { newDevice } from './new-device.ts';
 import { passwordChanged } from './password-changed.ts';
 import { passwordlessCode } from './passwordless-code.ts';
 import { passwordlessLink } from './passwordless-link.ts';
@@ -31,6 +32,7 @@ export const MESSAGES = [
   eventMail,
   resetPassword,
   passwordChanged,
+  newDevice,
   accountDeleted,
   smsCode,
   backchannelLogout,

@@ -14,6 +14,7 @@ import { mintSession } from '../mint.ts';
 import { SESSION_COOKIE, sessionCookie, sessionOf } from '../storage/session.ts';
 import { bearerUser } from '../wire/bearer.ts';
 import { apps } from './apps.ts';
+import { deviceOf } from './devices.ts';
 import { carryHalfLogin } from './half-login.ts';
 import { endSession } from './logout.ts';
 
@@ -121,6 +122,7 @@ export function browser(providerFor: ProviderFor) {
     const previous = await sessionOf(providerFor, request);
     const same = previous?.accountId === login.user.id ? previous : undefined;
     if (previous && !same) await endSession(tenant, previous);
+    await deviceOf(request, reply).loggedIn(login.user, same !== undefined);
     const proven = { user: login.user.id, amr: login.amr, authTime: login.authTime };
     const { id, expiresIn } = await mintSession(tenant, await providerFor(tenant), proven, same);
     reply.setCookie(SESSION_COOKIE, id, { ...sessionCookie(tenant), expires: inSeconds(expiresIn) });

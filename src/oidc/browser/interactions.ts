@@ -10,6 +10,7 @@ import type { AuthorizationDetail } from '../request/authorization-details.ts';
 import { destinationOf, detailsOf, rememberConsent, wantedOf } from '../request/consent.ts';
 import { type ConsentQuestion, questionOf } from '../request/permissions.ts';
 import { acrOf } from '../request/requested-claims.ts';
+import { type BrowserDevice, deviceOf } from './devices.ts';
 import { isGuest } from './guests.ts';
 import { takeHalfLogin } from './half-login.ts';
 import { endSession, SESSION_COOKIE } from './logout.ts';
@@ -42,6 +43,7 @@ export type Flow = {
     /** Where it has the browser sent back to: a host, `localhost`, or the scheme of a native app. */
     destination?: string;
   };
+  device: BrowserDevice;
   /** The user whom the browser's session belongs to, if any. */
   sessionUser?: string;
   /** Somebody is proven here, and something is due before that is a login. */
@@ -63,6 +65,7 @@ export function interactions(providerFor: ProviderFor) {
     const client = await provider.Client.find(interaction.params.client_id as string);
     if (!client) throw new Fault('flow_expired');
     const takes = interaction.prompt.name === 'login' && request.method !== 'HEAD';
+    const device = deviceOf(request, reply);
     rememberFlow(request, reply, { uid, client, params: interaction.params });
     const carried = takes && takeHalfLogin(request, reply, client.clientId);
     if (carried) await hold(interaction, carried);
@@ -86,6 +89,7 @@ export function interactions(providerFor: ProviderFor) {
         guest: isGuest(request, client),
         destination: destinationOf(interaction.params.redirect_uri),
       },
+      device,
       sessionUser: interaction.session?.accountId,
       half: interaction.result?.half as HalfLogin | undefined,
     };
@@ -128,6 +132,7 @@ export function interactions(providerFor: ProviderFor) {
         return `/flow/${flow.uid}`;
       }
       const { user, amr } = outcome.done;
+      await flow.device.loggedIn(user, flow.sessionUser === user.id);
       if (flow.sessionUser && flow.sessionUser !== user.id)
         await leaveSession(request.tenant, flow, request.cookies[SESSION_COOKIE]);
       return answer(flow, {
