@@ -53,10 +53,10 @@ function launch(env: Record<string, string>) {
   return { child, said, ended };
 }
 
-/** Starts the demo and waits until its last printed line is there. */
+/** Starts the demo and waits until it has said how to reach it, whatever the log says next. */
 async function start(env: Record<string, string> = {}) {
   const running = launch(env);
-  const greeting = /Cardea is ready at (\S+)\n[\s\S]*\n\n$/;
+  const greeting = /Cardea is ready at (\S+)\n(?:\n? {2}.*\n)*\n/;
   const giveUp = AbortSignal.timeout(PATIENCE_MS);
   while (!greeting.test(running.said.text)) {
     await Promise.race([once(running.child.stdout, 'data', { signal: giveUp }), running.ended]);
