@@ -14,7 +14,7 @@ const copy = mkdtempSync(join(tmpdir(), 'cardea-adding-'));
 after(() => rmSync(copy, { recursive: true }));
 for (const name of ['src', 'test', 'views', 'scripts', 'docs', 'openapi', '.env.example', 'README.md'])
   cpSync(name, join(copy, name), { recursive: true, filter: (from) => !from.includes('node_modules') });
-for (const name of ['package.json', 'package-lock.json', 'tsconfig.json']) cpSync(name, join(copy, name));
+for (const name of ['README.md', 'package.json', 'package-lock.json', 'tsconfig.json']) cpSync(name, join(copy, name));
 symlinkSync(join(process.cwd(), 'node_modules'), join(copy, 'node_modules'));
 
 const read = (file: string) => readFileSync(join(copy, file), 'utf8');
