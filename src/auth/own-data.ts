@@ -26,7 +26,7 @@ export async function ownData(tenant: Tenant, visitor: Visitor, user: User): Pro
     credentials.all(tenant, own),
     identities.all(tenant, own),
     consents.all(tenant, own),
-    sessionsOf(tenant, user.id),
+    sessionsOf(tenant, user.id, visitor.session),
     teamsOf(tenant, user.id),
     rolesOf(tenant, user.id),
     logs.list(tenant, { pageSize: LOG_ROWS }, own),

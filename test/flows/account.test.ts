@@ -1,6 +1,7 @@
 /** The account pages: what somebody may change and end of their own, how fresh their login has to be, and who may not. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import mongoose from 'mongoose';
 import {
   type Agent,
   agent,
@@ -197,6 +198,25 @@ describe('devices', () => {
     );
     assert.ok(!words.includes('do not know'));
     assert.ok(!words.includes('203.0.113.7'), 'about where is enough');
+  });
+
+  test('of very many some are told, and this one is always among them', async () => {
+    const user = await t.user();
+    const here = device();
+    await loggedIn(user, here);
+    const rows = mongoose.connection.collection<{ _id: string; payload: string }>('protocol');
+    const own = (await rows.findOne({ user: user.id, kind: 'Session' }))!;
+    const longer = new Date(Date.now() + 400 * 86_400_000);
+    const copies = Array.from({ length: 205 }, (_, n) => {
+      const payload = JSON.stringify({ ...JSON.parse(own.payload), uid: `copy${n}`, seen: undefined });
+      return { ...own, _id: `${own._id}${n}`, uid: `copy${n}`, payload, expires_at: longer };
+    });
+    await rows.insertMany(copies);
+    assert.match(wordsOf(await open(here, '/account/sessions', user)), /Firefox on Windows This device/);
+    const listed = await t.api('GET', `/user/${user.id}/sessions?pageSize=200`);
+    assert.deepEqual([listed.results.length, listed.next], [200, null]);
+    await t.api('POST', `/user/${user.id}`, { suspended: true });
+    assert.equal(await rows.countDocuments({ user: user.id }), 0, 'all of them end');
   });
 
   test('one is logged out for good, with its refresh tokens, and the others are not', async () => {

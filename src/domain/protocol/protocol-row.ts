@@ -278,12 +278,17 @@ export async function removeProtocolRow(tenant: Tenant, id: string): Promise<boo
   return deletedCount === 1;
 }
 
-/** Refresh tokens of a user that are good for another use, the newest first. */
-export const refreshTokensOf = (tenant: Tenant, user: string, most: number): Promise<ProtocolRow[]> =>
+/** Sessions of a user, or refresh tokens that are good for another use: those that last the longest, first. */
+export const latestOfUser = (
+  tenant: Tenant,
+  user: string,
+  kind: 'Session' | 'RefreshToken',
+  most: number,
+): Promise<ProtocolRow[]> =>
   protocolModel
     .find({
       user: { $eq: user },
-      kind: 'RefreshToken',
+      kind: { $eq: kind },
       consumed_at: null,
       ...scope(tenant),
       expires_at: { $gt: now() },

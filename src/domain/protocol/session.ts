@@ -4,7 +4,7 @@
  */
 import { nowSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
-import { type ProtocolRow, protocolOfUser, refreshTokensOf } from './protocol-row.ts';
+import { findProtocolByUid, latestOfUser, type ProtocolRow } from './protocol-row.ts';
 
 /** Where a session was last used from. */
 export type Seen = { ip: string | null; agent: string | null };
@@ -46,20 +46,28 @@ export type UserSession = {
 /** What a client may go on with while nobody is there, and that is of no session that lives. */
 export type UserGrant = { grant: string; client: string; since: Date };
 
-/** More than people look through. */
+/** Of each: more than people look through. */
 const MOST = 200;
 
 const date = (seconds: number): Date => new Date(seconds * 1000);
 
-/** Both with the latest first. */
+/**
+ * Both with the latest first; of more than are told, those that last the longest.
+ * @param here a session that is told in any case.
+ */
 export async function sessionsOf(
   tenant: Tenant,
   user: string,
+  here?: string,
 ): Promise<{ sessions: UserSession[]; grants: UserGrant[] }> {
   const [rows, tokens] = await Promise.all([
-    protocolOfUser(tenant, user, ['Session']),
-    refreshTokensOf(tenant, user, MOST),
+    latestOfUser(tenant, user, 'Session', MOST),
+    latestOfUser(tenant, user, 'RefreshToken', MOST),
   ]);
+  if (here !== undefined && rows.length === MOST && !rows.some(({ uid }) => uid === here)) {
+    const own = await findProtocolByUid(tenant, 'Session', here);
+    if (own?.user === user) rows.push(own);
+  }
   const stored = rows
     .map((row) => JSON.parse(row.payload) as Stored)
     .filter((session) => !isSessionOver(tenant, session));

@@ -115,7 +115,7 @@ export function mount(app: FastifyInstance): void {
       'read:users',
       'user/sessions',
       "List a user's login sessions, the last used first",
-      'Those that are alive. Suspending the user ends all of them.',
+      'Those that are alive, of more than 200 those that last the longest. Suspending the user ends all of them.',
       Session,
     ),
     async (request) => {

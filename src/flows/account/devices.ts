@@ -32,7 +32,7 @@ async function appNames(tenant: Tenant, ids: readonly string[]): Promise<(id: st
 async function list(request: FastifyRequest, reply: FastifyReply, { visitor }: Visit) {
   const { tenant } = request;
   const common = pageCommon(request);
-  const { sessions, grants } = await sessionsOf(tenant, visitor.user);
+  const { sessions, grants } = await sessionsOf(tenant, visitor.user, visitor.session);
   const isHere = ({ uid }: UserSession) => uid === visitor.session;
   const shown = [...sessions.filter(isHere), ...sessions.filter((one) => !isHere(one))].slice(0, SHOWN);
   const nameOf = await appNames(tenant, [
