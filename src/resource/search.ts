@@ -90,13 +90,14 @@ export function lister(spec: ResourceSpec, kind: string, model: Pick<Model<never
     if (negated && (prefix || comparison)) refuse('cannot be negated');
     if (members.length > 0)
       return spec.freeForm?.includes(field) ? memberFilter(term, refuse) : refuse('is not a field of this list');
-    if (comparison && field === 'createdAt')
-      return createdBeside(kind, comparison, timeOf(value) ?? refuse('takes unix milliseconds or YYYY-MM-DD'));
     if (field === 'since' || field === 'until') {
       if (negated) refuse('cannot be negated');
-      if (prefix || comparison) refuse('takes unix milliseconds or YYYY-MM-DD');
-      return created(kind, field, timeOf(value) ?? refuse('takes unix milliseconds or YYYY-MM-DD'));
+      if (prefix || comparison) refuse(A_TIME);
+      return created(kind, field, timeOf(value) ?? refuse(A_TIME));
     }
+    const isTime = field === 'createdAt' || spec.times?.includes(field);
+    if (isTime && !comparison) refuse('takes >, >=, < or <= before a time');
+    if (comparison && field === 'createdAt') return createdBeside(kind, comparison, timeOf(value) ?? refuse(A_TIME));
     if (field !== 'id' && !spec.filter.includes(field)) refuse('is not a field of this list');
     const path = field === 'id' ? '_id' : field;
     const type = model.schema.path(path)?.instance;
@@ -106,9 +107,8 @@ export function lister(spec: ResourceSpec, kind: string, model: Pick<Model<never
       return { [path]: { $in: beginnings(value) } };
     }
     if (comparison) {
-      const time = spec.times?.includes(field) ? timeOf(value) : undefined;
-      const bound = spec.times?.includes(field)
-        ? (time?.toISOString() ?? refuse('takes unix milliseconds or YYYY-MM-DD'))
+      const bound = isTime
+        ? (timeOf(value) ?? refuse(A_TIME)).toISOString()
         : type === 'Number' && Number.isFinite(Number(value))
           ? Number(value)
           : refuse(type === 'Number' ? 'takes a number' : 'cannot be compared so');
@@ -179,11 +179,14 @@ function created(kind: string, bound: 'since' | 'until', time: Date): Filter {
     : { _id: { $lt: shifted(1) }, createdAt: { $lte: time } };
 }
 
-/** Unix milliseconds, or the first moment (UTC) of a day that exists. */
+const A_TIME = 'takes unix milliseconds, YYYY-MM-DD, or a time as the answers have it in quotes';
+
+/** Unix milliseconds, the first moment (UTC) of a day that exists, or a moment as rows show it (ISO 8601, UTC). */
 function timeOf(value: string): Date | undefined {
   if (/^\d{1,15}$/.test(value)) return new Date(Number(value));
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(value)) return undefined;
-  const time = new Date(`${value}T00:00:00.000Z`);
-  const exists = !Number.isNaN(time.getTime()) && time.toISOString().startsWith(value);
+  if (!/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z)?$/.test(value)) return undefined;
+  const time = new Date(value);
+  // A day that no month has is taken for one of the next.
+  const exists = !Number.isNaN(time.getTime()) && time.toISOString().startsWith(value.slice(0, 10));
   return exists ? time : undefined;
 }
