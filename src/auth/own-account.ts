@@ -41,11 +41,12 @@ async function end(tenant: Tenant, { user, session }: Visitor, what: Ending): Pr
 /**
  * Deletes the account with all that hangs on it. Asking twice is as good as once. Its owner is told by mail, where mail can
  * leave.
- * @param locale of the mail: there is nobody any more to ask for theirs.
+ * @param locale of the mail where the user chose none: there is nobody any more to ask for theirs.
  */
 export async function deleteOwnAccount(tenant: Tenant, visitor: Visitor, user: User, locale: string): Promise<void> {
   const isTold = await isToldOfOwn(tenant, user);
-  const told = isTold ? [await add(tenant, accountDeleted, { to: user.email!, ref: user.id, data: { locale } })] : [];
+  const data = { locale: user.locale ?? locale };
+  const told = isTold ? [await add(tenant, accountDeleted, { to: user.email!, ref: user.id, data })] : [];
   if (!(await removeUser(tenant, user.id))) {
     // Whoever was here at the same moment tells of it.
     await withdraw(tenant, told);

@@ -656,8 +656,8 @@ describe('one’s own data', () => {
 });
 
 describe('deleting the account', () => {
-  test('takes its name, ends everything, and its owner is told', async () => {
-    const [user, bystander] = [await t.user(), await t.user()];
+  test('takes its name, ends everything, and its owner is told in their own language', async () => {
+    const [user, bystander] = [await t.user({ locale: 'es' }), await t.user()];
     const [here, phone] = [device(), device(IPHONE)];
     await open(phone, '/account', user);
     const held = (await tokensOf(t, client, user, { scope: 'openid offline_access' }, phone)).tokens.refresh_token!;
@@ -673,7 +673,7 @@ describe('deleting the account', () => {
     assert.equal((await refresh(t, client, held)).status, 400);
     assert.equal(await opens(user, user.password), false);
     assert.equal((await t.call('GET', `/user/${bystander.id}`)).status, 200);
-    assert.deepEqual(await delivered(user.email, 'account_deleted'), ['Your account at Acme is deleted']);
+    assert.deepEqual(await delivered(user.email, 'account_deleted'), ['Tu cuenta de Acme está eliminada']);
     assert.equal((await logged(t, `user.deleted_by_user user:${user.id}`)).length, 1);
   });
 });
