@@ -236,6 +236,8 @@ describe('a mail template of a tenant’s own', () => {
       results.map(({ template }: { template: string }) => template).sort(),
       [...new Set(MAILS.map(({ template }) => template))].sort(),
     );
+    for (const { template, variables } of results)
+      assert.deepEqual(variables, [...new Set(variables)], `${template}: each variable once`);
     for (const { template, subject, html, text, cases } of results)
       for (const locale of available) {
         const asIs = await t.api('POST', '/mailtemplate', { template, locale, subject, html, text });

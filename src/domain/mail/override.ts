@@ -167,7 +167,7 @@ export function mount(app: FastifyInstance): void {
         template,
         ...SOURCES[template]!,
         cases: samplesOf(template).map(([name]) => name),
-        variables: [...new Set(samplesOf(template).flatMap(([, sample]) => Object.keys(sample))), ...EVERYWHERE],
+        variables: [...new Set([...samplesOf(template).flatMap(([, sample]) => Object.keys(sample)), ...EVERYWHERE])],
       })),
     }),
   );
