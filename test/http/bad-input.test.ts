@@ -132,6 +132,11 @@ const refuses = async (
     [],
   );
   assert.match(answer.headers.get('content-type') ?? '', /application\/json/);
+  const { details = [] } = answer.body as { details?: { message?: string }[] };
+  const vague = Array.isArray(details)
+    ? details.filter(({ message }) => /must match a schema/.test(message ?? ''))
+    : [];
+  assert.deepEqual(vague, [], `${target.path} ${what}: says what was wrong, and no more`);
   return answer;
 };
 

@@ -3,10 +3,12 @@ import type { FastifyRequest } from 'fastify';
 import { Fault } from '../../kernel/fault.ts';
 import { isUnavailable } from '../../store/connect.ts';
 
+type Complaint = { instancePath: string; message?: string; params?: Record<string, unknown>; keyword: string };
+
 type Thrown = {
   code?: string;
   statusCode?: number;
-  validation?: { instancePath: string; message?: string; params?: Record<string, unknown>; keyword: string }[];
+  validation?: Complaint[];
   validationContext?: string;
   message?: string;
 };
@@ -24,9 +26,14 @@ const FASTIFY: Record<string, ConstructorParameters<typeof Fault>> = {
 
 const PLACES: Record<string, string> = { body: '', querystring: '?', params: ':', headers: 'header ' };
 
+/** That a value which may be null is not, and that no alternative fits: what was wrong with it is said beside. */
+const isNoReason = ({ keyword, params }: Complaint): boolean =>
+  keyword === 'anyOf' || (keyword === 'type' && params?.type === 'null');
+
 function validationFault(error: Thrown): Fault {
   const place = PLACES[error.validationContext ?? 'body'] ?? '';
-  const details = error.validation!.map(({ instancePath, message, params, keyword }) => {
+  const reasons = error.validation!.filter((complaint) => !isNoReason(complaint));
+  const details = (reasons.length ? reasons : error.validation!).map(({ instancePath, message, params, keyword }) => {
     const property = params?.missingProperty ?? params?.additionalProperty;
     const path = `${place}${instancePath}${property === undefined ? '' : `/${String(property)}`}` || '/';
     const words =
