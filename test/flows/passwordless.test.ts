@@ -7,6 +7,7 @@ import mongoose from 'mongoose';
 import { failAt, interrupt, WRITES } from '../kit/faults.ts';
 import {
   agent,
+  assertRefused,
   authorizeUrl,
   type Client,
   discovery,
@@ -637,6 +638,8 @@ test('a link returns to a registered callback only, and a client without any get
     start(t, who, stranger(), { send: 'link', auth_params });
   assert.equal((await ask(client, { redirect_uri: 'https://evil.example/' })).status, 400);
   assert.equal((await ask(bare)).status, 400);
+  const pushing = await t.client({ require_pushed_authorization_requests: true });
+  assertRefused(await ask(pushing), 400, 'invalid_request', /pushed or signed/);
   const { visit, link } = await askFromBrowser(t, client, stranger(), { prompt: 'none', client_id: 'x', request: 'y' });
   const at = await visit(link);
   const query = new URL(at.location!).searchParams;

@@ -52,6 +52,7 @@ async function connectionOf(request: FastifyRequest, { client_id, connection_id 
 
 /** What the link will send to /authorize. @throws Fault for what would only fail once the mail is read. */
 function paramsOf(client: StartingClient, given: Record<string, string> = {}): string {
+  if (client.plainRequestsRefused) refuse('The client sends its requests pushed or signed, which no link can do.');
   const known = Object.fromEntries(
     Object.entries(given).filter(([name, value]) => value && LINK_PARAMETERS.includes(name)),
   );

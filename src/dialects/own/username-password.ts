@@ -89,6 +89,8 @@ function requestOf({ tenant }: FastifyRequest, client: StartingClient, body: Bod
   const path = body.redirect_to && URL.parse(body.redirect_to, tenant.origin);
   if (path && path.origin === tenant.origin)
     return JSON.stringify({ redirect_to: `${path.pathname}${path.search}${path.hash}` });
+  if (client.plainRequestsRefused)
+    return refuse('The client sends its requests pushed or signed: name a "redirect_to".');
   const redirect_uri = body.redirect_uri ?? client.callbacks[0] ?? refuse('The client has no callback to return to.');
   if (!client.mayRedirectTo(redirect_uri)) return refuse('"redirect_uri" is not one of the callbacks of the client.');
   const told = Object.fromEntries(PARAMETERS.flatMap((name) => (body[name] === undefined ? [] : [[name, body[name]]])));

@@ -7,7 +7,14 @@ import { users } from '../../domain/user/user.ts';
 import { inSeconds } from '../../kernel/clock.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { mintToken } from '../../kernel/secret/random.ts';
-import { type ClientExtras, homeOf, isUnverified, PAGES, PAGES_RETURN } from '../client/client-metadata.ts';
+import {
+  type ClientExtras,
+  homeOf,
+  isUnverified,
+  PAGES,
+  PAGES_RETURN,
+  plainRequestsRefused,
+} from '../client/client-metadata.ts';
 import { originAllowed, originNamed } from '../client/client-rules.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import { mintSession } from '../mint.ts';
@@ -36,6 +43,8 @@ export type StartingClient = {
   /** Of the account's own, which users type passwords for. */
   ours: boolean;
   hasSecret: boolean;
+  /** Whether a request of parameters in an address is refused. */
+  plainRequestsRefused: boolean;
 };
 
 /** Where the browser logs in, to come back to `path`: by way of the built-in client of our pages. */
@@ -93,6 +102,7 @@ export function browser(providerFor: ProviderFor) {
         names: (origin) => originNamed(client, origin),
         ours: (client as unknown as ClientExtras).first_party ?? false,
         hasSecret: client.clientAuthMethod !== 'none',
+        plainRequestsRefused: plainRequestsRefused(client),
       };
     },
 

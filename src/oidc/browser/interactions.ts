@@ -4,7 +4,7 @@ import { errors, type Interaction, type InteractionResults, type Provider } from
 import type { HalfLogin, Outcome } from '../../auth/conclude-login.ts';
 import type { Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
-import { type ClientExtras, homeOf, isUnverified, PAGES } from '../client/client-metadata.ts';
+import { type ClientExtras, homeOf, isUnverified, PAGES, plainRequestsRefused } from '../client/client-metadata.ts';
 import type { ProviderFor } from '../engine/providers.ts';
 import type { AuthorizationDetail } from '../request/authorization-details.ts';
 import { destinationOf, detailsOf, rememberConsent, wantedOf } from '../request/consent.ts';
@@ -84,7 +84,7 @@ export function interactions(providerFor: ProviderFor) {
         tos: client.tosUri,
         firstParty: (client as unknown as ClientExtras).first_party ?? false,
         ours: client.clientId === PAGES,
-        plainRequestsRefused: Boolean(client.requirePushedAuthorizationRequests || client.requireSignedRequestObject),
+        plainRequestsRefused: plainRequestsRefused(client),
         unverified: isUnverified(client),
         guest: isGuest(request, client),
         destination: destinationOf(interaction.params.redirect_uri),

@@ -244,6 +244,12 @@ export const isUnverified = (client: object): boolean => (client as ClientExtras
 export const homeOf = (client: { clientId: string; clientUri?: string }): string | undefined =>
   isUnverified(client) && !isDocumentId(client.clientId) ? undefined : client.clientUri;
 
+/** Whether its requests have to be pushed or signed: an address with parameters, as a mailed link has, is refused. */
+export const plainRequestsRefused = (client: {
+  requirePushedAuthorizationRequests?: boolean;
+  requireSignedRequestObject?: boolean;
+}): boolean => Boolean(client.requirePushedAuthorizationRequests || client.requireSignedRequestObject);
+
 /** Whoever likes can be this client, or was a moment ago another like it: what it may do is counted by where it comes from. */
 export const isAnybodys = (client: { clientId: string; clientAuthMethod?: string }): boolean =>
   client.clientAuthMethod === 'none' || isUnverified(client);

@@ -140,7 +140,9 @@ test('nobody is logged in as somebody else by a form of another page, tenant, re
 test('only a client of the account takes passwords, on pages that it names, and without a secret with a challenge', async () => {
   const partner = await t.client({ is_first_party: false });
   const spa = await t.client({ token_endpoint_auth_method: 'none' });
+  const pushing = await t.client({ require_pushed_authorization_requests: true });
   const refused: [object, Asked, number, string, RegExp?][] = [
+    [{}, { of: pushing }, 400, 'invalid_request', /pushed or signed/],
     [{}, { of: partner }, 403, 'forbidden', /account itself/],
     [{ client_id: 'client_000000000000000000000000' }, {}, 400, 'invalid_request', /client_id/],
     [{}, { origin: 'https://evil.example.com' }, 403, 'forbidden', /web_origins/],
