@@ -5,7 +5,7 @@ import { startPasswordReset } from '../../auth/password-reset.ts';
 import { TypedEmail } from '../../domain/fields.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
 import { ChallengeResponse } from './challenge.ts';
-import { clientCors } from './client-cors.ts';
+import { clientRoute } from './client-route.ts';
 import { mailingClient } from './mailing-client.ts';
 import type { StartOptions } from './passwordless-start.ts';
 
@@ -24,38 +24,29 @@ export async function changePassword(
   browser: Browser,
   { localeOf }: StartOptions,
 ): Promise<void> {
-  await app.register(
-    async (scope) => {
-      await clientCors(scope, browser);
-      scope.post(
-        '',
-        {
-          config: { access: 'public' },
-          schema: {
-            operationId: 'change_password',
-            tags: ['dbconnection'],
-            summary: 'Change password',
-            description:
-              'Mails a link, good for an hour, by which the user chooses another password; an address gets at most one in three minutes. The answer is the same either way, and whether or not the address has an account.',
-            body: Body,
-            response: { 200: Type.Object({ status: Type.Unsafe<'ok'>({ type: 'string', enum: ['ok'] }) }) },
-          },
-        },
-        async (request, reply) => {
-          const { email, client_id, connection, challenge_response } = request.body as Body;
-          const client = client_id === undefined ? undefined : await mailingClient(browser, request.tenant, client_id);
-          await startPasswordReset(request.tenant, {
-            email,
-            connection,
-            client: client && { id: client_id!, name: client.name },
-            challenge: challenge_response,
-            locale: localeOf(request),
-            from: request.from,
-          });
-          return reply.header('cache-control', 'no-store').send({ status: 'ok' });
-        },
-      );
+  await clientRoute(app, browser, {
+    url: '/dbconnections/change_password',
+    schema: {
+      operationId: 'change_password',
+      tags: ['dbconnection'],
+      summary: 'Change password',
+      description:
+        'Mails a link, good for an hour, by which the user chooses another password; an address gets at most one in three minutes. The answer is the same either way, and whether or not the address has an account.',
+      body: Body,
+      response: { 200: Type.Object({ status: Type.Unsafe<'ok'>({ type: 'string', enum: ['ok'] }) }) },
     },
-    { prefix: '/dbconnections/change_password' },
-  );
+    handler: async (request, reply) => {
+      const { email, client_id, connection, challenge_response } = request.body as Body;
+      const client = client_id === undefined ? undefined : await mailingClient(browser, request.tenant, client_id);
+      await startPasswordReset(request.tenant, {
+        email,
+        connection,
+        client: client && { id: client_id!, name: client.name },
+        challenge: challenge_response,
+        locale: localeOf(request),
+        from: request.from,
+      });
+      return reply.header('cache-control', 'no-store').send({ status: 'ok' });
+    },
+  });
 }

@@ -9,7 +9,7 @@ import { Fault } from '../../kernel/fault.ts';
 import type { Browser, StartingClient } from '../../oidc/browser/browser.ts';
 import { askingBrowser } from './asking-page.ts';
 import { ChallengeResponse } from './challenge.ts';
-import { clientCors } from './client-cors.ts';
+import { clientRoute } from './client-route.ts';
 import { mailingClient } from './mailing-client.ts';
 
 const START = '/passwordless/start';
@@ -71,49 +71,39 @@ export async function passwordlessStart(
   browser: Browser,
   { localeOf }: StartOptions,
 ): Promise<void> {
-  await app.register(
-    async (scope) => {
-      await clientCors(scope, browser);
-      scope.post(
-        '',
-        {
-          config: { access: 'public' },
-          schema: {
-            operationId: 'passwordless/start',
-            tags: ['passwordless'],
-            summary: 'Start Passwordless authentication flow',
-            description:
-              'Mails a link, or a code for the token endpoint. An address gets at most one code and one link in three minutes; the answer is the same either way, and whether or not the address has an account.',
-            body: StartBody,
-            response: { 200: Type.Object({ success: Type.Boolean() }) },
-          },
-        },
-        async (request, reply) => {
-          const { tenant } = request;
-          const body = request.body as StartBody;
-          const known = await mailingClient(browser, tenant, body.client_id);
-          if (body.send === 'code' && !known.mayUse(GRANT)) refuse('The client may not use one-time codes.');
-          if (body.send === 'link' && !known.mayUse('authorization_code'))
-            refuse('The client may not use login links.');
-          const connection = await connectionOf(request, body);
-          const params = body.send === 'link' ? paramsOf(known, body.auth_params) : undefined;
-          const asking = askingBrowser(request, known);
-          const id = await startPasswordless(tenant, {
-            connection,
-            client: { id: body.client_id, name: known.name },
-            email: body.email,
-            send: body.send,
-            params,
-            browser: params && asking.browser,
-            challenge: body.challenge_response,
-            locale: localeOf(request, body.auth_params?.ui_locales),
-            from: request.from,
-          });
-          if (id && params) asking.mark(reply, LINK_SECONDS);
-          return reply.header('cache-control', 'no-store').send({ success: true });
-        },
-      );
+  await clientRoute(app, browser, {
+    url: START,
+    schema: {
+      operationId: 'passwordless/start',
+      tags: ['passwordless'],
+      summary: 'Start Passwordless authentication flow',
+      description:
+        'Mails a link, or a code for the token endpoint. An address gets at most one code and one link in three minutes; the answer is the same either way, and whether or not the address has an account.',
+      body: StartBody,
+      response: { 200: Type.Object({ success: Type.Boolean() }) },
     },
-    { prefix: START },
-  );
+    handler: async (request, reply) => {
+      const { tenant } = request;
+      const body = request.body as StartBody;
+      const known = await mailingClient(browser, tenant, body.client_id);
+      if (body.send === 'code' && !known.mayUse(GRANT)) refuse('The client may not use one-time codes.');
+      if (body.send === 'link' && !known.mayUse('authorization_code')) refuse('The client may not use login links.');
+      const connection = await connectionOf(request, body);
+      const params = body.send === 'link' ? paramsOf(known, body.auth_params) : undefined;
+      const asking = askingBrowser(request, known);
+      const id = await startPasswordless(tenant, {
+        connection,
+        client: { id: body.client_id, name: known.name },
+        email: body.email,
+        send: body.send,
+        params,
+        browser: params && asking.browser,
+        challenge: body.challenge_response,
+        locale: localeOf(request, body.auth_params?.ui_locales),
+        from: request.from,
+      });
+      if (id && params) asking.mark(reply, LINK_SECONDS);
+      return reply.header('cache-control', 'no-store').send({ success: true });
+    },
+  });
 }

@@ -11,7 +11,7 @@ import { Fault } from '../../kernel/fault.ts';
 import type { Browser } from '../../oidc/browser/browser.ts';
 import { askingBrowser } from './asking-page.ts';
 import { ChallengeResponse } from './challenge.ts';
-import { clientCors } from './client-cors.ts';
+import { clientRoute } from './client-route.ts';
 import { mailingClient } from './mailing-client.ts';
 import type { StartOptions } from './passwordless-start.ts';
 
@@ -40,60 +40,51 @@ const Created = Type.Object({
 });
 
 export async function signUpByApi(app: FastifyInstance, browser: Browser, { localeOf }: StartOptions): Promise<void> {
-  await app.register(
-    async (scope) => {
-      await clientCors(scope, browser);
-      scope.post(
-        '',
-        {
-          config: { access: 'public' },
-          schema: {
-            operationId: 'signup',
-            tags: ['dbconnection'],
-            summary: 'Sign up',
-            description:
-              'Makes a user with a password; nobody is logged in by that. 403 `signup_disabled` where the account or the connection has turned it off, 409 `email_taken` or `username_taken`, 400 `password_policy` with what the password lacks, `password_breached` for one that leaked elsewhere.',
-            body: Body,
-            response: { 200: Created },
-          },
-        },
-        async (request, reply) => {
-          const { tenant, from } = request;
-          const {
-            client_id,
-            connection: named,
-            email,
-            username,
-            password,
-            challenge_response,
-            ...profile
-          } = request.body as Static<typeof Body>;
-          const client = await mailingClient(browser, tenant, client_id);
-          const usable = await connectionsFor(tenant, client_id, 'checkPassword');
-          const connection = named
-            ? usable.find(({ id, connection_name }) => id === named || connection_name === named)
-            : usable[0];
-          if (!connection) throw new Fault('invalid_request', 'The client has no such database connection.');
-          const asking = askingBrowser(request, client);
-          const user = await signUp(tenant, {
-            connection,
-            client: { id: client_id, name: client.name, home: client.home },
-            email,
-            username,
-            password,
-            profile,
-            browser: asking.browser,
-            challenge: challenge_response,
-            locale: localeOf(request),
-            from,
-          });
-          // The link that verifies the address acts at once in the browser that asked for it.
-          if (tenant.account.notifications.verify_email_auto_send) asking.mark(reply, VERIFY_SECONDS);
-          reply.header('cache-control', 'no-store');
-          return { status: 'created' as const, user_id: user.id, email_verified: false as const };
-        },
-      );
+  await clientRoute(app, browser, {
+    url: '/dbconnections/signup',
+    schema: {
+      operationId: 'signup',
+      tags: ['dbconnection'],
+      summary: 'Sign up',
+      description:
+        'Makes a user with a password; nobody is logged in by that. 403 `signup_disabled` where the account or the connection has turned it off, 409 `email_taken` or `username_taken`, 400 `password_policy` with what the password lacks, `password_breached` for one that leaked elsewhere.',
+      body: Body,
+      response: { 200: Created },
     },
-    { prefix: '/dbconnections/signup' },
-  );
+    handler: async (request, reply) => {
+      const { tenant, from } = request;
+      const {
+        client_id,
+        connection: named,
+        email,
+        username,
+        password,
+        challenge_response,
+        ...profile
+      } = request.body as Static<typeof Body>;
+      const client = await mailingClient(browser, tenant, client_id);
+      const usable = await connectionsFor(tenant, client_id, 'checkPassword');
+      const connection = named
+        ? usable.find(({ id, connection_name }) => id === named || connection_name === named)
+        : usable[0];
+      if (!connection) throw new Fault('invalid_request', 'The client has no such database connection.');
+      const asking = askingBrowser(request, client);
+      const user = await signUp(tenant, {
+        connection,
+        client: { id: client_id, name: client.name, home: client.home },
+        email,
+        username,
+        password,
+        profile,
+        browser: asking.browser,
+        challenge: challenge_response,
+        locale: localeOf(request),
+        from,
+      });
+      // The link that verifies the address acts at once in the browser that asked for it.
+      if (tenant.account.notifications.verify_email_auto_send) asking.mark(reply, VERIFY_SECONDS);
+      reply.header('cache-control', 'no-store');
+      return { status: 'created' as const, user_id: user.id, email_verified: false as const };
+    },
+  });
 }

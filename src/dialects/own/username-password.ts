@@ -12,7 +12,7 @@ import { MAX_PASSWORD_LENGTH } from '../../domain/user/password-policy.ts';
 import { Fault } from '../../kernel/fault.ts';
 import type { Browser, StartingClient } from '../../oidc/browser/browser.ts';
 import { isNamedPage } from './asking-page.ts';
-import { clientCors } from './client-cors.ts';
+import { clientRoute } from './client-route.ts';
 
 const Parameter = (description?: string, maxLength = 2048) =>
   Type.Optional(Type.String({ maxLength, ...(description && { description }) }));
@@ -133,26 +133,17 @@ export async function usernamePassword(
     return reply.code(page.status).headers(page.headers).send(page.body);
   }
 
-  await app.register(
-    async (scope) => {
-      await clientCors(scope, browser);
-      scope.post(
-        '',
-        {
-          config: { access: 'public' },
-          schema: {
-            operationId: 'usernamepassword/login',
-            tags: ['usernamepassword'],
-            summary: 'Username + password login',
-            description:
-              'For a login page of your own, of a client of the account itself: checks the password, with the limits that the hosted page has, and answers a page whose form goes to `/login/callback` by itself. What is in the form is good for a minute and once, from the page that asked. A client without a secret sends `code_challenge`. A wrong password and an unknown user are one answer, 401 `wrong_credentials`.',
-            body: Body,
-            response: { 200: Type.Unsafe({ type: 'string', description: 'The page with the form (HTML)' }) },
-          },
-        },
-        answer,
-      );
+  await clientRoute(app, browser, {
+    url: '/usernamepassword/login',
+    schema: {
+      operationId: 'usernamepassword/login',
+      tags: ['usernamepassword'],
+      summary: 'Username + password login',
+      description:
+        'For a login page of your own, of a client of the account itself: checks the password, with the limits that the hosted page has, and answers a page whose form goes to `/login/callback` by itself. What is in the form is good for a minute and once, from the page that asked. A client without a secret sends `code_challenge`. A wrong password and an unknown user are one answer, 401 `wrong_credentials`.',
+      body: Body,
+      response: { 200: Type.Unsafe({ type: 'string', description: 'The page with the form (HTML)' }) },
     },
-    { prefix: '/usernamepassword/login' },
-  );
+    handler: answer,
+  });
 }

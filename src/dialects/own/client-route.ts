@@ -1,9 +1,29 @@
-/** Calls from the pages of a client that the body names by `client_id`. */
+/** Calls from the pages of a client that the body names by `client_id`: each is a POST that is open to all. */
 import cors from '@fastify/cors';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import type { Browser } from '../../oidc/browser/browser.ts';
 
-export async function clientCors(scope: FastifyInstance, browser: Browser): Promise<void> {
+type ClientRoute = {
+  url: string;
+  schema: FastifySchema;
+  handler(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
+};
+
+export async function clientRoute(
+  app: FastifyInstance,
+  browser: Browser,
+  { url, schema, handler }: ClientRoute,
+): Promise<void> {
+  await app.register(
+    async (scope) => {
+      await clientCors(scope, browser);
+      scope.post('', { config: { access: 'public' }, schema }, handler);
+    },
+    { prefix: url },
+  );
+}
+
+async function clientCors(scope: FastifyInstance, browser: Browser): Promise<void> {
   /** Any origin may ask whether it may ask; an answer is for those of the client. */
   async function mayRead(request: FastifyRequest): Promise<boolean> {
     const { origin } = request.headers;
