@@ -6,6 +6,7 @@ import Fastify, { type FastifyInstance, LogController, type RouteOptions } from 
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { believeCookies, hostCookies } from '../kernel/cookies.ts';
+import { wantsPage } from '../kernel/reader.ts';
 import { answerFault, type RenderFault } from './errors/answer.ts';
 import { answerMalformed, answerUnasked } from './malformed.ts';
 import { refusals } from './methods.ts';
@@ -35,8 +36,8 @@ const reader = {
       },
     };
   },
-  deriveConstraint: ({ headers }: IncomingMessage) =>
-    headers.authorization === undefined && (headers.accept ?? '').includes('text/html') ? 'person' : 'program',
+  deriveConstraint: (request: IncomingMessage) =>
+    request.headers.authorization === undefined && wantsPage(request) ? 'person' : 'program',
 } as const;
 
 /** Hops are counted from our side: the framework takes a number for nobody, and a function for what it says. */

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { accountByHost, accountById } from '../domain/account/account.ts';
 import { type AccountView, asTenant, type Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
+import { wantsPage } from '../kernel/reader.ts';
 
 /** The dot at the end of a name that is whole (RFC 3986 §3.2.2) is not part of it here. */
 const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(\.?)(?::\d{1,5})?$/;
@@ -17,7 +18,7 @@ export const hostnameOf = (request: FastifyRequest): string => hostOf(request)[1
 
 /** Whether a person's browser is at a spelling of the host that is not the one of our pages and their cookies. */
 export const isAside = (request: FastifyRequest): boolean =>
-  hostOf(request)[2] === '.' && request.method === 'GET' && (request.headers.accept ?? '').includes('text/html');
+  hostOf(request)[2] === '.' && request.method === 'GET' && wantsPage(request);
 
 function hostOf(request: FastifyRequest): RegExpExecArray {
   const header = request.headers.host?.toLowerCase() ?? '';

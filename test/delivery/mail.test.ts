@@ -40,6 +40,18 @@ describe('the development outbox', () => {
       [second.id, first.id],
     );
     assert.deepEqual(await outboxOf(other), []);
+    // A page for whoever names HTML, in any spelling; the others are programs.
+    const read = {
+      'text/html,*/*;q=0.8': 'text/html',
+      'application/json, Text/HTML': 'text/html',
+      '*/*': 'application/json',
+    };
+    for (const path of ['', `/${first.id}`])
+      for (const [accept, type] of Object.entries(read)) {
+        const { headers } = await w.send(`${t.origin}/dev/outbox${path}`, { headers: { accept } });
+        assert.equal(headers.get('content-type')?.split(';')[0], type, `${path} ${accept}`);
+        assert.match(headers.get('vary') ?? '', /accept/i);
+      }
     for (const address of ['', '/html']) {
       const theirs = await w.send(`${other.origin}/dev/outbox/${first.id}${address}`);
       assert.equal(theirs.status, 404);

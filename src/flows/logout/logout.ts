@@ -1,6 +1,7 @@
 /** Logging out: at once when the app proves whom it means, else after asking; and telling the other apps on the way. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { append } from '../../domain/trail/log.ts';
+import { wantsPage } from '../../kernel/reader.ts';
 import {
   endSession,
   frontchannelOf,
@@ -20,8 +21,6 @@ import { FLOW_PAGE } from '../shell/policy.ts';
 import { renderPage } from '../shell/render.ts';
 import { logoutPage } from './logout-page.ts';
 import { signedOutPage } from './signed-out-page.ts';
-
-const wantsHtml = (request: FastifyRequest): boolean => (request.headers.accept ?? '').includes('text/html');
 
 /** The request once more, for a page of ours to come back with. */
 const carry = (path: string, request: FastifyRequest, params: LogoutParams): string =>
@@ -46,7 +45,7 @@ function mount(app: FastifyInstance, { providerFor }: FlowDeps): void {
       });
     }
     if (acts) reply.clearCookie(SESSION_COOKIE, sessionCookie(tenant));
-    const page = wantsHtml(request);
+    const page = wantsPage(request);
     // Whoever may register could have people sent anywhere by a link of ours.
     const leave = redirectTo !== undefined && client?.guest ? leaveFor(request, redirectTo, destination) : undefined;
     if (redirectTo && !leave && !(page && frames.length))

@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { keptMessage, keptMessages, type ReadMessage } from '../../domain/mail/development.ts';
+import { wantsPage } from '../../kernel/reader.ts';
 import { href, queryOf, text } from '../shell/address.ts';
 import { pageCommon } from '../shell/context.ts';
 import type { FlowDeps, Journey } from '../shell/journey.ts';
@@ -26,7 +27,7 @@ function mount(app: FastifyInstance, { development }: FlowDeps): void {
     const to = text(queryOf(request).to)?.replace(/^ (?=\d)/, '+');
     const messages = await keptMessages(request.tenant, to);
     reply.header('cache-control', 'no-store').header('vary', 'accept');
-    if (wantsJson(request)) return { results: messages };
+    if (!wantsPage(request)) return { results: messages };
     const common = pageCommon(request);
     return renderPage(reply, outboxPage, {
       ...common,
@@ -44,7 +45,8 @@ function mount(app: FastifyInstance, { development }: FlowDeps): void {
 
   app.get(`${HOME}/:id`, PUBLIC, async (request, reply) => {
     const message = await found(request);
-    if (wantsJson(request)) return reply.header('cache-control', 'no-store').send(message);
+    reply.header('cache-control', 'no-store').header('vary', 'accept');
+    if (!wantsPage(request)) return message;
     const common = pageCommon(request);
     const frame = message.html === null ? undefined : `${HOME}/${message.id}/html`;
     return renderPage(
@@ -76,10 +78,6 @@ function html(reply: FastifyReply, message: ReadMessage): FastifyReply {
     .type('text/html; charset=utf-8')
     .send(document);
 }
-
-/** A browser asks for HTML before all else; whoever names JSON alone gets that. */
-const wantsJson = ({ headers: { accept = '' } }: FastifyRequest): boolean =>
-  accept.includes('application/json') && !accept.includes('text/html');
 
 function about({ template, created_at }: ReadMessage, locale: string): string {
   const time = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'medium' }).format(created_at);

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { logReference } from '../../kernel/error-reference.ts';
 import type { Fault } from '../../kernel/fault.ts';
+import { wantsPage } from '../../kernel/reader.ts';
 import { logFault, toFault } from './fault.ts';
 import { sendFault } from './management.ts';
 
@@ -13,9 +14,8 @@ const TAKES_FORMS =
   /^\/(logout(\/confirm)?|verify-email|change-email-verify|invite-verify|reset-change|login\/callback|passwordless\/verify_redirect)(\?|$)/;
 
 function isForPeople(request: FastifyRequest): boolean {
-  const takesPage = /\btext\/html\b/.test(request.headers.accept ?? '');
   return (
-    (takesPage && (/^(GET|HEAD)$/.test(request.method) || TAKES_FORMS.test(request.url))) ||
+    (wantsPage(request) && (/^(GET|HEAD)$/.test(request.method) || TAKES_FORMS.test(request.url))) ||
     (request.routeOptions.url ?? '').startsWith('/flow/')
   );
 }
