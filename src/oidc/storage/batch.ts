@@ -41,7 +41,8 @@ const hasNoRow = (client: string): boolean => client === PAGES || client === PLA
 
 /**
  * A user or a client that went, or was suspended, while it was granted something did not find the grant to end it: so they
- * are looked at once more when it is there.
+ * are looked at once more when it is there. Whoever is killed before that look has answered nobody: no code or token of
+ * the grant is out, and a device that was let in by it is refused for its user's sake when it asks.
  * @throws Fault `login_over`
  */
 async function confirm(tenant: Tenant, { token, fields }: ProtocolWrite): Promise<void> {
