@@ -5,11 +5,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { agreed, contract } from '../kit/contract.ts';
-import { world } from '../kit/index.ts';
+import { listen, world } from '../kit/index.ts';
+import { png } from '../kit/picture.ts';
 
 const w = await world();
 const t = await w.tenant('Contract');
 const operator = await w.operatorToken();
+const logo = await listen();
+logo.serve((_, response) => response.end(png(16, 16)));
 
 // biome-ignore lint/suspicious/noExplicitAny: an OpenAPI document is walked, not typed
 type Json = any;
@@ -57,7 +60,7 @@ const github = await make('/connection', { connection_name: 'github', connection
 const bodies: Record<string, () => Record<string, unknown>> = {
   'account/create': () => ({ name: unique('Made'), team: 'team_contract' }),
   'account/update': () => ({
-    logo_src: 'https://example.com/logo.png',
+    logo_src: logo.origin,
     notification_settings: { welcome_email_enabled: true },
   }),
   'account/rotateKeys': () => ({}),

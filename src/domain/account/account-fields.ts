@@ -8,6 +8,8 @@ import { Name, nullable, WebUrl } from '../fields.ts';
 import { challenge, closed, Hostname, notifications, oauth, sessions } from './account-settings.ts';
 import { Slug } from './slug.ts';
 
+const KEPT = 'A PNG, JPEG, GIF or WebP picture, fetched at once and kept: the answer has the address of our copy';
+
 const Branding = Type.Object(
   {
     primary_color: nullable(Type.String({ pattern: '^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$' })),
@@ -17,7 +19,7 @@ const Branding = Type.Object(
         description: 'Of the page around the card; in the dark a dark shade of it',
       }),
     ),
-    logo_dark_src: nullable(WebUrl('The logo on dark backgrounds; without it `logo_src` shows there too')),
+    logo_dark_src: nullable(WebUrl(`The logo on dark backgrounds; without it \`logo_src\` shows there too. ${KEPT}`)),
     show_badge: Type.Optional(Type.Boolean({ description: '"Secured by Cardea" in the footer' })),
     tos_uri: nullable(WebUrl()),
     policy_uri: nullable(WebUrl()),
@@ -56,7 +58,7 @@ export const FIELDS = {
   slug: { stored: Type.String(), write: Slug, at: 'creation', view: 'slug', open: 'as it is' },
   logo_src: {
     stored: Nullable(Type.String()),
-    write: Nullable(WebUrl()),
+    write: Nullable(WebUrl(KEPT)),
     at: 'any time',
     start: nothing,
     view: 'logo_src',
@@ -64,7 +66,7 @@ export const FIELDS = {
   },
   icon_src: {
     stored: Nullable(Type.String()),
-    write: Nullable(WebUrl()),
+    write: Nullable(WebUrl(KEPT)),
     at: 'any time',
     start: nothing,
     view: 'icon_src',

@@ -14,6 +14,7 @@ import { isTaken } from '../fields.ts';
 import { mintSigningKey, removeSigningKeys } from '../key/signing-key.ts';
 import { removeProtocol } from '../protocol/protocol-row.ts';
 import { type Account, type AccountPatch, accounts, everything, viewOf, writeAccount } from './account.ts';
+import type { Pictured } from './logo.ts';
 import { CANDIDATES, isReserved, isRetired, refuseReserved, retireSlug, slugOf, takenSlug } from './slug.ts';
 
 export type NewAccount = {
@@ -64,10 +65,12 @@ async function insertAccount(input: NewAccount): Promise<Account> {
 /**
  * Makes an account with what it comes with: keys, its management Api, a database connection and a first machine client.
  * It is served only when all of that is there; one that a crash left half made is removed by `resumeAccounts`.
+ * @param dress says which pictures it shows, once it has its slug.
  */
 export async function createAccount(
   _root: Root,
   input: NewAccount,
+  dress?: (inserted: Account) => Promise<Pictured>,
 ): Promise<{ account: Account; managementClient: Client }> {
   checkMetadata('/metadata', input.metadata);
   // An account that is not there yet has no connection that could be named.
@@ -93,6 +96,7 @@ export async function createAccount(
     key_production: production,
     key_next: next,
     keys_published: [production, next],
+    ...(await dress?.(inserted)),
     default_connection: connection.id,
     provisioned: true,
   });

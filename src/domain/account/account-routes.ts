@@ -1,7 +1,7 @@
 /** `/account`: an administrator of a tenant sees and changes that one; the operator sees, makes and removes them all. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
-import { type Actor, asTenant, type Root } from '../../kernel/context.ts';
+import { type Actor, asTenant, type Root, type Tenant } from '../../kernel/context.ts';
 import { Fault } from '../../kernel/fault.ts';
 import { hostName } from '../../kernel/text/host.ts';
 import { compared } from '../../kernel/text/kind.ts';
@@ -24,11 +24,21 @@ import {
   accounts,
   rootAccount,
   updateAccount,
+  viewOf,
   writeAccount,
 } from './account.ts';
 import { accountBodies, openFields, openSchema } from './account-fields.ts';
 import { createAccount, type NewAccount, removeAccount } from './account-provisioning.ts';
-import { type FetchPicture, forgetLogos, keepLogo, LogoBody, type LogoInput, serveLogos } from './logo.ts';
+import {
+  type FetchPicture,
+  fetchPictures,
+  forgetLogos,
+  keepLogo,
+  keepPictures,
+  LogoBody,
+  type LogoInput,
+  serveLogos,
+} from './logo.ts';
 
 const nobody = () => false;
 
@@ -68,7 +78,16 @@ export function mount(app: FastifyInstance, { root, baseDomain, fetchPicture }: 
   ): Promise<Wire> {
     for (const path of paths) requireSight(see, `read:${expansion(accounts, path).spec.permission}`);
     const [answer] = await expandWire(accounts, asTenant({ id: account.id } as never, ''), [account], paths, see);
-    return { ...answer, domain: account.root ? baseDomain : `${account.slug}.${baseDomain}` };
+    return { ...answer, domain: domainOf(account) };
+  }
+  const domainOf = ({ root, slug }: Account) => (root ? baseDomain : `${slug}.${baseDomain}`);
+
+  /** The account at its own address, whose request may have come to the operator's. */
+  function home({ tenant }: FastifyRequest, account: Account): Tenant {
+    if (account.id === tenant.id) return tenant;
+    const address = new URL(tenant.origin);
+    address.hostname = domainOf(account);
+    return asTenant(viewOf(account), address.origin);
   }
 
   /** The operator reaches every account, everybody else the one that the token is for. */
@@ -136,7 +155,12 @@ export function mount(app: FastifyInstance, { root, baseDomain, fetchPicture }: 
       },
     },
     async (request, reply) => {
-      const { account, managementClient } = await createAccount(root, request.body as NewAccount);
+      const input = request.body as NewAccount;
+      const pictures = await fetchPictures(input, fetchPicture);
+      const { account, managementClient } = await createAccount(root, input, (made) => {
+        const { logo_src, icon_src, branding } = made;
+        return keepPictures(home(request, made), { logo_src, icon_src, branding }, pictures);
+      });
       await request.audit({
         tenant: trailOf((await rootAccount())!),
         type: 'admin.account.created',
@@ -208,7 +232,11 @@ export function mount(app: FastifyInstance, { root, baseDomain, fetchPicture }: 
       },
     },
     async (request) => {
-      const updated = await updateAccount(root, idOf(request), request.body as AccountPatch);
+      const account = await served(idOf(request));
+      const [tenant, wanted] = [home(request, account), request.body as AccountPatch];
+      const pictures = await fetchPictures(wanted, fetchPicture, { tenant, account });
+      const updated = await updateAccount(root, account.id, await keepPictures(tenant, wanted, pictures));
+      if (pictures.length > 0) await forgetLogos(tenant, updated);
       await request.audit({
         tenant: trailOf(updated),
         type: 'admin.account.updated',
@@ -227,7 +255,7 @@ export function mount(app: FastifyInstance, { root, baseDomain, fetchPicture }: 
         ...describe(
           'setLogo',
           "Set an Account's logo",
-          'Takes a PNG, JPEG, GIF or WebP picture of 256 KB at most, in base64 or from an address that is fetched at once, and keeps it: `logo_src`, or `branding.logo_dark_src`, is the address that it is served at from then on. Of the account that the request is sent to.',
+          'Takes a PNG, JPEG, GIF or WebP picture of 256 KB at most, in base64 or from an address that is fetched at once, and keeps it: `logo_src`, or `branding.logo_dark_src`, is the address that it is served at from then on.',
         ),
         params,
         body: LogoBody,
@@ -235,16 +263,14 @@ export function mount(app: FastifyInstance, { root, baseDomain, fetchPicture }: 
       },
     },
     async (request) => {
-      const { tenant } = request;
       const input = request.body as LogoInput;
-      const { id } = await served(idOf(request));
-      // It is served at the tenant's own host, which is the one that this came to.
-      if (id !== tenant.id) throw new Fault('not_found', 'Account not found.');
+      const account = await served(idOf(request));
+      const [{ id }, tenant] = [account, home(request, account)];
       const address = await keepLogo(tenant, input, fetchPicture);
       const field = input.scheme === 'dark' ? 'branding.logo_dark_src' : 'logo_src';
       await writeAccount(id, { [field]: address });
       const updated = await accounts.get(root, id);
-      await forgetLogos(tenant, [updated.logo_src, updated.branding.logo_dark_src]);
+      await forgetLogos(tenant, updated);
       await request.audit({ tenant: trailOf(updated), type: 'admin.account.updated', subject: id, fields: [field] });
       return wire(updated, may(request.actor));
     },

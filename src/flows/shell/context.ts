@@ -9,7 +9,7 @@ import { queryOf, text } from './address.ts';
 import { localeLinks } from './locale.ts';
 import type { PageCommon, PageTenant, PageUser } from './page.ts';
 
-/** A logo that we keep is at every host of the tenant's, and so within a page's own origin. */
+/** A picture that we keep is at every host of the tenant's, and so within a page's own origin. */
 function atThisHost(address: string | null | undefined): string | undefined {
   const path = URL.parse(address ?? '')?.pathname;
   return path && /^\/branding\/[0-9a-f]{32}\.[a-z]+$/.test(path) ? path : (address ?? undefined);
@@ -21,7 +21,7 @@ export function pageTenant({ account }: Tenant): PageTenant {
     logo: atThisHost(account.logo_src),
     logoDark: atThisHost(account.branding.logo_dark_src),
     pageColor: account.branding.page_color ?? undefined,
-    icon: account.icon_src ?? undefined,
+    icon: atThisHost(account.icon_src),
     primaryColor: account.branding.primary_color ?? undefined,
     showBadge: account.branding.show_badge ?? true,
     termsUrl: account.branding.tos_uri ?? undefined,

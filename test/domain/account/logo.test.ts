@@ -1,7 +1,7 @@
 /** Logos: what is taken for one, where it may come from, and how it is served. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { crc32, deflateSync } from 'node:zlib';
+import mongoose from 'mongoose';
 import {
   agent,
   assertRefused,
@@ -12,35 +12,13 @@ import {
   type TenantHandle,
   world,
 } from '../../kit/index.ts';
+import { png } from '../../kit/picture.ts';
 
 const w = await world();
 let t: TenantHandle;
 before(async () => {
   t = await w.tenant('Acme');
 });
-
-function png(width: number, height: number, shade = 0): Buffer {
-  const chunk = (type: string, data: Buffer) => {
-    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-    const [size, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
-    size.writeUInt32BE(data.length);
-    sum.writeUInt32BE(crc32(body));
-    return Buffer.concat([size, body, sum]);
-  };
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width);
-  header.writeUInt32BE(height, 4);
-  header[8] = 8;
-  const lines = Buffer.alloc((width + 1) * height, shade);
-  for (let line = 0; line < height; line++) lines[line * (width + 1)] = 0;
-  const magic = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
-  return Buffer.concat([
-    magic,
-    chunk('IHDR', header),
-    chunk('IDAT', deflateSync(lines)),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
 
 const set = (body: object, to = t) => to.call('POST', `/account/${to.id}/logo`, body);
 const upload = (bytes: Buffer, more: object = {}) => set({ data: bytes.toString('base64'), ...more });
@@ -101,6 +79,93 @@ test('a logo may be fetched from an address, at once, and without looking around
   }
   assert.equal(words.size, 1, 'which reason it was is nobody’s to know');
   assertRefused(await set({ address: `${origin}/text` }), 400, 'validation', /not a PNG, JPEG, GIF or WebP/);
+});
+
+test('an address in the account’s fields is fetched and kept the same way, where it is made and where it is changed', async () => {
+  const { origin, serve } = await listen();
+  const asked: string[] = [];
+  serve((request, response) => {
+    asked.push(request.url!);
+    const shade = /^\/(\d+)\.png$/.exec(request.url!)?.[1];
+    if (shade) response.end(png(32, 32, Number(shade)));
+    else response.writeHead(request.url === '/page' ? 200 : 404).end('<html>');
+  });
+  const places = (row: typeof made.body) => [row.logo_src, row.icon_src, row.branding.logo_dark_src];
+  const fields = (...[logo_src, icon_src, logo_dark_src]: string[]) => ({
+    logo_src,
+    icon_src,
+    branding: { logo_dark_src },
+  });
+  const at = (shade: number) => `${origin}/${shade}.png`;
+  const ours = (host: string) => new RegExp(`^${host}/branding/[0-9a-f]{32}\\.png$`);
+  const operatorToken = await w.operatorToken();
+  const operator = (method: string, path: string, body?: object) =>
+    w.call(w.originOf(), operatorToken, method, path, body);
+
+  const made = await operator('POST', '/account', { name: 'Dressed', team: 'a', ...fields(at(1), at(2), at(3)) });
+  assert.equal(made.status, 201, made.text);
+  const host = w.originOf(made.body.slug);
+  for (const [n, address] of places(made.body).entries()) {
+    assert.match(address, ours(host));
+    assert.deepEqual(Buffer.from(await (await fetch(address)).arrayBuffer()), png(32, 32, n + 1));
+  }
+  const path = `/account/${made.body.id}`;
+  const again = await operator('POST', path, fields(...places(made.body)));
+  assert.deepEqual([again.status, places(again.body)], [200, places(made.body)], 'what it says is what it takes');
+  const changed = await operator('POST', path, { logo_src: made.body.icon_src, icon_src: at(4) });
+  assert.equal(changed.body.logo_src, made.body.icon_src, 'one of ours may stand elsewhere');
+  assert.match(changed.body.icon_src, ours(host));
+  assert.notEqual(changed.body.icon_src, made.body.icon_src);
+  assert.equal(asked.length, 4, 'once each');
+
+  const before = await t.api('GET', `/account/${t.id}`);
+  for (const [bad, why] of [
+    [`${origin}/page`, /not a PNG/],
+    [`${origin}/gone.png`, /could not be fetched/],
+    ['http://10.0.0.1/logo.png', /could not be fetched/],
+    [`${t.origin}/branding/${'0'.repeat(32)}.png`, /could not be fetched/],
+  ] as const)
+    for (const [body, field] of [
+      [{ name: 'Undressed', logo_src: bad }, '/logo_src'],
+      [{ name: 'Undressed', icon_src: bad }, '/icon_src'],
+      [{ name: 'Undressed', branding: { logo_dark_src: bad } }, '/branding/logo_dark_src'],
+    ] as const)
+      for (const refused of [
+        await t.call('POST', `/account/${t.id}`, body),
+        await operator('POST', '/account', { ...body, team: 'a' }),
+      ]) {
+        assertRefused(refused, 400, 'validation', why);
+        assert.equal(refused.body.details[0].path, field);
+      }
+  assert.deepEqual(await t.api('GET', `/account/${t.id}`), before);
+  const { results } = (await operator('GET', '/account?pageSize=100')).body;
+  assert.ok(results.length > 1 && !results.some(({ name }: { name: string }) => name === 'Undressed'));
+
+  // Another tenant's copy is an address like any other: it is not ours, and hosts under localhost are not fetched from.
+  const theirs = await t.call('POST', `/account/${t.id}`, { logo_src: changed.body.logo_src });
+  assertRefused(theirs, 400, 'validation', /could not be fetched/);
+  assert.equal((await t.call('POST', path, { logo_src: null })).status, 404);
+  assert.equal(
+    (await w.call(t.origin, await t.token('read:accounts'), 'POST', `/account/${t.id}`, fields(at(5)))).status,
+    403,
+  );
+  assert.ok(!asked.includes('/5.png'));
+  const bare = await operator('POST', path, { logo_src: null, icon_src: null, branding: {} });
+  assert.deepEqual([bare.status, places(bare.body)], [200, [null, null, undefined]]);
+});
+
+test('somebody else’s address of before is shown until it is changed', async () => {
+  const old = await w.tenant('Older');
+  const [logo_src, icon_src] = ['https://elsewhere.invalid/logo.svg', 'https://elsewhere.invalid/icon.ico'];
+  await mongoose.connection
+    .db!.collection<{ _id: string }>('accounts')
+    .updateOne({ _id: old.id }, { $set: { logo_src, icon_src } });
+  const kept = await old.api('POST', `/account/${old.id}`, { name: 'Old', logo_src, icon_src });
+  assert.deepEqual([kept.logo_src, kept.icon_src], [logo_src, icon_src]);
+  const { text } = await w.send(`${old.origin}/password-reset`, { headers: { accept: 'text/html' } });
+  assert.ok(text.includes(`<img class="logo" src="${logo_src}" alt="Old">`), text.slice(0, 1500));
+  assert.ok(text.includes(icon_src));
+  assertRefused(await old.call('POST', `/account/${old.id}`, { icon_src: logo_src }), 400, 'validation', /icon_src/);
 });
 
 test('what is no picture that a page can show is refused', async () => {
