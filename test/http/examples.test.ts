@@ -202,8 +202,12 @@ function written({ id, command }: Example): string {
 /** Members that the shown answer has and the real one has not, or has as something else. */
 function differences(shown: unknown, real: unknown, at = ''): string[] {
   if (shown === null || real === null) return [];
-  if (Array.isArray(shown) && Array.isArray(real))
-    return real.length ? shown.slice(0, 1).flatMap((item) => differences(item, real[0], `${at}[]`)) : [];
+  if (Array.isArray(shown) && Array.isArray(real)) {
+    // Rows of one list may lack what others have, and those of one second are in any order.
+    const of = (item: unknown) =>
+      real.map((one) => differences(item, one, `${at}[]`)).sort((a, b) => a.length - b.length);
+    return shown.slice(0, 1).flatMap((item) => of(item)[0] ?? []);
+  }
   if (typeof shown !== typeof real || Array.isArray(shown) !== Array.isArray(real)) return [`${at} is ${typeof real}`];
   if (typeof shown !== 'object') return [];
   return Object.entries(shown).flatMap(([name, value]) => {

@@ -13,7 +13,7 @@ type Message = { type: string; to: string; ref: string; data: any };
 export async function mailbox(t: { id: string }, to: string): Promise<Message[]> {
   const rows = await outbox.all(asTenant({ id: t.id } as never, ''), { to: { $eq: to } });
   return rows
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime() || (a.id < b.id ? -1 : 1))
     .map((row) => ({ type: row.type, to: row.to, ref: row.ref, data: JSON.parse(outbox.reveal(row, 'data')!) }));
 }
 
