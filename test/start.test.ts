@@ -4,7 +4,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -190,6 +190,17 @@ test('every start of a demo says how to log in; one whose port is taken says whi
   again.child.kill('SIGTERM');
   const { text } = await again.ended;
   assert.ok(text.includes(firstDemo.user.password), text);
+});
+
+test('a connection that nobody has asked anything on does not hold up the end', async () => {
+  const { child, ended, origin } = await start();
+  const unused = connect(Number(new URL(origin).port), '127.0.0.1').on('error', () => {});
+  await once(unused, 'connect');
+  // Whatever it serves came after: the connection is known there.
+  await fetch(`${origin}/healthz`);
+  child.kill('SIGTERM');
+  const { code, text } = await ended;
+  assert.deepEqual([code, text.includes('did not finish in time')], [0, false], text);
 });
 
 test('a server that is to have no demo tells nothing of one that was made in its folder', async () => {

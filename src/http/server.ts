@@ -1,6 +1,7 @@
 /** The server itself: its limits, what it takes for a request, and how it answers what goes wrong. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
 import Fastify, { type FastifyInstance, LogController, type RouteOptions } from 'fastify';
 import type { Logger } from 'pino';
@@ -44,6 +45,22 @@ const reader = {
 const trustOf = (setting: Config['trustProxy']) =>
   typeof setting === 'number' ? (_address: string, hop: number) => hop < setting : setting;
 
+/**
+ * Browsers open connections ahead of what they are going to ask. The framework closes those that have asked something and
+ * wait; one that never did would hold up the end of the process until it is given up, which takes a minute.
+ */
+function closeUnused(app: FastifyInstance): void {
+  const unused = new Set<Socket>();
+  app.server.on('connection', (socket: Socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  app.server.on('request', ({ socket }) => unused.delete(socket));
+  app.addHook('preClose', async () => {
+    for (const socket of unused) socket.destroy();
+  });
+}
+
 export async function server(config: Config, { log, renderFault, onRoute }: Options): Promise<FastifyInstance> {
   const answer = answerFault(renderFault);
   const onMalformed = answerMalformed(answer, log);
@@ -69,6 +86,7 @@ export async function server(config: Config, { log, renderFault, onRoute }: Opti
   }) as unknown as FastifyInstance;
   app.addHook('onRequest', async ({ raw }) => checkTarget(raw));
   answerUnasked(app.server, onMalformed);
+  closeUnused(app);
   if (onRoute) app.addHook('onRoute', onRoute);
   app.setErrorHandler(answer);
   const refusal = refusals(app);
