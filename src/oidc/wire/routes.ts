@@ -29,10 +29,11 @@ const ofClient =
     await nameWithoutSecret(request, form);
     return adjust(form, request.tenant);
   };
+const ofTokenClient = ofClient(aliasAudience);
 /** A flood of passwords is refused before the engine looks who sends them, which costs more than the refusal. */
 const ofTokens: Adjust = async (form, request) => {
   if (hashes(form.get('grant_type'))) await checkHashingRoom(request.tenant.id);
-  return ofClient(aliasAudience)(form, request);
+  return ofTokenClient(form, request);
 };
 const aboutToken = ofClient(hideJwt);
 const ofLogin = ofClient(authorizationRequest);
