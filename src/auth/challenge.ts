@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { challengeSecretOf } from '../domain/account/account.ts';
 import type { ChallengeOccasion } from '../domain/account/account-settings.ts';
-import { MINUTE, now } from '../kernel/clock.ts';
+import { MINUTE, nowSeconds } from '../kernel/clock.ts';
 import type { Tenant } from '../kernel/context.ts';
 import { Fault } from '../kernel/fault.ts';
 import { mintToken } from '../kernel/secret/random.ts';
@@ -34,7 +34,7 @@ export function challengeFor(tenant: Tenant, occasion: ChallengeOccasion): Chall
   const { provider, on, site_key } = tenant.account.challenge;
   if (provider === 'none' || !on.includes(occasion)) return undefined;
   if (provider === 'turnstile') return { provider, site_key: site_key ?? '', script_url: `${turnstile}/api.js` };
-  const over = Math.floor(now().getTime() / 1000) + CHALLENGE_SECONDS;
+  const over = nowSeconds() + CHALLENGE_SECONDS;
   const said = `${over}.${DIFFICULTY}.${mintToken(12)}`;
   return { provider, challenge: `${said}.${mac(PURPOSE, bound(tenant, occasion, said))}`, difficulty: DIFFICULTY };
 }
@@ -69,7 +69,7 @@ async function isWorkDone(tenant: Tenant, occasion: ChallengeOccasion, response:
   const match = /^((\d{1,12})\.(\d{1,3})\.[\w-]{1,40})\.([\w-]{1,60}):[\w-]{1,40}$/.exec(response);
   if (!match) return false;
   const [, said, over, difficulty, tag] = match as unknown as [string, string, string, string, string];
-  if (!isMac(PURPOSE, bound(tenant, occasion, said), tag) || Number(over) * 1000 <= now().getTime()) return false;
+  if (!isMac(PURPOSE, bound(tenant, occasion, said), tag) || Number(over) <= nowSeconds()) return false;
   if (zeroBits(createHash('sha256').update(response).digest()) < Number(difficulty)) return false;
   return (await used.consume(`${tenant.id} ${said}`)) === null;
 }
